@@ -1,0 +1,150 @@
+# numd: `make bench` and `make check` do everything; `make help` lists the rest.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+CC = gcc
+PYTHON ?= $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,/usr/bin/python3)
+CFLAGS ?= -O2 -g
+QUICK ?=
+
+.DEFAULT_GOAL := all
+
+# What must be installed is installed before pkg-config is asked. Only goals that say so do it.
+SETUP_GOALS := bench check
+ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
+SETUP_DONE := $(shell scripts/setup >&2 || echo failed)
+ifeq ($(SETUP_DONE),failed)
+$(error some packages are missing: see above)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
+MSGPACK := $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
+OWN_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARNINGS) -I. \
+	$(shell pkg-config --cflags libuv $(MSGPACK))
+LIBS_UV := $(shell pkg-config --libs libuv)
+LIBS_MSGPACK := $(shell pkg-config --libs $(MSGPACK))
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+# ---- What each program is made of ----
+
+SHARED := $(wildcard shared/*.c)
+PROTOCOL := $(wildcard protocol/*.c)
+LISTS := protocol/list.c protocol/program.c
+ENGINE := $(LISTS) $(addprefix server/,plan.c plan_text.c lower.c loops.c exec.c exec_reduce.c product.c pool.c board.c)
+SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
+	$(addprefix server/,main.c supervisor.c children.c listen.c broker.c board.c control.c log.c)
+WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \
+	$(addprefix server/,worker_main.c worker.c become.c session.c bind.c door_ring.c door_socket.c methods.c long_call.c \
+	stats.c guard.c control.c log.c)
+CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl.c,$(wildcard client/*.c))
+
+PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
+LIBRARIES := $(BUILD)/libnumd.so $(BUILD)/libnumd.a $(BUILD)/libnumd-engine.so
+
+.PHONY: all
+all: $(PROGRAMS) $(LIBRARIES) python examples
+
+include server/kernels/kernels.mk
+include client/python/python.mk
+include scripts/bench/bench.mk
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/numd: $(call objects,$(SUPERVISOR))
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK)
+
+$(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS)
+
+$(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/numd.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
+		-Wl,-z,defs -o $@ $(call objects,$(CLIENT)) $(LIBS_MSGPACK)
+	ln -sf libnumd.so $(BUILD)/libnumd.so.0
+
+# One object in which everything but the public names is local, so that none of ours meets another's.
+$(BUILD)/libnumd.a: $(call objects,$(CLIENT))
+	ld -r -o $(BUILD)/libnumd-all.o $^
+	objcopy --localize-hidden $(BUILD)/libnumd-all.o
+	rm -f $@ && $(AR) rcs $@ $(BUILD)/libnumd-all.o
+
+$(BUILD)/libnumd-engine.so: $(call objects,$(ENGINE) server/engine.c) $(BUILD)/libkernels.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
+
+$(BUILD)/numdctl: $(call objects,client/numdctl.c) $(BUILD)/libnumd.so
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
+
+EXAMPLES := $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
+.PHONY: examples
+examples: $(EXAMPLES)
+$(BUILD)/examples/%: client/examples/%.c $(BUILD)/libnumd.so $(BUILD)/include/numd.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' -lm
+
+# The public header as it is installed: one file, with the three lists put in.
+$(BUILD)/include/numd.h: client/numd.h protocol/status.h protocol/dtype.h protocol/op.h
+	@mkdir -p $(@D)
+	awk '/^#include "protocol\//{gsub(/"/,"",$$2); while ((getline line < $$2) > 0) print line; next} {print}' \
+		client/numd.h > $@
+
+# ---- Tests ----
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJECTS := $(call objects,$(filter-out server/worker_main.c,$(sort $(WORKER))) )
+CHECK_LIBS := $(shell pkg-config --libs check)
+
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(UNIT_OBJECTS) $(BUILD)/libkernels.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS) $(CHECK_LIBS)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+.PHONY: check
+check: all bench-clients unit-tests ## build, run every test, count them
+	BUILD=$(BUILD) PYTHON=$(PYTHON) scripts/check
+
+.PHONY: bench
+bench: all bench-clients ## measure: numd against calls in process and other IPC (QUICK=1: within a minute)
+	$(PYTHON) scripts/bench/run.py --build $(BUILD) $(if $(QUICK),--quick)
+
+.PHONY: run
+run: all ## a daemon in the foreground on a private socket
+	$(BUILD)/numd --socket $(abspath $(BUILD))/numd.sock
+
+.PHONY: asan tsan
+asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	scripts/sanitize asan
+tsan: ## the tests under ThreadSanitizer
+	scripts/sanitize tsan
+
+.PHONY: lint format
+lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes
+	scripts/lint
+format: ## rewrite the C sources with clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: install
+install: all ## into DESTDIR/PREFIX
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig)
+	install -m 755 $(BUILD)/numd $(BUILD)/numdctl $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
+	install -m 644 $(BUILD)/include/numd.h $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/libnumd.so $(DESTDIR)$(PREFIX)/lib/libnumd.so.0.1.0
+	ln -sf libnumd.so.0.1.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so.0
+	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
+	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
+	sed 's|@PREFIX@|$(PREFIX)|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

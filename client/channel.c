@@ -1,0 +1,323 @@
+/* Channels: one a thread, opened on its first call, given to another thread when it ends.
+ *
+ * Only the thread that has a channel submits to it; any thread may wait for a ticket. What is known of
+ * each call is in `flights`, under a lock that is held for moments. The owner waits by the channel's
+ * waiting policy; another thread looks from time to time, since there is one semaphore only. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+#include "shared/clock.h"
+
+/* ---- Which channel is the thread's ---- */
+
+#define THREAD_CHANNELS 8
+
+struct mine {
+  numd_conn *conn;
+  uint64_t epoch;
+  struct channel *channel;
+};
+
+/* The last one used first, without a function call to find it. */
+static __thread struct mine last __attribute__((tls_model("initial-exec")));
+static __thread struct mine mine[THREAD_CHANNELS];
+static __thread int n_mine;
+static pthread_key_t at_exit_key;
+
+static void give_back_all(void *unused) {
+  (void)unused;
+  for (int i = 0; i < n_mine; i++)
+    conn_return_channel(mine[i].conn, mine[i].epoch, mine[i].channel);
+  n_mine = 0;
+  last = (struct mine){0};
+}
+
+static void make_key(void) {
+  pthread_key_create(&at_exit_key, give_back_all);
+}
+
+static void remember(const struct mine *m) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_key);
+  pthread_setspecific(at_exit_key, &mine);
+  last = *m;
+  for (int i = 0; i < n_mine; i++)
+    if (mine[i].conn == m->conn) {
+      mine[i] = *m; /* of a session that is gone */
+      return;
+    }
+  if (n_mine == THREAD_CHANNELS) {
+    conn_return_channel(mine[0].conn, mine[0].epoch, mine[0].channel);
+    memmove(&mine[0], &mine[1], sizeof(mine[0]) * (THREAD_CHANNELS - 1));
+    n_mine--;
+  }
+  mine[n_mine++] = *m;
+}
+
+static const char *const wait_names[] = {"auto", "spin", "handoff", "sleep"};
+
+static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
+  struct rpc rpc;
+  uint64_t number = 0;
+  struct errtext err = {""};
+  rpc_begin(&rpc, conn, "open_channel");
+  msgpack_pack_array(&rpc.pk, 1);
+  msgpack_pack_map(&rpc.pk, 1);
+  wire_pack_str(&rpc.pk, "wait");
+  wire_pack_str(&rpc.pk, wait_names[conn->wait]);
+  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+  if (r == 0) {
+    const msgpack_object *o = wire_get(&rpc.reply.result, "channel");
+    if (!o || wire_read_uint(o, MAX_CHANNELS - 1, &number, "channel", &err) || rpc.fd < 0)
+      r = error_set(NUMD_EPROTOCOL, "the daemon sent no channel");
+    *fd = rpc.fd;
+    rpc.fd = -1;
+  }
+  *id = (uint32_t)number;
+  rpc_end(&rpc);
+  return r;
+}
+
+/* Frees channels of lost sessions that no ticket refers to. conn->lock held. */
+static void sweep(numd_conn *conn) {
+  for (int i = 0; i < conn->n_channels;) {
+    struct channel *ch = conn->channels[i];
+    if (ch->epoch != conn->epoch && ch->n_flying == 0 && !ch->done) {
+      channel_free(ch);
+      conn->channels[i] = conn->channels[--conn->n_channels];
+    } else {
+      i++;
+    }
+  }
+}
+
+/* A channel that an ended thread left, or a new one. conn->lock held. */
+static int open_channel(numd_conn *conn, struct channel **out) {
+  struct channel *ch = conn->free_channels;
+  int fd, r;
+  if (ch) {
+    conn->free_channels = ch->next_free;
+    *out = ch;
+    return 0;
+  }
+  sweep(conn);
+  if (conn->n_channels == MAX_CHANNELS)
+    return error_set(NUMD_ELIMIT, "more than %d threads with a channel each", MAX_CHANNELS);
+  if (!(ch = calloc(1, sizeof(*ch))))
+    return error_no_memory();
+  if ((r = open_rpc(conn, &ch->id, &fd))) {
+    free(ch);
+    return r;
+  }
+  r = channel_map(fd, &ch->memory);
+  close(fd);
+  if (r) {
+    free(ch);
+    return error_set(NUMD_EPROTOCOL, "channel memory: %s", strerror(-r));
+  }
+  ch->conn = conn;
+  ch->epoch = conn->epoch;
+  atomic_flag_clear(&ch->lock);
+  wake_init_client(&ch->waiter, ch->memory, (enum wait_policy)conn->wait);
+  conn->channels[conn->n_channels++] = ch;
+  *out = ch;
+  return 0;
+}
+
+int channel_get(numd_conn *conn, struct channel **out) {
+  uint64_t epoch = atomic_load_explicit(&conn->epoch, memory_order_acquire);
+  if (last.conn == conn && last.epoch == epoch) {
+    *out = last.channel;
+    return 0;
+  }
+  for (int i = 0; i < n_mine; i++)
+    if (mine[i].conn == conn && mine[i].epoch == epoch) {
+      last = mine[i];
+      *out = last.channel;
+      return 0;
+    }
+  pthread_mutex_lock(&conn->lock);
+  int r = open_channel(conn, out);
+  pthread_mutex_unlock(&conn->lock);
+  if (r == 0)
+    remember(&(struct mine){.conn = conn, .epoch = (*out)->epoch, .channel = *out});
+  return r;
+}
+
+void channel_free(struct channel *ch) {
+  while (ch->done) {
+    struct flight *f = ch->done;
+    ch->done = f->next;
+    free(f);
+  }
+  apply_entries_free(ch->cache);
+  channel_unmap(ch->memory);
+  free(ch);
+}
+
+/* ---- Flights ---- */
+
+static void lock(struct channel *ch) {
+  while (atomic_flag_test_and_set_explicit(&ch->lock, memory_order_acquire)) {
+  }
+}
+
+static void unlock(struct channel *ch) {
+  atomic_flag_clear_explicit(&ch->lock, memory_order_release);
+}
+
+static bool is_done(struct channel *ch, uint64_t number) {
+  return wake_is(&channel_slot(ch->memory, number)->seq, channel_seq_done(number));
+}
+
+/* Takes a done call's answer out of its slot, which may then be used again. Locked. */
+static void harvest(struct channel *ch, struct flight *f) {
+  const struct slot *slot = channel_slot(ch->memory, f->number);
+  f->status = slot->status;
+  f->detail = slot->detail;
+  memcpy(&f->result, slot->result, sizeof(f->result));
+  f->state = FLIGHT_DONE;
+  atomic_fetch_sub_explicit(&ch->n_flying, 1, memory_order_relaxed);
+}
+
+static int lose(struct channel *ch, struct flight *f) {
+  lock(ch);
+  if (f->state == FLIGHT_FLYING) {
+    f->state = FLIGHT_NONE;
+    atomic_fetch_sub_explicit(&ch->n_flying, 1, memory_order_relaxed);
+  }
+  unlock(ch);
+  return error_set(NUMD_EDISCONNECTED, "the daemon or its worker ended while the call was in flight");
+}
+
+/* Makes the slot of the next call free: the call that had it is done and its answer put aside. */
+static int clear_slot(struct channel *ch, struct flight *f) {
+  while (f->state == FLIGHT_FLYING) {
+    struct slot *slot = channel_slot(ch->memory, f->number);
+    bool there =
+        wake_wait_client(&ch->waiter, &slot->seq, channel_seq_done(f->number), WAKE_SPIN_MAX_NS, INT64_MAX);
+    if (!there && conn_is_dead(ch->conn) && !is_done(ch, f->number))
+      return lose(ch, f);
+    lock(ch);
+    if (f->state == FLIGHT_FLYING && is_done(ch, f->number))
+      harvest(ch, f);
+    unlock(ch);
+  }
+  struct flight *aside = malloc(sizeof(*aside));
+  if (!aside)
+    return error_no_memory();
+  lock(ch);
+  if (f->state == FLIGHT_DONE) {
+    *aside = *f;
+    aside->next = ch->done;
+    ch->done = aside;
+    f->state = FLIGHT_NONE;
+    aside = NULL;
+  }
+  unlock(ch);
+  free(aside);
+  return 0;
+}
+
+int channel_submit(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[], uint64_t *number) {
+  uint64_t call = ch->next;
+  struct flight *f = &ch->flights[call % CHANNEL_SLOTS];
+  struct slot *slot = channel_slot(ch->memory, call);
+  int r = 0, i = 0;
+  if (f->state != FLIGHT_NONE && (r = clear_slot(ch, f)))
+    return r;
+  lock(ch);
+  *f = (struct flight){.number = call, .state = FLIGHT_FLYING};
+  unlock(ch);
+  atomic_fetch_add_explicit(&ch->n_flying, 1, memory_order_relaxed);
+  ch->next = call + 1;
+  slot->plan = plan_id;
+  slot->n_bindings = (uint16_t)n;
+  slot->flags = 0;
+  slot->reserved = 0;
+  for (; i < n && i < 3; i++)
+    slot->bindings[i] = bindings[i];
+  for (; i < n && i < SLOT_INLINE; i++)
+    slot->more_bindings[i - 3] = bindings[i];
+  for (; i < n; i++)
+    ch->memory->spill[call % CHANNEL_SLOTS][i - SLOT_INLINE] = bindings[i];
+  wake_publish_cpu(&ch->waiter);
+  atomic_store_explicit(&slot->seq, channel_seq_submitted(call), memory_order_release);
+  wake_peer(&ch->waiter);
+  *number = call;
+  return 0;
+}
+
+/* Takes the answer of a finished call: 1 if it is there, 0 if it still flies, -1 if nothing is known of it.
+ */
+static int take(struct channel *ch, uint64_t number, struct flight *out) {
+  struct flight *f = &ch->flights[number % CHANNEL_SLOTS];
+  int found = -1;
+  lock(ch);
+  if (f->state != FLIGHT_NONE && f->number == number) {
+    if (f->state == FLIGHT_FLYING && is_done(ch, number))
+      harvest(ch, f);
+    found = f->state == FLIGHT_DONE;
+    if (found) {
+      *out = *f;
+      f->state = FLIGHT_NONE;
+    }
+  } else {
+    for (struct flight **p = &ch->done; *p; p = &(*p)->next)
+      if ((*p)->number == number) {
+        struct flight *gone = *p;
+        *out = *gone;
+        *p = gone->next;
+        free(gone);
+        found = 1;
+        break;
+      }
+  }
+  unlock(ch);
+  return found;
+}
+
+static int answer(const struct flight *f, uint64_t *result) {
+  *result = f->result;
+  if (f->status == 0)
+    return 0;
+  if (f->detail != NO_DETAIL)
+    return error_set(f->status, "%s (binding %u of the call)", status_message(f->status), f->detail);
+  return error_status(f->status);
+}
+
+/* One look or sleep, at most a slice long. */
+static void wait_a_while(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t deadline) {
+  struct slot *slot = channel_slot(ch->memory, number);
+  bool owner = last.channel == ch;
+  for (int i = 0; !owner && i < n_mine; i++)
+    owner = mine[i].channel == ch;
+  if (owner) {
+    wake_wait_client(&ch->waiter, &slot->seq, channel_seq_done(number), spin_ns, deadline);
+    return;
+  }
+  struct timespec pause = {.tv_nsec = 50000};
+  nanosleep(&pause, NULL);
+}
+
+int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t timeout_ns, uint64_t *result) {
+  struct flight f;
+  int64_t deadline = timeout_ns == NUMD_FOREVER ? INT64_MAX : clock_deadline(timeout_ns);
+  for (;;) {
+    int found = take(ch, number, &f);
+    if (found == 1)
+      return answer(&f, result);
+    if (found < 0)
+      return error_set(NUMD_EINVAL, "this ticket was finished before");
+    if (deadline != INT64_MAX && clock_now_ns() >= deadline)
+      return error_set(NUMD_ETIMEOUT, "the call is not done within the time limit");
+    wait_a_while(ch, number, spin_ns, deadline);
+    /* Not done after a slice: the end of file on the socket is the sign of death. */
+    if (!is_done(ch, number) && conn_is_dead(ch->conn) && !is_done(ch, number))
+      return lose(ch, &ch->flights[number % CHANNEL_SLOTS]);
+  }
+}

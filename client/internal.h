@@ -1,0 +1,278 @@
+/* Inside the client library. What each file owns:
+ *   error.c    the thread's last error
+ *   conn.c     sessions: connecting, starting a daemon, opening again after a fork or a death
+ *   rpc.c      one request and its response over the socket
+ *   layout.c   interned layouts
+ *   memory.c   segments, and the blocks that arrays live in
+ *   array.c    arrays and handles
+ *   channel.c  channels: submitting to the ring and waiting
+ *   plan.c     programs and plans
+ *   apply.c    plans found by signature
+ *
+ * Locks, in the order in which they may be taken: registry (conn.c), conn->lock, layouts (layout.c),
+ * channel->lock. fork() takes the first three, so that a child never inherits one in the middle of something.
+ */
+#ifndef NUMD_CLIENT_INTERNAL_H
+#define NUMD_CLIENT_INTERNAL_H
+
+#include <msgpack.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "client/numd.h"
+#include "protocol/program.h"
+#include "protocol/request.h"
+#include "protocol/wire.h"
+#include "shared/address.h"
+#include "shared/channel.h"
+#include "shared/errtext.h"
+#include "shared/wake.h"
+
+/* ---- error.c ---- */
+
+/* Sets the thread's sentence, prefixed by the status's message; returns status. */
+__attribute__((format(printf, 2, 3))) int error_set(int status, const char *format, ...);
+int error_status(int status); /* the status's message alone */
+int error_no_memory(void);
+
+/* ---- layout.c ---- */
+
+struct layout_impl {
+  numd_layout pub; /* first: a numd_layout * is a layout_impl * */
+  atomic_int refs;
+  uint64_t hash;
+  struct layout_impl *next;
+  int64_t extents[2]; /* lowest byte, one past the highest */
+  int64_t dims[];     /* shape, then strides */
+};
+
+/* The interned layout, with a reference. strides NULL: C order. EDTYPE, ESHAPE, EALIGN, ENOMEMORY. */
+int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t strides[],
+               const numd_layout **out);
+const numd_layout *layout_ref(const numd_layout *layout);
+void layout_unref(const numd_layout *layout);
+void layout_lock(void);
+void layout_unlock(void);
+
+static inline const struct layout_impl *layout_impl(const numd_layout *layout) {
+  return (const struct layout_impl *)layout;
+}
+
+/* ---- memory.c ---- */
+
+struct numd_segment {
+  numd_conn *conn;
+  atomic_int refs; /* its blocks, arrays made in it, and the user's */
+  uint32_t id;
+  int fd;
+  char *data;
+  uint64_t bytes;
+  bool ours;            /* made here: arrays of ours live in it */
+  uint64_t token_epoch; /* the session in which the token was given; 0: none yet */
+  uint8_t token[16];
+  uint64_t used; /* ours: bytes handed out from the start */
+};
+
+/* A piece of one of our segments. */
+struct block {
+  numd_segment *segment;
+  uint64_t offset, bytes;
+  int class; /* size class; -1: alone in its segment */
+  bool exported;
+  bool fresh;         /* never used: still zero */
+  atomic_int refs;    /* the arrays in it */
+  struct block *next; /* on a free list */
+};
+
+#define N_CLASSES 72
+
+/* Free memory of a connection's segments. Guarded by conn->lock. */
+struct arena {
+  numd_segment *current;
+  struct block *free[N_CLASSES];
+  struct block *large; /* whole segments kept for reuse */
+  uint64_t large_bytes;
+  int n_large;
+};
+
+int block_new(numd_conn *conn, uint64_t bytes, struct block **out);
+void block_unref(struct block *block);
+static inline void block_ref(struct block *block) {
+  atomic_fetch_add_explicit(&block->refs, 1, memory_order_relaxed);
+}
+/* Forgets all free memory without touching it: after a fork it is the parent's. */
+void arena_forget(struct arena *arena);
+void arena_deinit(struct arena *arena);
+/* Maps the object and attaches it under a new id; takes fd over in any case. conn->lock held. */
+int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out);
+/* Attaches it in the current session, under the id that it has. */
+int segment_attach(numd_segment *segment);
+/* Attaches and maps what the daemon keeps under a token. conn->lock held. */
+int segment_import(numd_conn *conn, const uint8_t token[16], numd_segment **out);
+
+/* ---- array.c ---- */
+
+struct array_impl {
+  numd_array pub; /* first */
+  atomic_int refs;
+  struct block *block;   /* ours, shared by its views */
+  numd_segment *segment; /* of others: attached or imported */
+};
+
+/* A new array of a layout, which gets another reference. */
+int array_of_layout(numd_conn *conn, const numd_layout *layout, numd_array **out);
+
+/* ---- channel.c ---- */
+
+enum flight_state { FLIGHT_NONE, FLIGHT_FLYING, FLIGHT_DONE };
+
+/* A call that was submitted and not yet waited for. */
+struct flight {
+  uint64_t number;
+  uint8_t state;
+  int32_t status;
+  uint32_t detail;
+  uint64_t result;
+  struct flight *next; /* done, but its slot went to a later call */
+};
+
+#define PLAN_CACHE 256
+
+struct channel {
+  numd_conn *conn;
+  uint64_t epoch; /* of the session that it belongs to */
+  uint32_t id;
+  struct channel_memory *memory;
+  struct waiter waiter;
+  atomic_flag lock; /* flights; held for moments only */
+  uint64_t next;    /* number of the next call */
+  atomic_int n_flying;
+  struct flight flights[CHANNEL_SLOTS];
+  struct flight *done; /* overtaken by later calls */
+  struct channel *next_free;
+  struct apply_entry *cache; /* PLAN_CACHE entries, made on first use (apply.c) */
+};
+
+/* The calling thread's channel, opened on its first call. */
+int channel_get(numd_conn *conn, struct channel **out);
+void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
+int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
+                   uint64_t *number);
+int channel_wait(struct channel *channel, uint64_t number, int64_t spin_ns, int64_t timeout_ns,
+                 uint64_t *result);
+
+/* ---- plan.c ---- */
+
+struct numd_program {
+  struct program program;
+  int error; /* the first mistake while building */
+  char sentence[200];
+};
+
+struct plan_input {
+  const numd_layout *layout; /* NULL: a scalar */
+  uint8_t dtype;
+};
+
+struct numd_plan {
+  numd_conn *conn;
+  atomic_int refs;
+  uint32_t id;
+  _Atomic uint64_t epoch;  /* of the session that knows it */
+  struct program *program; /* to prepare it again in another session */
+  int n_inputs, n_outputs;
+  struct plan_input args[MAX_BINDINGS]; /* inputs, then outputs */
+  numd_dtype result_dtype;
+  uint32_t spin_ns; /* how long to spin for a call of it */
+  bool holds_conn;  /* the user's; those found by signature are the connection's own */
+  struct numd_plan *next_dead;
+};
+
+int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out);
+/* Makes sure that the current session knows the plan. */
+int plan_enter(numd_plan *plan);
+/* Gives up the ids of plans that nobody uses, if no call is in flight. conn->lock held. */
+void plan_release_dead(numd_conn *conn);
+void plan_free_dead(numd_conn *conn); /* the connection is closing */
+int plan_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_t words[MAX_BINDINGS]);
+int plan_submit_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
+                      numd_ticket *ticket);
+int plan_call_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
+                    numd_scalar *result, int64_t timeout_ns);
+
+/* ---- apply.c ---- */
+
+struct apply_cache;
+void apply_cache_free(struct apply_cache *cache);
+void apply_entries_free(struct apply_entry *entries);
+
+/* ---- conn.c ---- */
+
+struct numd_conn {
+  atomic_int refs;
+  pthread_mutex_t lock; /* the socket and everything below */
+  char address[ADDRESS_BYTES];
+  char *daemon;
+  bool no_start;
+  enum numd_door door;
+  enum numd_wait wait;
+  int sock;
+  _Atomic uint64_t epoch; /* counts sessions; unique in the process */
+  atomic_bool broken;     /* the session is gone: open another before the next use */
+  uint64_t fork_generation;
+  uint32_t next_msgid;
+  char *in; /* received and not yet used */
+  size_t in_len, in_cap;
+  numd_segment *segments[MAX_SEGMENTS];
+  numd_plan **plans; /* MAX_PLANS */
+  uint32_t next_plan;
+  numd_plan *dead_plans; /* to be released when no call flies */
+  struct arena arena;
+  struct channel *channels[MAX_CHANNELS];
+  int n_channels;
+  struct channel *free_channels; /* of threads that ended */
+  struct apply_cache *cache;
+  struct numd_conn *next; /* registry */
+};
+
+extern _Atomic uint64_t fork_generation;
+
+/* Opens the session again if it was lost or belongs to our parent. Without conn->lock. */
+int conn_enter_slow(numd_conn *conn);
+static inline int conn_enter(numd_conn *conn) {
+  if (__builtin_expect(
+          conn->fork_generation == atomic_load_explicit(&fork_generation, memory_order_relaxed) &&
+              !atomic_load_explicit(&conn->broken, memory_order_relaxed),
+          1))
+    return 0;
+  return conn_enter_slow(conn);
+}
+/* A thread that had this channel ended: another may have it, if the session is still the same. */
+void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channel);
+/* Whether the daemon hung up; marks the connection broken. */
+bool conn_is_dead(numd_conn *conn);
+
+/* ---- rpc.c ---- */
+
+#define RPC_TIMEOUT_NS 60000000000
+
+/* A request under construction and its response. */
+struct rpc {
+  numd_conn *conn;
+  msgpack_sbuffer out;
+  msgpack_packer pk;
+  uint32_t msgid;
+  struct wire_message reply;
+  bool has_reply;
+  int fd; /* that came beside the response, or -1 */
+};
+
+/* Starts a request: afterwards the caller packs its params into rpc->pk. conn->lock is held until rpc_end. */
+void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method);
+/* Sends it, with send_fd beside it unless that is -1, and waits. The error's status, or EDISCONNECTED or
+ * ETIMEOUT. */
+int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns);
+void rpc_end(struct rpc *rpc);
+
+#endif

@@ -1,0 +1,358 @@
+/* Shared memory of our own: a few large sealed memfds, cut into blocks.
+ *
+ * The bookkeeping is private, outside of the shared pages: nothing that another process can write, or
+ * that a fork shares with a parent, steers an allocation. Sizes are rounded up to classes, four to a
+ * doubling, with a free list each; arrays above LARGE have a segment alone, and a few of these are kept
+ * for reuse, since new pages cost more than the arithmetic done on them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+
+#define SEGMENT_BYTES ((uint64_t)64 << 20)
+#define LARGE ((uint64_t)4 << 20)
+#define KEEP_BYTES ((uint64_t)512 << 20) /* of large segments that nobody uses */
+#define KEEP_N 16
+#define GRAIN 64 /* every array starts at a cache line */
+
+/* ---- Size classes ---- */
+
+/* 64, 80, 96, 112, 128, 160, ... : the class of a size, and its bytes. */
+static int class_of(uint64_t bytes, uint64_t *rounded) {
+  if (bytes <= GRAIN) {
+    *rounded = GRAIN;
+    return 0;
+  }
+  int log = 63 - __builtin_clzll(bytes - 1);
+  uint64_t step = (uint64_t)1 << (log - 2), base = (uint64_t)1 << log;
+  uint64_t n = (bytes - base + step - 1) / step;
+  *rounded = base + n * step;
+  return (log - 6) * 4 + (int)n;
+}
+
+/* ---- Segments ---- */
+
+static int free_id(const numd_conn *conn) {
+  for (int i = 0; i < MAX_SEGMENTS; i++)
+    if (!conn->segments[i])
+      return i;
+  return -1;
+}
+
+int segment_attach(numd_segment *s) {
+  struct rpc rpc;
+  rpc_begin(&rpc, s->conn, "attach");
+  msgpack_pack_array(&rpc.pk, 2);
+  msgpack_pack_uint32(&rpc.pk, s->id);
+  msgpack_pack_map(&rpc.pk, 1);
+  wire_pack_str(&rpc.pk, "fd");
+  msgpack_pack_true(&rpc.pk);
+  int r = rpc_run(&rpc, s->fd, RPC_TIMEOUT_NS);
+  rpc_end(&rpc);
+  return r;
+}
+
+static void detach(numd_segment *s) {
+  struct rpc rpc;
+  if (s->conn->broken || s->conn->fork_generation != atomic_load(&fork_generation))
+    return;
+  rpc_begin(&rpc, s->conn, "detach");
+  msgpack_pack_array(&rpc.pk, 1);
+  msgpack_pack_uint32(&rpc.pk, s->id);
+  (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+  rpc_end(&rpc);
+}
+
+static void segment_free(numd_segment *s) {
+  numd_conn *c = s->conn;
+  if (s->data)
+    munmap(s->data, s->bytes);
+  close(s->fd);
+  if (c->segments[s->id] == s)
+    c->segments[s->id] = NULL;
+  free(s);
+}
+
+static int map(numd_segment *s) {
+  struct stat st;
+  if (fstat(s->fd, &st) < 0)
+    return error_set(NUMD_EDESCRIPTOR, "%s", strerror(errno));
+  if (!S_ISREG(st.st_mode) || st.st_size <= 0)
+    return error_set(NUMD_EDESCRIPTOR, "not a shared-memory object with a size");
+  s->bytes = (uint64_t)st.st_size;
+  void *p = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+  if (p == MAP_FAILED)
+    return errno == ENOMEM
+               ? error_no_memory()
+               : error_set(NUMD_EDESCRIPTOR, "object cannot be mapped for writing: %s", strerror(errno));
+  s->data = p;
+  return 0;
+}
+
+int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out) {
+  int id = free_id(conn), r;
+  numd_segment *s = id < 0 ? NULL : calloc(1, sizeof(*s));
+  if (!s) {
+    close(fd);
+    return id < 0 ? error_set(NUMD_ELIMIT, "a session has at most %d segments", MAX_SEGMENTS)
+                  : error_no_memory();
+  }
+  s->conn = conn;
+  s->fd = fd;
+  s->id = (uint32_t)id;
+  s->ours = ours;
+  atomic_init(&s->refs, 1);
+  if ((r = map(s)) || (r = segment_attach(s))) {
+    segment_free(s);
+    return r;
+  }
+  conn->segments[id] = s;
+  *out = s;
+  return 0;
+}
+
+int segment_import(numd_conn *conn, const uint8_t token[16], numd_segment **out) {
+  struct rpc rpc;
+  int id = free_id(conn);
+  numd_segment *s = id < 0 ? NULL : calloc(1, sizeof(*s));
+  if (!s)
+    return id < 0 ? error_set(NUMD_ELIMIT, "a session has at most %d segments", MAX_SEGMENTS)
+                  : error_no_memory();
+  s->conn = conn;
+  s->id = (uint32_t)id;
+  atomic_init(&s->refs, 1);
+  rpc_begin(&rpc, conn, "attach");
+  msgpack_pack_array(&rpc.pk, 2);
+  msgpack_pack_uint32(&rpc.pk, s->id);
+  msgpack_pack_map(&rpc.pk, 1);
+  wire_pack_str(&rpc.pk, "token");
+  msgpack_pack_bin(&rpc.pk, 16);
+  msgpack_pack_bin_body(&rpc.pk, token, 16);
+  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+  s->fd = rpc.fd;
+  rpc.fd = -1;
+  rpc_end(&rpc);
+  if (r == 0 && s->fd < 0)
+    r = error_set(NUMD_EPROTOCOL, "the daemon sent no descriptor");
+  if (r || (r = map(s))) {
+    if (s->fd >= 0)
+      close(s->fd);
+    free(s);
+    return r;
+  }
+  memcpy(s->token, token, sizeof(s->token));
+  s->token_epoch = conn->epoch;
+  numd_conn_ref(conn);
+  conn->segments[id] = s;
+  *out = s;
+  return 0;
+}
+
+static void segment_drop(numd_segment *s) {
+  detach(s);
+  segment_free(s);
+}
+
+/* A new object of ours, which nobody can shrink. */
+static int segment_create(numd_conn *conn, uint64_t bytes, numd_segment **out) {
+  int fd = memfd_create("numd-arrays", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
+    int err = errno;
+    if (fd >= 0)
+      close(fd);
+    return error_set(NUMD_ENOMEMORY, "no shared memory of %llu bytes: %s", (unsigned long long)bytes,
+                     strerror(err));
+  }
+  return segment_new(conn, fd, true, out);
+}
+
+numd_segment *numd_segment_ref(numd_segment *segment) {
+  atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
+  return segment;
+}
+
+void numd_segment_unref(numd_segment *s) {
+  if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  numd_conn *c = s->conn;
+  pthread_mutex_lock(&c->lock);
+  segment_drop(s);
+  pthread_mutex_unlock(&c->lock);
+  numd_conn_unref(c);
+}
+
+static int attach_foreign(numd_conn *conn, int fd, numd_segment **out) {
+  pthread_mutex_lock(&conn->lock);
+  int r = segment_new(conn, fd, false, out);
+  pthread_mutex_unlock(&conn->lock);
+  if (r == 0)
+    numd_conn_ref(conn);
+  return r;
+}
+
+int numd_segment_attach_fd(numd_conn *conn, int fd, numd_segment **out) {
+  int r = conn_enter(conn), own = r ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (r == 0 && own < 0)
+    r = error_set(NUMD_EDESCRIPTOR, "descriptor %d: %s", fd, strerror(errno));
+  return r ? r : attach_foreign(conn, own, out);
+}
+
+int numd_segment_attach(numd_conn *conn, const char *name, numd_segment **out) {
+  char path[256];
+  int r = conn_enter(conn);
+  if (r)
+    return r;
+  if (snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : "/", name) >= (int)sizeof(path))
+    return error_set(NUMD_EACCESS, "name of a shared-memory object is too long");
+  int fd = shm_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (fd < 0)
+    return error_set(NUMD_EACCESS, "shared-memory object %s: %s", path, strerror(errno));
+  return attach_foreign(conn, fd, out);
+}
+
+void *numd_segment_data(const numd_segment *segment) {
+  return segment->data;
+}
+
+uint64_t numd_segment_bytes(const numd_segment *segment) {
+  return segment->bytes;
+}
+
+/* ---- Blocks ---- */
+
+static struct block *make_block(numd_segment *s, uint64_t offset, uint64_t bytes, int class) {
+  struct block *b = calloc(1, sizeof(*b));
+  if (b)
+    *b = (struct block){.segment = s, .offset = offset, .bytes = bytes, .class = class, .fresh = true};
+  return b;
+}
+
+static int small_block(numd_conn *conn, uint64_t bytes, struct block **out) {
+  struct arena *a = &conn->arena;
+  uint64_t rounded;
+  int class = class_of(bytes, &rounded);
+  if ((*out = a->free[class])) {
+    a->free[class] = (*out)->next;
+    return 0;
+  }
+  if (!a->current || a->current->used + rounded > a->current->bytes) {
+    int r = segment_create(conn, SEGMENT_BYTES, &a->current);
+    if (r)
+      return r;
+  }
+  uint64_t offset = (a->current->used + GRAIN - 1) / GRAIN * GRAIN;
+  if (!(*out = make_block(a->current, offset, rounded, class)))
+    return error_no_memory();
+  a->current->used = offset + rounded;
+  return 0;
+}
+
+/* The smallest kept segment that fits without wasting half of it. */
+static struct block *reuse_large(struct arena *a, uint64_t bytes) {
+  struct block **best = NULL;
+  for (struct block **p = &a->large; *p; p = &(*p)->next)
+    if ((*p)->bytes >= bytes && (*p)->bytes / 2 <= bytes && (!best || (*p)->bytes < (*best)->bytes))
+      best = p;
+  if (!best)
+    return NULL;
+  struct block *b = *best;
+  *best = b->next;
+  a->large_bytes -= b->bytes;
+  a->n_large--;
+  return b;
+}
+
+static int large_block(numd_conn *conn, uint64_t bytes, struct block **out) {
+  numd_segment *s;
+  if ((*out = reuse_large(&conn->arena, bytes)))
+    return 0;
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  bytes = (bytes + page - 1) / page * page;
+  int r = segment_create(conn, bytes, &s);
+  if (r)
+    return r;
+  if (!(*out = make_block(s, 0, bytes, -1))) {
+    segment_drop(s);
+    return error_no_memory();
+  }
+  return 0;
+}
+
+int block_new(numd_conn *conn, uint64_t bytes, struct block **out) {
+  pthread_mutex_lock(&conn->lock);
+  int r = bytes > LARGE ? large_block(conn, bytes, out) : small_block(conn, bytes, out);
+  pthread_mutex_unlock(&conn->lock);
+  if (r == 0)
+    atomic_init(&(*out)->refs, 1);
+  return r;
+}
+
+/* Our parent's memory is not ours to give away again, and what others may hold stays as it is. */
+static bool is_pinned(const struct block *b) {
+  return b->exported || b->segment->conn->segments[b->segment->id] != b->segment || !b->segment->ours;
+}
+
+void block_unref(struct block *b) {
+  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  numd_conn *c = b->segment->conn;
+  struct arena *a = &c->arena;
+  pthread_mutex_lock(&c->lock);
+  bool inherited = c->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed);
+  b->fresh = false;
+  if (inherited || is_pinned(b)) {
+    free(b);
+  } else if (b->class >= 0) {
+    b->next = a->free[b->class];
+    a->free[b->class] = b;
+  } else if (a->n_large < KEEP_N && a->large_bytes + b->bytes <= KEEP_BYTES) {
+    b->next = a->large;
+    a->large = b;
+    a->large_bytes += b->bytes;
+    a->n_large++;
+  } else {
+    segment_drop(b->segment);
+    free(b);
+  }
+  pthread_mutex_unlock(&c->lock);
+}
+
+static void free_list(struct block **list) {
+  while (*list) {
+    struct block *b = *list;
+    *list = b->next;
+    free(b);
+  }
+}
+
+static numd_conn *conn_of(struct arena *a) {
+  return (numd_conn *)((char *)a - offsetof(numd_conn, arena));
+}
+
+/* Segments that arrays of the parent live in stay mapped and attached, but are no longer `ours`. */
+void arena_forget(struct arena *a) {
+  numd_conn *conn = conn_of(a);
+  for (int i = 0; i < N_CLASSES; i++)
+    free_list(&a->free[i]);
+  free_list(&a->large);
+  for (int i = 0; i < MAX_SEGMENTS; i++)
+    if (conn->segments[i])
+      conn->segments[i]->ours = false;
+  memset(a, 0, sizeof(*a));
+}
+
+/* The connection is closing: no array is left, so every remaining segment of its own goes. */
+void arena_deinit(struct arena *a) {
+  numd_conn *conn = conn_of(a);
+  for (int i = 0; i < N_CLASSES; i++)
+    free_list(&a->free[i]);
+  free_list(&a->large);
+  for (int i = 0; i < MAX_SEGMENTS; i++)
+    if (conn->segments[i])
+      segment_free(conn->segments[i]);
+}

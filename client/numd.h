@@ -1,0 +1,259 @@
+/* numd: share arrays with, and compute in, another process on the same host.
+ *
+ * A program connects to the daemon (one is started if none answers), makes arrays in shared memory or
+ * attaches memory that exists already, and asks for operations on them, either one at a time
+ * (`numd_apply`) or as a program that is prepared once and called often (`numd_prepare`,
+ * `numd_plan_call`).
+ *
+ * Errors. Functions that return `int` give a `numd_status`: NUMD_OK (0) or a positive number;
+ * `numd_error()` is then a sentence about the calling thread's last failure. On failure nothing is
+ * written through output pointers and nothing is lost.
+ *
+ * Threads. All functions may be called from any thread. Each thread that calls gets a channel of its
+ * own on first use; calls of one thread run in the order in which they were submitted.
+ *
+ * Fork. After fork() the child may use everything that it inherited: its first use opens a session of
+ * its own and attaches the same memory again. Tickets of the parent stay with the parent.
+ *
+ * Lifetimes. Objects are reference counted where there is a `_ref`; freeing NULL is legal. An array
+ * keeps its connection and its memory. Arrays given to a submitted call must be kept until it is done. */
+#ifndef NUMD_H
+#define NUMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/dtype.h"
+#include "protocol/op.h"
+#include "protocol/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NUMD_VERSION "0.1.0"
+#define NUMD_MAX_DIMS 16     /* dimensions of an array */
+#define NUMD_MAX_BINDINGS 64 /* inputs, scalars and outputs of a program together */
+#define NUMD_MAX_OPS 256     /* operations of a program */
+#define NUMD_ALL_AXES UINT32_MAX
+#define NUMD_FOREVER INT64_MAX /* a time limit in nanoseconds */
+
+#define NUMD_API __attribute__((visibility("default")))
+
+/* A sentence about the calling thread's last failure; valid until its next call. Never NULL. */
+NUMD_API const char *numd_error(void);
+/* "ESHAPE" and "shapes do not match" for NUMD_ESHAPE. Never NULL. */
+NUMD_API const char *numd_status_name(int status);
+NUMD_API const char *numd_status_message(int status);
+/* Names to numbers and back; -1 and NULL for what does not exist. */
+NUMD_API int numd_op_find(const char *name);
+NUMD_API const char *numd_op_name(numd_op op);
+NUMD_API int numd_dtype_find(const char *name);
+NUMD_API const char *numd_dtype_name(numd_dtype dtype);
+NUMD_API size_t numd_dtype_size(numd_dtype dtype); /* bytes an item; 0 if unknown */
+
+/* ---- Connections -------------------------------------------------------------------------------- */
+
+typedef struct numd_conn numd_conn;
+
+enum numd_door { NUMD_DOOR_RING, NUMD_DOOR_SOCKET };
+/* How the calling thread and its worker wait for each other. AUTO adapts to the time between calls;
+ * the others fix one gear and exist to be measured. */
+enum numd_wait { NUMD_WAIT_AUTO, NUMD_WAIT_SPIN, NUMD_WAIT_HANDOFF, NUMD_WAIT_SLEEP };
+
+typedef struct numd_options {
+  const char *address; /* path of the daemon's socket; NULL: $NUMD_SOCKET, else the user's default */
+  const char *daemon;  /* program to start if none answers; NULL: $NUMD_DAEMON, beside the library, PATH */
+  int no_start;        /* nonzero: fail rather than start a daemon */
+  enum numd_door door; /* the way that calls take */
+  enum numd_wait wait;
+} numd_options;
+
+/* Opens a session. options NULL means all defaults. EUNAVAILABLE, EVERSION, ELIMIT, ENOMEMORY.
+ * A daemon started here listens on the same address for other programs too, and ends soon after its last
+ * client. */
+NUMD_API int numd_connect(const numd_options *options, numd_conn **out);
+NUMD_API numd_conn *numd_conn_ref(numd_conn *conn);
+/* Drops a reference. The session ends when nothing refers to the connection any more. */
+NUMD_API void numd_conn_unref(numd_conn *conn);
+/* The path at which the daemon was found. Valid as long as the connection. */
+NUMD_API const char *numd_conn_address(const numd_conn *conn);
+/* Round trip over the socket. EDISCONNECTED, ETIMEOUT. */
+NUMD_API int numd_ping(numd_conn *conn, int64_t timeout_ns);
+/* The daemon's counters as JSON text, to be freed with free(). */
+NUMD_API int numd_stats(numd_conn *conn, char **json);
+
+/* ---- Arrays ------------------------------------------------------------------------------------- */
+
+/* A dtype and the way elements lie in memory; interned, so equal layouts have equal addresses within
+ * one process. */
+typedef struct numd_layout {
+  numd_dtype dtype;
+  int ndim;
+  int64_t size;   /* elements */
+  int64_t nbytes; /* size times item size */
+  int contiguous; /* C order without gaps */
+  const int64_t *shape;
+  const int64_t *strides; /* bytes; any sign; 0 repeats */
+} numd_layout;
+
+/* An array: a view of shared memory. Read-only to the caller. */
+typedef struct numd_array {
+  numd_conn *conn;
+  const numd_layout *layout;
+  void *data;       /* the element at index 0, 0, ... in this process */
+  uint64_t binding; /* the same place for the daemon: segment id << 48 | byte offset */
+} numd_array;
+
+/* A new array in C order. Contents of `empty` are unspecified but never another program's data. EDTYPE,
+ * ESHAPE (negative or too large), ENOMEMORY. */
+NUMD_API int numd_array_empty(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[],
+                              numd_array **out);
+NUMD_API int numd_array_zeros(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[],
+                              numd_array **out);
+/* Another view of `base`'s memory: its first element `offset` bytes after base->data (may be negative).
+ * It must stay inside the block of memory that base lives in: EBOUNDS. EALIGN for odd offsets or strides. */
+NUMD_API int numd_array_view(numd_array *base, int64_t offset, numd_dtype dtype, int ndim,
+                             const int64_t shape[], const int64_t strides[], numd_array **out);
+NUMD_API numd_array *numd_array_ref(numd_array *array);
+NUMD_API void numd_array_unref(numd_array *array);
+
+/* ---- Memory that exists already, and memory for others ----------------------------------------- */
+
+typedef struct numd_segment numd_segment;
+
+/* Attach a POSIX shared-memory object by name ("/name" or "name"), or by a descriptor of a memfd or shm
+ * object, which stays the caller's. The object stays when the segment goes. EACCESS, EDESCRIPTOR, ELIMIT. */
+NUMD_API int numd_segment_attach(numd_conn *conn, const char *name, numd_segment **out);
+NUMD_API int numd_segment_attach_fd(numd_conn *conn, int fd, numd_segment **out);
+NUMD_API numd_segment *numd_segment_ref(numd_segment *segment);
+NUMD_API void numd_segment_unref(numd_segment *segment);
+NUMD_API void *numd_segment_data(const numd_segment *segment);
+NUMD_API uint64_t numd_segment_bytes(const numd_segment *segment);
+/* An array in it, `offset` bytes from its start; strides NULL means C order. EBOUNDS, EALIGN, ESHAPE, EDTYPE.
+ */
+NUMD_API int numd_segment_array(numd_segment *segment, int64_t offset, numd_dtype dtype, int ndim,
+                                const int64_t shape[], const int64_t strides[], numd_array **out);
+
+/* A handle names an array for another process of the same daemon; it is plain data without pointers,
+ * to be sent in any way. Memory that was exported is kept by this process until it ends. */
+typedef struct numd_handle {
+  uint8_t token[16]; /* the segment's: 128 random bits, held by the daemon */
+  uint64_t offset;   /* of the first element in the segment */
+  uint32_t dtype;
+  uint32_t ndim;
+  int64_t shape[NUMD_MAX_DIMS];
+  int64_t strides[NUMD_MAX_DIMS];
+} numd_handle;
+
+NUMD_API int numd_array_export(numd_array *array, numd_handle *out);
+/* ESEGMENT if nobody holds the memory any more. In a forked child of the exporter the memory is not mapped
+ * again. */
+NUMD_API int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **out);
+
+/* ---- One operation ------------------------------------------------------------------------------ */
+
+/* A scalar: `bits` holds a double for FLOAT64, an int64_t for INT64, 0 or 1 for BOOL. As an
+ * input it is weak, as a Python scalar is: an int32 array plus an INT64 scalar stays int32. */
+typedef struct numd_scalar {
+  numd_dtype dtype;
+  union {
+    double f;
+    float f32;
+    int64_t i;
+    int32_t i32;
+    uint8_t b;
+    uint64_t bits;
+  };
+} numd_scalar;
+
+typedef struct numd_arg {
+  numd_array *array;  /* or, if NULL: */
+  numd_scalar scalar; /* BOOL, INT64 or FLOAT64 */
+} numd_arg;
+
+typedef struct numd_params {
+  uint32_t axes;    /* reductions: bit i set: over axis i; NUMD_ALL_AXES: over all */
+  int keepdims;     /* reductions: keep the reduced axes with length 1 */
+  numd_dtype dtype; /* astype: the wanted dtype; sum and prod: what to accumulate in, or NUMD_DTYPE_NONE */
+} numd_params;
+
+/* A submitted call: plain data. */
+typedef struct numd_ticket {
+  void *channel;
+  uint64_t number;
+  numd_dtype result_dtype;
+  uint32_t spin_ns;
+} numd_ticket;
+
+/* Computes op(args...). The first call with a signature (operation, parameters, layouts) prepares a plan;
+ * later ones find it again. params NULL: all axes, no keepdims, no dtype.
+ *  - out points to an array: the result is stored there, broadcast and cast by NumPy's same_kind rule.
+ *  - out points to NULL: a new array is made and stored there.
+ *  - out is NULL: the result has no dimensions and goes to *result with its own dtype.
+ * ESHAPE, EDTYPE, ECAST, ERANGE, EDOMAIN, ESEGMENT, ELOST, EDISCONNECTED, ENOMEMORY. */
+NUMD_API int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
+                        const numd_arg args[], numd_array **out, numd_scalar *result);
+
+/* As numd_apply, but does not wait: the result is there, and result scalars are given, when `numd_wait`
+ * has finished the ticket. `*out`, made here or given, must be kept until then. */
+NUMD_API int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
+                               const numd_arg args[], numd_array **out, numd_ticket *ticket);
+
+/* ---- Programs ----------------------------------------------------------------------------------- */
+
+typedef struct numd_program numd_program;
+typedef struct numd_plan numd_plan;
+
+/* A program is built value by value; each function that makes a value gives its number (from 0), or a
+ * negative status. Dtypes and shapes of results follow by promotion and broadcasting, and are checked by
+ * numd_prepare. A program may be freed once it is prepared. */
+NUMD_API numd_program *numd_program_new(void); /* NULL: out of memory */
+NUMD_API void numd_program_free(numd_program *program);
+/* An array given at each call. strides NULL means C order. */
+NUMD_API int numd_program_input(numd_program *program, numd_dtype dtype, int ndim, const int64_t shape[],
+                                const int64_t strides[]);
+NUMD_API int numd_program_scalar(numd_program *program, numd_dtype dtype);    /* weak, given at each call */
+NUMD_API int numd_program_constant(numd_program *program, numd_scalar value); /* weak, fixed */
+/* Inputs are numbers of earlier values, as many as the operation takes. params as for numd_apply. */
+NUMD_API int numd_program_op(numd_program *program, numd_op op, const int inputs[],
+                             const numd_params *params);
+/* Makes a value an output: an array given at each call. dtype NUMD_DTYPE_NONE and ndim -1 leave it to the
+ * daemon (C order); numd_plan_output then tells. Gives the output's number or a negative status. */
+NUMD_API int numd_program_output(numd_program *program, int value, numd_dtype dtype, int ndim,
+                                 const int64_t shape[], const int64_t strides[]);
+/* Makes a value without dimensions the call's scalar result; one a program. 0 or a negative status. */
+NUMD_API int numd_program_result(numd_program *program, int value);
+
+/* Has the daemon check and compile the program. EOP, EDTYPE, ESHAPE, ECAST, EBOUNDS, ELIMIT, ENOMEMORY,
+ * EDISCONNECTED. */
+NUMD_API int numd_prepare(numd_conn *conn, const numd_program *program, numd_plan **out);
+NUMD_API numd_plan *numd_plan_ref(numd_plan *plan);
+NUMD_API void numd_plan_unref(numd_plan *plan);
+NUMD_API int numd_plan_n_inputs(const numd_plan *plan);  /* arrays and scalars given at a call */
+NUMD_API int numd_plan_n_outputs(const numd_plan *plan); /* arrays; the scalar result is not one */
+/* The layout of output i, as the daemon decided it. Valid as long as the plan. */
+NUMD_API const numd_layout *numd_plan_output(const numd_plan *plan, int i);
+/* The daemon's description of how the program was fused, a line a step, to be freed with free(). */
+NUMD_API int numd_plan_explain(numd_plan *plan, char **text);
+
+/* Calls the plan and waits. args: the inputs in their order, then the output arrays; layouts must be the
+ * prepared ones (ESHAPE). result may be NULL. timeout_ns: NUMD_FOREVER, or after that long ETIMEOUT, and the
+ * call is cancelled. */
+NUMD_API int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
+                            int64_t timeout_ns);
+
+/* As numd_plan_call, but does not wait. */
+NUMD_API int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket);
+/* Waits for a submitted call, from any thread. Its own status (NUMD_OK or what went wrong), or ETIMEOUT:
+ * then it still runs and may be waited for again. timeout_ns 0 only looks. A ticket is finished by the first
+ * wait that does not give ETIMEOUT. */
+NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
+/* Asks that a submitted call be given up; it must still be waited for and gives ECANCELLED, or its
+ * result if it was done already. */
+NUMD_API int numd_cancel(numd_ticket *ticket);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

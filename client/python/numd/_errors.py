@@ -1,0 +1,75 @@
+"""Exceptions: one class for each kind of status, derived from what Python uses for it."""
+
+
+class Error(RuntimeError):
+    """What the daemon or the library refused.
+
+    `status` is the name of the status, such as "ESHAPE", or None.
+    """
+
+    status = None
+
+
+class ShapeError(Error, ValueError):
+    """Shapes do not match."""
+
+
+class DomainError(Error, ValueError):
+    """A value is outside the operation's domain."""
+
+
+class BoundsError(Error, ValueError):
+    """A view or an operand leaves its memory, or is not aligned."""
+
+
+class DtypeError(Error, TypeError):
+    """A dtype is not supported here, or the result cannot be cast to the output's."""
+
+
+class RangeError(Error, OverflowError):
+    """A scalar does not fit the dtype."""
+
+
+class OutOfMemoryError(Error, MemoryError):
+    """There is no memory left, here or for the daemon."""
+
+
+class TimeLimitError(Error, TimeoutError):
+    """The time limit passed; the call still runs."""
+
+
+class CancelledError(Error):
+    """The call was cancelled."""
+
+
+class DisconnectedError(Error, ConnectionError):
+    """There is no daemon, or the connection to it was lost."""
+
+
+class AccessError(Error, PermissionError):
+    """A shared-memory object cannot be opened."""
+
+
+CLASSES = {
+    "ESHAPE": ShapeError,
+    "EDOMAIN": DomainError,
+    "EINVAL": DomainError,
+    "EBOUNDS": BoundsError,
+    "EALIGN": BoundsError,
+    "EDTYPE": DtypeError,
+    "ECAST": DtypeError,
+    "ERANGE": RangeError,
+    "ENOMEMORY": OutOfMemoryError,
+    "ETIMEOUT": TimeLimitError,
+    "ECANCELLED": CancelledError,
+    "EDISCONNECTED": DisconnectedError,
+    "EUNAVAILABLE": DisconnectedError,
+    "EACCESS": AccessError,
+}
+
+
+def make(number, name, message, detail):
+    """The exception for a status; called by the extension."""
+    error = CLASSES.get(name, Error)(detail or message)
+    error.status = name
+    return error

@@ -1,0 +1,29 @@
+# The Python package, at $(BUILD)/python/numd: `make python`, then PYTHONPATH=$(BUILD)/python.
+# Wants PYTHON, CC, CFLAGS, BUILD and a rule for $(BUILD)/libnumd.so.
+
+PYTHON_SOURCES := $(wildcard client/python/src/*.c)
+PYTHON_OBJECTS := $(PYTHON_SOURCES:client/python/src/%.c=$(BUILD)/python/obj/%.o)
+PYTHON_MODULES := $(wildcard client/python/numd/*.py)
+PYTHON_COPIES := $(PYTHON_MODULES:client/python/numd/%=$(BUILD)/python/numd/%)
+PYTHON_INCLUDE := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
+PYTHON_SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+PYTHON_EXTENSION := $(BUILD)/python/numd/_numd$(PYTHON_SUFFIX)
+PYTHON_CFLAGS := -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter \
+	-Wmissing-prototypes -Wstrict-prototypes -I. -Iclient -isystem $(PYTHON_INCLUDE)
+
+.PHONY: python
+python: $(PYTHON_EXTENSION) $(PYTHON_COPIES)
+
+$(PYTHON_EXTENSION): $(PYTHON_OBJECTS) $(BUILD)/libnumd.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -o $@ $(PYTHON_OBJECTS) -L$(BUILD) -lnumd -Wl,-rpath,'$$ORIGIN/../..'
+
+$(BUILD)/python/obj/%.o: client/python/src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(PYTHON_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/python/numd/%.py: client/python/numd/%.py
+	@mkdir -p $(@D)
+	cp $< $@
+
+-include $(PYTHON_OBJECTS:.o=.d)

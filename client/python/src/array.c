@@ -1,0 +1,219 @@
+/* The type Array: a Python object around one numd_array.
+ *
+ * The object holds nothing else, so it takes no part in garbage collection and dead ones are kept on a
+ * short list for reuse: `a + b` makes and drops one each time. NumPy and others see the memory through
+ * the buffer protocol, strided and writable, and keep the object alive as long as they look. */
+#include "pynumd.h"
+
+#define SPARE_MAX 64
+
+static PyObject *spare[SPARE_MAX];
+static int n_spare;
+
+PyObject *array_wrap(numd_array *view) {
+  if (!view)
+    return NULL;
+  PyObject *self = n_spare ? PyObject_Init(spare[--n_spare], &array_type)
+                           : (PyObject *)PyObject_New(struct array, &array_type);
+  if (self)
+    ((struct array *)self)->view = view;
+  else
+    numd_array_unref(view);
+  return self;
+}
+
+static void array_dealloc(PyObject *self) {
+  numd_array_unref(array_view(self));
+  if (n_spare < SPARE_MAX)
+    spare[n_spare++] = self;
+  else
+    PyObject_Free(self);
+}
+
+PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]) {
+  numd_array *view = NULL;
+  int status = numd_array_empty(conn, dtype, ndim, shape, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+}
+
+PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
+                              const int64_t strides[]) {
+  numd_array *from = array_view(base), *view = NULL;
+  int status = numd_array_view(from, offset, from->layout->dtype, ndim, shape, strides, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+}
+
+PyObject *array_numpy(PyObject *array) {
+  return PyObject_CallOneArg(globals.asarray, array);
+}
+
+PyObject *array_item(PyObject *array) {
+  const numd_array *view = array_view(array);
+  if (view->layout->size == 1)
+    return item_object(view->layout->dtype, view->data);
+  PyErr_Format(PyExc_TypeError, "only an array of one element can be a scalar; this one has %lld",
+               (long long)view->layout->size);
+  return NULL;
+}
+
+/* ---- Buffers */
+
+static int is_fortran(const numd_layout *layout) {
+  int64_t expected = (int64_t)numd_dtype_size(layout->dtype);
+  for (int i = 0; i < layout->ndim; i++) {
+    if (layout->shape[i] != 1 && layout->strides[i] != expected && layout->size)
+      return 0;
+    expected *= layout->shape[i];
+  }
+  return 1;
+}
+
+/* What stands in the way of these flags, or NULL. */
+static const char *buffer_obstacle(const numd_layout *layout, int flags) {
+  if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS && !layout->contiguous)
+    return "the array is not in C order";
+  if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !is_fortran(layout))
+    return "the array is not in Fortran order";
+  if ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS && !layout->contiguous && !is_fortran(layout))
+    return "the array is not contiguous";
+  if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES && !layout->contiguous)
+    return "the array is strided and the consumer takes no strides";
+  return NULL;
+}
+
+static int array_getbuffer(PyObject *self, Py_buffer *buffer, int flags) {
+  const numd_array *view = array_view(self);
+  const numd_layout *layout = view->layout;
+  const char *obstacle = buffer_obstacle(layout, flags);
+  buffer->obj = NULL;
+  if (obstacle) {
+    PyErr_SetString(PyExc_BufferError, obstacle);
+    return -1;
+  }
+  *buffer = (Py_buffer){
+      .buf = view->data,
+      .obj = Py_NewRef(self),
+      .len = layout->nbytes,
+      .itemsize = (Py_ssize_t)numd_dtype_size(layout->dtype),
+      .ndim = layout->ndim,
+      .format = flags & PyBUF_FORMAT ? dtype_format(layout->dtype) : NULL,
+      .shape = flags & PyBUF_ND ? (Py_ssize_t *)layout->shape : NULL,
+      .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? (Py_ssize_t *)layout->strides : NULL,
+  };
+  return 0;
+}
+
+static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
+
+/* ---- Attributes */
+
+#define LAYOUT(self) (array_view(self)->layout)
+
+static PyObject *array_shape(PyObject *self, void *closure) {
+  return shape_tuple(LAYOUT(self)->ndim, LAYOUT(self)->shape);
+}
+
+static PyObject *array_strides(PyObject *self, void *closure) {
+  return shape_tuple(LAYOUT(self)->ndim, LAYOUT(self)->strides);
+}
+
+static PyObject *array_dtype(PyObject *self, void *closure) {
+  return Py_NewRef(globals.dtypes[LAYOUT(self)->dtype]);
+}
+
+static PyObject *array_ndim(PyObject *self, void *closure) {
+  return PyLong_FromLong(LAYOUT(self)->ndim);
+}
+
+static PyObject *array_size(PyObject *self, void *closure) {
+  return PyLong_FromLongLong(LAYOUT(self)->size);
+}
+
+static PyObject *array_nbytes(PyObject *self, void *closure) {
+  return PyLong_FromLongLong(LAYOUT(self)->nbytes);
+}
+
+static PyObject *array_itemsize(PyObject *self, void *closure) {
+  return PyLong_FromSize_t(numd_dtype_size(LAYOUT(self)->dtype));
+}
+
+static PyObject *array_T(PyObject *self, void *closure) {
+  return array_transposed(self);
+}
+
+static PyGetSetDef array_getset[] = {
+    {"shape", array_shape, NULL, "Lengths of the dimensions.", NULL},
+    {"strides", array_strides, NULL, "Bytes from one element to the next in each dimension.", NULL},
+    {"dtype", array_dtype, NULL, "NumPy's dtype object.", NULL},
+    {"ndim", array_ndim, NULL, "Number of dimensions.", NULL},
+    {"size", array_size, NULL, "Number of elements.", NULL},
+    {"nbytes", array_nbytes, NULL, "Bytes of all elements.", NULL},
+    {"itemsize", array_itemsize, NULL, "Bytes of one element.", NULL},
+    {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
+    {0},
+};
+
+/* ---- Behaviour of the object itself */
+
+static PyObject *array_text(PyObject *self, const char *format, PyObject *options) {
+  PyObject *ndarray = array_numpy(self);
+  PyObject *args = ndarray ? PyTuple_Pack(1, ndarray) : NULL;
+  PyObject *text = args ? PyObject_Call(globals.array2string, args, options) : NULL;
+  PyObject *whole = text ? PyUnicode_FromFormat(format, text, globals.dtypes[LAYOUT(self)->dtype]) : NULL;
+  Py_XDECREF(text);
+  Py_XDECREF(args);
+  Py_XDECREF(ndarray);
+  return whole;
+}
+
+static PyObject *array_repr(PyObject *self) {
+  PyObject *options = Py_BuildValue("{ssss}", "separator", ", ", "prefix", "numd.Array(");
+  PyObject *text = options ? array_text(self, "numd.Array(%U, dtype=%S)", options) : NULL;
+  Py_XDECREF(options);
+  return text;
+}
+
+static PyObject *array_str(PyObject *self) {
+  return array_text(self, "%U", NULL);
+}
+
+static PyObject *array_iter(PyObject *self) {
+  if (LAYOUT(self)->ndim)
+    return PySeqIter_New(self);
+  PyErr_SetString(PyExc_TypeError, "iteration over an array without dimensions");
+  return NULL;
+}
+
+PyTypeObject array_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Array",
+    .tp_doc =
+        "An array in shared memory; the daemon computes with it.\n\n"
+        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable\n"
+        "view of the same memory. Indexing with ints, slices, Ellipsis and None gives views.\n"
+        "Pickling sends a handle, not the data: the receiver works on the same memory.",
+    .tp_basicsize = sizeof(struct array),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = array_dealloc,
+    .tp_repr = array_repr,
+    .tp_str = array_str,
+    .tp_iter = array_iter,
+    .tp_hash = PyObject_HashNotImplemented,
+    .tp_richcompare = array_compare,
+    .tp_as_buffer = &array_buffer,
+    .tp_as_number = &array_number,
+    .tp_as_mapping = &array_mapping,
+    .tp_as_sequence = &array_sequence,
+    .tp_methods = array_methods,
+    .tp_getset = array_getset,
+};
+
+/* With these two, which NumPy looks up on the type, ndarray's operators leave `ndarray + Array` to us. */
+int array_type_init(void) {
+  PyObject *priority = PyFloat_FromDouble(1000);
+  int failed = !priority || PyType_Ready(&array_type) ||
+               PyDict_SetItemString(array_type.tp_dict, "__array_ufunc__", Py_None) ||
+               PyDict_SetItemString(array_type.tp_dict, "__array_priority__", priority);
+  Py_XDECREF(priority);
+  PyType_Modified(&array_type);
+  return failed ? -1 : 0;
+}

@@ -1,0 +1,317 @@
+/* Methods of Array. Reductions and products are rows of the list of operations, called with `self`. */
+#include "pynumd.h"
+
+static const numd_layout *layout_of(PyObject *self) {
+  return array_view(self)->layout;
+}
+
+/* ---- Shape */
+
+static int64_t shape_size(int ndim, const int64_t shape[]) {
+  int64_t size = 1;
+  for (int i = 0; i < ndim; i++)
+    if (__builtin_mul_overflow(size, shape[i], &size))
+      return -1;
+  return size;
+}
+
+/* Replaces the -1 that says "as many as there are". */
+static int shape_complete(int ndim, int64_t shape[], int64_t size) {
+  int open = -1;
+  for (int i = 0; i < ndim; i++) {
+    if (shape[i] >= 0)
+      continue;
+    if (open >= 0 || shape[i] != -1)
+      return -1;
+    shape[open = i] = 1;
+  }
+  int64_t known = shape_size(ndim, shape);
+  if (open < 0)
+    return known == size ? 0 : -1;
+  if (known <= 0 || size % known)
+    return -1;
+  shape[open] = size / known;
+  return 0;
+}
+
+static void strides_c_order(int ndim, const int64_t shape[], int64_t item, int64_t strides[]) {
+  for (int i = ndim; i-- > 0; item *= shape[i] > 1 ? shape[i] : 1)
+    strides[i] = item;
+}
+
+/* A run of axes that one can walk with a single stride. */
+struct run {
+  int64_t length, stride;
+};
+
+/* The axes of a layout, merged where the next begins where the previous ends. */
+static int layout_runs(const numd_layout *layout, struct run runs[]) {
+  int n = 0;
+  for (int i = 0; i < layout->ndim; i++) {
+    int64_t length = layout->shape[i], stride = layout->strides[i];
+    if (length == 1)
+      continue;
+    if (n && runs[n - 1].stride == length * stride)
+      runs[n - 1] = (struct run){runs[n - 1].length * length, stride};
+    else
+      runs[n++] = (struct run){length, stride};
+  }
+  return n;
+}
+
+/* Strides that show the same elements in another shape: each new axis must lie within one run. */
+static int strides_reshaped(const numd_layout *from, int ndim, const int64_t shape[], int64_t strides[]) {
+  struct run runs[NUMD_MAX_DIMS];
+  int n = layout_runs(from, runs);
+  for (int i = ndim; i-- > 0;) {
+    while (n && runs[n - 1].length == 1)
+      n--;
+    strides[i] = n ? runs[n - 1].stride : (int64_t)numd_dtype_size(from->dtype);
+    if (shape[i] == 1)
+      continue;
+    if (!n || runs[n - 1].length % shape[i])
+      return -1;
+    runs[n - 1] = (struct run){runs[n - 1].length / shape[i], runs[n - 1].stride * shape[i]};
+  }
+  return 0;
+}
+
+static PyObject *array_copy(PyObject *self, PyObject *unused) {
+  return apply(NUMD_OP_COPY, NULL, 1, &self, NULL);
+}
+
+static PyObject *reshaped(PyObject *self, int ndim, const int64_t shape[]) {
+  const numd_layout *from = layout_of(self);
+  int64_t strides[NUMD_MAX_DIMS];
+  if (from->contiguous || !from->size)
+    strides_c_order(ndim, shape, (int64_t)numd_dtype_size(from->dtype), strides);
+  else if (strides_reshaped(from, ndim, shape, strides)) {
+    PyObject *copy = array_copy(self, NULL);
+    PyObject *answer = copy ? reshaped(copy, ndim, shape) : NULL;
+    Py_XDECREF(copy);
+    return answer;
+  }
+  return array_reshaped_view(self, 0, ndim, shape, strides);
+}
+
+/* f((2, 3)) and f(2, 3) are the same. */
+static PyObject *unpacked(PyObject *args) {
+  if (PyTuple_GET_SIZE(args) != 1)
+    return args;
+  PyObject *only = PyTuple_GET_ITEM(args, 0);
+  return PyTuple_Check(only) || PyList_Check(only) ? only : args;
+}
+
+static PyObject *array_reshape(PyObject *self, PyObject *args) {
+  int64_t shape[NUMD_MAX_DIMS];
+  int ndim = shape_parse(unpacked(args), shape);
+  if (ndim < 0)
+    return NULL;
+  if (!shape_complete(ndim, shape, layout_of(self)->size))
+    return reshaped(self, ndim, shape);
+  PyErr_Format(PyExc_ValueError, "cannot reshape an array of %lld elements to %R",
+               (long long)layout_of(self)->size, unpacked(args));
+  return NULL;
+}
+
+static PyObject *permuted(PyObject *self, const int axes[]) {
+  const numd_layout *from = layout_of(self);
+  int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
+  for (int i = 0; i < from->ndim; i++) {
+    shape[i] = from->shape[axes[i]];
+    strides[i] = from->strides[axes[i]];
+  }
+  return array_reshaped_view(self, 0, from->ndim, shape, strides);
+}
+
+PyObject *array_transposed(PyObject *self) {
+  int axes[NUMD_MAX_DIMS], ndim = layout_of(self)->ndim;
+  for (int i = 0; i < ndim; i++)
+    axes[i] = ndim - 1 - i;
+  return permuted(self, axes);
+}
+
+static PyObject *array_transpose(PyObject *self, PyObject *args) {
+  int axes[NUMD_MAX_DIMS], ndim = layout_of(self)->ndim;
+  uint32_t seen = 0;
+  PyObject *wanted = unpacked(args);
+  Py_ssize_t n = PySequence_Size(wanted);
+  if (n == 0 || (n == 1 && PyTuple_Check(wanted) && PyTuple_GET_ITEM(wanted, 0) == Py_None))
+    return array_transposed(self);
+  if (n != ndim) {
+    PyErr_Format(PyExc_ValueError, "%zd axes given for an array of dimension %d", n, ndim);
+    return NULL;
+  }
+  for (int i = 0; i < ndim; i++) {
+    PyObject *item = PySequence_GetItem(wanted, i);
+    axes[i] = item ? axis_parse(item, ndim) : -1;
+    Py_XDECREF(item);
+    if (axes[i] < 0)
+      return NULL;
+    seen |= 1u << axes[i];
+  }
+  if (seen == (1u << ndim) - 1)
+    return permuted(self, axes);
+  PyErr_SetString(PyExc_ValueError, "an axis is given twice");
+  return NULL;
+}
+
+/* ---- Values */
+
+static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"dtype", "copy", NULL};
+  PyObject *wanted;
+  int copy = 1;
+  numd_params params = {.dtype = NUMD_DTYPE_NONE};
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:astype", keywords, &wanted, &copy) ||
+      dtype_parse(wanted, &params.dtype))
+    return NULL;
+  if (!copy && params.dtype == layout_of(self)->dtype)
+    return Py_NewRef(self);
+  return apply(NUMD_OP_ASTYPE, &params, 1, &self, NULL);
+}
+
+static PyObject *array_item_method(PyObject *self, PyObject *args) {
+  if (!PyTuple_GET_SIZE(args))
+    return array_item(self);
+  PyObject *view = PyObject_GetItem(self, unpacked(args));
+  PyObject *item = view ? array_item(view) : NULL;
+  Py_XDECREF(view);
+  return item;
+}
+
+static PyObject *array_tolist(PyObject *self, PyObject *unused) {
+  PyObject *ndarray = array_numpy(self);
+  PyObject *list = ndarray ? PyObject_CallMethod(ndarray, "tolist", NULL) : NULL;
+  Py_XDECREF(ndarray);
+  return list;
+}
+
+static int scalar_fits(const numd_scalar *scalar, numd_dtype dtype) {
+  if (scalar->dtype != NUMD_INT64 || dtype != NUMD_INT32 ||
+      (scalar->i >= INT32_MIN && scalar->i <= INT32_MAX))
+    return 0;
+  PyErr_Format(PyExc_OverflowError, "Python integer %lld does not fit int32", (long long)scalar->i);
+  return -1;
+}
+
+int array_assign(PyObject *target, PyObject *value) {
+  numd_params params = {.dtype = layout_of(target)->dtype};
+  struct operands operands = {.conn = array_view(target)->conn, .n = 1};
+  int kind = scalar_parse(value, &operands.args[0].scalar);
+  if (kind < 0 || (kind && scalar_fits(&operands.args[0].scalar, params.dtype)))
+    return -1;
+  if (!kind) {
+    PyObject *array = array_check(value) ? Py_NewRef(value) : array_from(value, params.dtype, operands.conn);
+    if (!array)
+      return -1;
+    operands.owned[0] = array;
+    operands.args[0].array = array_view(array);
+  }
+  PyObject *done = operands_apply(&operands, NUMD_OP_ASTYPE, &params, target);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
+}
+
+static PyObject *array_fill(PyObject *self, PyObject *value) {
+  if (array_assign(self, value))
+    return NULL;
+  Py_RETURN_NONE;
+}
+
+/* ---- Protocols */
+
+static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"dtype", "copy", NULL};
+  PyObject *dtype = Py_None, *copy = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", keywords, &dtype, &copy))
+    return NULL;
+  PyObject *ndarray = array_numpy(self);
+  if (!ndarray)
+    return NULL;
+  if (dtype == Py_None)
+    dtype = globals.dtypes[layout_of(self)->dtype];
+  PyObject *cast = copy == Py_True ? PyObject_CallMethod(ndarray, "astype", "O", dtype)
+                                   : PyObject_CallFunctionObjArgs(globals.asarray, ndarray, dtype, NULL);
+  if (cast && cast != ndarray && copy == Py_False) {
+    PyErr_SetString(PyExc_ValueError, "another dtype is not possible without a copy");
+    Py_CLEAR(cast);
+  }
+  Py_DECREF(ndarray);
+  return cast;
+}
+
+static PyObject *array_reduce(PyObject *self, PyObject *unused) {
+  numd_handle handle;
+  memset(&handle, 0, sizeof handle);
+  int status = numd_array_export(array_view(self), &handle);
+  if (status != NUMD_OK)
+    return raise_status(status);
+  PyObject *module = PyImport_ImportModule("numd");
+  PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild") : NULL;
+  Py_XDECREF(module);
+  if (!rebuild)
+    return NULL;
+  return Py_BuildValue("N(y#s)", rebuild, (const char *)&handle, (Py_ssize_t)sizeof handle,
+                       numd_conn_address(array_view(self)->conn));
+}
+
+/* Copying is the one thing that pickling a handle would get wrong. */
+static PyObject *array_deepcopy(PyObject *self, PyObject *memo) {
+  return array_copy(self, NULL);
+}
+
+/* ---- Operations as methods */
+
+static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *args, Py_ssize_t n,
+                             PyObject *kwnames) {
+  PyObject *whole[8] = {self};
+  const struct op *op = op_find(number);
+  Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  if (all >= (Py_ssize_t)(sizeof whole / sizeof *whole)) {
+    PyErr_Format(PyExc_TypeError, "too many arguments for %s()", op->name);
+    return NULL;
+  }
+  memcpy(whole + 1, args, (size_t)all * sizeof *args);
+  return op_call(op, whole, n + 1, kwnames);
+}
+
+#define METHOD(NAME, name)                                                                                   \
+  static PyObject *array_op_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
+    return method_call(NUMD_OP_##NAME, self, args, n, kwnames);                                              \
+  }
+#define METHOD_MAP(NAME, name)
+#define METHOD_REDUCE(NAME, name) METHOD(NAME, name)
+#define METHOD_PRODUCT(NAME, name) METHOD(NAME, name)
+#define X(number, NAME, name, class, n_in, typing, ulp, doc) METHOD_##class(NAME, name)
+NUMD_OP_LIST(X)
+#undef X
+
+#define ROW(name)                                                                      \
+  {#name, (PyCFunction)(void (*)(void))array_op_##name, METH_FASTCALL | METH_KEYWORDS, \
+   "As numd." #name ", with this array as the first operand."},
+#define ROW_MAP(name)
+#define ROW_REDUCE(name) ROW(name)
+#define ROW_PRODUCT(name) ROW(name)
+
+PyMethodDef array_methods[] = {
+    {"reshape", array_reshape, METH_VARARGS,
+     "reshape(*shape)\n--\n\nThe same elements in another shape: a view, or a copy where none is possible."},
+    {"transpose", array_transpose, METH_VARARGS,
+     "transpose(*axes)\n--\n\nA view with the dimensions in another order; reversed by default."},
+    {"permute", array_transpose, METH_VARARGS, "permute(*axes)\n--\n\nAs transpose."},
+    {"copy", array_copy, METH_NOARGS, "copy()\n--\n\nA new array in C order with the same values."},
+    {"astype", (PyCFunction)(void (*)(void))array_astype, METH_VARARGS | METH_KEYWORDS,
+     "astype(dtype, copy=True)\n--\n\nThe values in another dtype."},
+    {"item", array_item_method, METH_VARARGS, "item(*index)\n--\n\nAn element as a Python scalar."},
+    {"tolist", array_tolist, METH_NOARGS, "tolist()\n--\n\nThe elements as nested lists."},
+    {"fill", array_fill, METH_O, "fill(value, /)\n--\n\nStore a value in all elements."},
+    {"__array__", (PyCFunction)(void (*)(void))array_array, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__reduce__", array_reduce, METH_NOARGS, NULL},
+    {"__copy__", array_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", array_deepcopy, METH_O, NULL},
+#define X(number, NAME, name, class, n_in, typing, ulp, doc) ROW_##class(name)
+    NUMD_OP_LIST(X)
+#undef X
+        {0},
+};

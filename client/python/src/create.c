@@ -1,0 +1,274 @@
+/* Arrays from data, from shapes, from memory that exists already, and from handles. */
+#include "pynumd.h"
+
+#define RELEASE_BYTES (1 << 20) /* a copy as long as this lets other threads run */
+
+/* ---- From data */
+
+static void copy_bytes(void *to, const void *from, size_t bytes) {
+  if (bytes < RELEASE_BYTES) {
+    memcpy(to, from, bytes);
+    return;
+  }
+  Py_BEGIN_ALLOW_THREADS;
+  memcpy(to, from, bytes);
+  Py_END_ALLOW_THREADS;
+}
+
+/* NumPy converts, reorders and swaps bytes where it must. */
+static int copy_by_numpy(PyObject *array, PyObject *ndarray) {
+  PyObject *view = array_numpy(array);
+  PyObject *args = view ? PyTuple_Pack(2, view, ndarray) : NULL;
+  PyObject *options = args ? Py_BuildValue("{ss}", "casting", "unsafe") : NULL;
+  PyObject *done = options ? PyObject_Call(globals.copyto, args, options) : NULL;
+  Py_XDECREF(view);
+  Py_XDECREF(args);
+  Py_XDECREF(options);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
+}
+
+static int copy_in(PyObject *array, PyObject *ndarray, PyObject *numpy_dtype) {
+  Py_buffer buffer;
+  const numd_array *view = array_view(array);
+  if (numpy_dtype != globals.dtypes[view->layout->dtype])
+    return copy_by_numpy(array, ndarray);
+  if (PyObject_GetBuffer(ndarray, &buffer, PyBUF_C_CONTIGUOUS)) {
+    PyErr_Clear();
+    return copy_by_numpy(array, ndarray);
+  }
+  copy_bytes(view->data, buffer.buf, (size_t)view->layout->nbytes);
+  PyBuffer_Release(&buffer);
+  return 0;
+}
+
+static PyObject *array_from_ndarray(PyObject *ndarray, numd_dtype dtype, numd_conn *conn) {
+  int64_t shape[NUMD_MAX_DIMS];
+  PyObject *array = NULL;
+  PyObject *numpy_dtype = PyObject_GetAttr(ndarray, globals.k_dtype);
+  PyObject *numpy_shape = PyObject_GetAttrString(ndarray, "shape");
+  int ndim = numpy_shape ? shape_parse(numpy_shape, shape) : -1;
+  if (numpy_dtype && ndim >= 0 && (dtype != NUMD_DTYPE_NONE || !dtype_parse(numpy_dtype, &dtype)))
+    array = array_new(conn, dtype, ndim, shape);
+  if (array && copy_in(array, ndarray, numpy_dtype))
+    Py_CLEAR(array);
+  Py_XDECREF(numpy_dtype);
+  Py_XDECREF(numpy_shape);
+  return array;
+}
+
+PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn) {
+  if (array_check(object)) {
+    numd_params params = {.dtype = dtype};
+    if (dtype == NUMD_DTYPE_NONE || dtype == array_view(object)->layout->dtype)
+      return Py_NewRef(object);
+    return apply(NUMD_OP_ASTYPE, &params, 1, &object, NULL);
+  }
+  if (!conn && !(conn = session_conn(NULL)))
+    return NULL;
+  /* Lists are read with the wanted dtype, so that what does not fit is noticed. */
+  int typed = dtype != NUMD_DTYPE_NONE && !PyObject_HasAttr(object, globals.k_dtype);
+  PyObject *ndarray =
+      PyObject_CallFunctionObjArgs(globals.asarray, object, typed ? globals.dtypes[dtype] : NULL, NULL);
+  PyObject *array = ndarray ? array_from_ndarray(ndarray, dtype, conn) : NULL;
+  Py_XDECREF(ndarray);
+  return array;
+}
+
+static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"", "dtype", "session", NULL};
+  PyObject *object, *wanted = Py_None, *session = Py_None;
+  numd_dtype dtype = NUMD_DTYPE_NONE;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$O:asarray", keywords, &object, &wanted, &session) ||
+      (wanted != Py_None && dtype_parse(wanted, &dtype)))
+    return NULL;
+  numd_conn *conn = session == Py_None ? NULL : session_conn(session);
+  if (!conn && PyErr_Occurred())
+    return NULL;
+  return array_from(object, dtype, conn);
+}
+
+/* ---- From shapes */
+
+struct request {
+  numd_conn *conn;
+  numd_dtype dtype;
+  int ndim;
+  int64_t shape[NUMD_MAX_DIMS];
+};
+
+static int request_complete(struct request *request, PyObject *shape, PyObject *dtype, PyObject *session) {
+  request->ndim = shape_parse(shape, request->shape);
+  request->dtype = NUMD_FLOAT64;
+  if (request->ndim < 0 || (dtype != Py_None && dtype_parse(dtype, &request->dtype)))
+    return -1;
+  request->conn = session_conn(session);
+  return request->conn ? 0 : -1;
+}
+
+static int request_read(struct request *request, PyObject *args, PyObject *kwargs, const char *format) {
+  static char *keywords[] = {"shape", "dtype", "session", NULL};
+  PyObject *shape, *dtype = Py_None, *session = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, &shape, &dtype, &session))
+    return -1;
+  return request_complete(request, shape, dtype, session);
+}
+
+static PyObject *request_empty(const struct request *request) {
+  return array_new(request->conn, request->dtype, request->ndim, request->shape);
+}
+
+static PyObject *request_filled(const struct request *request, PyObject *value) {
+  PyObject *array = request_empty(request);
+  if (array && array_assign(array, value))
+    Py_CLEAR(array);
+  return array;
+}
+
+static PyObject *create_empty(PyObject *module, PyObject *args, PyObject *kwargs) {
+  struct request request;
+  return request_read(&request, args, kwargs, "O|O$O:empty") ? NULL : request_empty(&request);
+}
+
+static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs) {
+  struct request request;
+  numd_array *view = NULL;
+  if (request_read(&request, args, kwargs, "O|O$O:zeros"))
+    return NULL;
+  int status = numd_array_zeros(request.conn, request.dtype, request.ndim, request.shape, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+}
+
+static PyObject *create_ones(PyObject *module, PyObject *args, PyObject *kwargs) {
+  struct request request;
+  return request_read(&request, args, kwargs, "O|O$O:ones") ? NULL : request_filled(&request, Py_True);
+}
+
+static PyObject *create_full(PyObject *module, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"shape", "fill_value", "dtype", "session", NULL};
+  PyObject *shape, *value, *dtype = Py_None, *session = Py_None;
+  struct request request;
+  numd_scalar scalar;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O$O:full", keywords, &shape, &value, &dtype, &session) ||
+      request_complete(&request, shape, dtype, session))
+    return NULL;
+  if (dtype == Py_None) {
+    int kind = scalar_parse(value, &scalar);
+    if (kind < 0)
+      return NULL;
+    if (kind)
+      request.dtype = scalar.dtype;
+  }
+  return request_filled(&request, value);
+}
+
+/* ---- From memory that exists already */
+
+/* The name of a shared-memory object, as a new str; NULL without an exception if it has a descriptor. */
+static PyObject *object_name(PyObject *object, int *fd) {
+  *fd = -1;
+  if (PyUnicode_Check(object))
+    return Py_NewRef(object);
+  if (!PyLong_Check(object) && !PyObject_HasAttrString(object, "fileno"))
+    return PyObject_GetAttrString(object, "name"); /* multiprocessing.shared_memory.SharedMemory */
+  *fd = PyObject_AsFileDescriptor(object);
+  return NULL;
+}
+
+static numd_segment *segment_attach(numd_conn *conn, PyObject *object) {
+  numd_segment *segment = NULL;
+  int fd, status;
+  PyObject *name = object_name(object, &fd);
+  const char *text = name ? PyUnicode_AsUTF8(name) : NULL;
+  if (PyErr_Occurred()) {
+    Py_XDECREF(name);
+    return NULL;
+  }
+  status = text ? numd_segment_attach(conn, text, &segment) : numd_segment_attach_fd(conn, fd, &segment);
+  Py_XDECREF(name);
+  if (status != NUMD_OK)
+    raise_status(status);
+  return segment;
+}
+
+static int strides_read(PyObject *object, int ndim, int64_t strides[NUMD_MAX_DIMS]) {
+  int n = shape_parse(object, strides);
+  if (n >= 0 && n != ndim)
+    PyErr_Format(PyExc_ValueError, "%d strides for %d dimensions", n, ndim);
+  return n == ndim ? 0 : -1;
+}
+
+static PyObject *create_attach(PyObject *module, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"memory", "shape", "dtype", "offset", "strides", "session", NULL};
+  PyObject *memory, *shape, *dtype, *order = Py_None, *session = Py_None;
+  Py_ssize_t offset = 0;
+  int64_t strides[NUMD_MAX_DIMS];
+  struct request request;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|nO$O:attach", keywords, &memory, &shape, &dtype,
+                                   &offset, &order, &session) ||
+      request_complete(&request, shape, dtype, session) ||
+      (order != Py_None && strides_read(order, request.ndim, strides)))
+    return NULL;
+  numd_segment *segment = segment_attach(request.conn, memory);
+  if (!segment)
+    return NULL;
+  numd_array *view = NULL;
+  int status = numd_segment_array(segment, offset, request.dtype, request.ndim, request.shape,
+                                  order == Py_None ? NULL : strides, &view);
+  if (status != NUMD_OK)
+    raise_status(status);
+  numd_segment_unref(segment); /* the array keeps what it needs */
+  return status == NUMD_OK ? array_wrap(view) : NULL;
+}
+
+/* ---- From handles */
+
+static PyObject *create_rebuild(PyObject *module, PyObject *args) {
+  numd_handle handle;
+  Py_buffer bytes;
+  const char *address;
+  if (!PyArg_ParseTuple(args, "y*s:_rebuild", &bytes, &address))
+    return NULL;
+  int fits = bytes.len == (Py_ssize_t)sizeof handle;
+  if (fits)
+    memcpy(&handle, bytes.buf, sizeof handle);
+  PyBuffer_Release(&bytes);
+  if (!fits) {
+    PyErr_SetString(PyExc_ValueError, "the handle was made by another version of numd");
+    return NULL;
+  }
+  numd_conn *conn = session_conn_at(address);
+  if (!conn)
+    return NULL;
+  numd_array *view = NULL;
+  int status = numd_array_import(conn, &handle, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+}
+
+#define KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
+
+PyMethodDef create_methods[] = {
+    {"asarray", KEYWORDS(create_asarray),
+     "asarray(x, /, dtype=None, *, session=None)\n--\n\n"
+     "An Array of x.\n\nAn Array of that dtype is given back as it is; anything else that NumPy can read is\n"
+     "copied into shared memory once."},
+    {"empty", KEYWORDS(create_empty),
+     "empty(shape, dtype=float64, *, session=None)\n--\n\nA new array with unspecified contents."},
+    {"zeros", KEYWORDS(create_zeros),
+     "zeros(shape, dtype=float64, *, session=None)\n--\n\nA new array of zeros."},
+    {"ones", KEYWORDS(create_ones),
+     "ones(shape, dtype=float64, *, session=None)\n--\n\nA new array of ones."},
+    {"full", KEYWORDS(create_full),
+     "full(shape, fill_value, dtype=None, *, session=None)\n--\n\n"
+     "A new array of one value, whose kind decides the dtype if none is given."},
+    {"attach", KEYWORDS(create_attach),
+     "attach(memory, shape, dtype, offset=0, strides=None, *, session=None)\n--\n\n"
+     "An Array on shared memory that exists already.\n\n"
+     "Parameters\n----------\n"
+     "memory : str, int, file or multiprocessing.shared_memory.SharedMemory\n"
+     "    Name or descriptor of a POSIX shared-memory object. It is never unlinked here.\n"
+     "offset : int, optional\n    Bytes from its start to the first element.\n"
+     "strides : tuple of int, optional\n    Bytes between elements; C order by default."},
+    {"_rebuild", create_rebuild, METH_VARARGS, NULL},
+    {0},
+};

@@ -1,0 +1,463 @@
+/* The type Function: a Python function that the daemon computes as one program.
+ *
+ * A call turns its arguments into a key of addresses (struct key) and looks for a plan in an open-addressing
+ * table. Only a miss goes to Python: numd._trace runs the function on stand-ins for its arguments, plan.c
+ * has the trace prepared. At PLANS_MAX the plan that was not called for longest makes room. */
+#include "pynumd.h"
+
+#define PLANS_MAX 256
+#define SLOTS (2 * PLANS_MAX) /* a power of two, at most half full */
+
+struct function {
+  PyObject_HEAD PyObject *dict;
+  PyObject *wrapped;
+  vectorcallfunc vectorcall;
+  uint64_t n_calls;
+  int n_plans;
+  struct plan *plans[PLANS_MAX];
+  uint16_t slots[SLOTS]; /* index of a plan plus one, or 0 */
+};
+
+/* ---- The table */
+
+static void key_add(struct key *key, const void *item) {
+  key->hash = (key->hash ^ (uintptr_t)item >> 4) * 0x9E3779B97F4A7C15u;
+  key->item[key->n++] = item;
+}
+
+static int key_equal(const struct key *a, const struct key *b) {
+  return a->hash == b->hash && a->n == b->n && !memcmp(a->item, b->item, (size_t)a->n * sizeof *a->item);
+}
+
+static size_t key_slot(const struct key *key) {
+  return key->hash >> 32 & (SLOTS - 1);
+}
+
+static struct plan *table_find(struct function *self, const struct key *key) {
+  for (size_t slot = key_slot(key); self->slots[slot]; slot = (slot + 1) & (SLOTS - 1)) {
+    struct plan *plan = self->plans[self->slots[slot] - 1];
+    if (key_equal(plan->key, key))
+      return plan;
+  }
+  return NULL;
+}
+
+static void table_link(struct function *self, int i) {
+  size_t slot = key_slot(self->plans[i]->key);
+  while (self->slots[slot])
+    slot = (slot + 1) & (SLOTS - 1);
+  self->slots[slot] = (uint16_t)(i + 1);
+}
+
+static int table_oldest(const struct function *self) {
+  int oldest = 0;
+  for (int i = 1; i < PLANS_MAX; i++)
+    if (self->plans[i]->last_used < self->plans[oldest]->last_used)
+      oldest = i;
+  return oldest;
+}
+
+/* Takes over the reference. */
+static void table_add(struct function *self, struct plan *plan) {
+  struct plan *evicted = NULL;
+  if (self->n_plans < PLANS_MAX) {
+    self->plans[self->n_plans] = plan;
+    table_link(self, self->n_plans++);
+    return;
+  }
+  int i = table_oldest(self);
+  evicted = self->plans[i];
+  self->plans[i] = plan;
+  memset(self->slots, 0, sizeof self->slots);
+  for (i = 0; i < PLANS_MAX; i++)
+    table_link(self, i);
+  Py_DECREF(evicted);
+}
+
+/* ---- Reading a call */
+
+struct outs {
+  int n;
+  PyObject *items[NUMD_MAX_BINDINGS]; /* borrowed; NULL: to be made */
+};
+
+static int outs_add(struct outs *outs, PyObject *item) {
+  if (item != Py_None && !array_check(item)) {
+    PyErr_Format(PyExc_TypeError, "out has a %s, not a numd.Array", Py_TYPE(item)->tp_name);
+    return -1;
+  }
+  outs->items[outs->n++] = item == Py_None ? NULL : item;
+  return 0;
+}
+
+static int outs_read(struct outs *outs, PyObject *object) {
+  outs->n = 0;
+  if (!object || object == Py_None)
+    return 0;
+  if (!PyTuple_Check(object))
+    return outs_add(outs, object);
+  if (PyTuple_GET_SIZE(object) > NUMD_MAX_BINDINGS) {
+    PyErr_SetString(PyExc_ValueError, "too many arrays in out");
+    return -1;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(object); i++)
+    if (outs_add(outs, PyTuple_GET_ITEM(object, i)))
+      return -1;
+  return 0;
+}
+
+static void call_own(struct call *call, PyObject *array) {
+  call->owned[call->n_owned++] = array;
+}
+
+void call_clear(struct call *call) {
+  for (int i = 0; i < call->n_owned; i++)
+    Py_DECREF(call->owned[i]);
+  call->n_owned = 0;
+  Py_CLEAR(call->plan);
+}
+
+static int conn_agree(numd_conn **conn, PyObject *array) {
+  numd_conn *own = array_view(array)->conn;
+  if (*conn && *conn != own) {
+    PyErr_SetString(PyExc_ValueError, "the arrays belong to different sessions");
+    return -1;
+  }
+  *conn = own;
+  return 0;
+}
+
+/* 0; -1; 1: the argument stands for a value that is being traced. */
+static int call_argument(struct call *call, struct key *key, numd_conn **conn, PyObject *object) {
+  numd_arg *arg = &call->args[call->n_args++];
+  PyObject *array = array_check(object) ? Py_NewRef(object) : NULL;
+  arg->array = NULL;
+  if (!array) {
+    int kind = scalar_parse(object, &arg->scalar);
+    if (kind == 1)
+      key_add(key, (const void *)(uintptr_t)(16 * (arg->scalar.dtype + 1)));
+    if (kind)
+      return kind < 0 ? -1 : 0;
+    if (is_tracer(object))
+      return 1;
+    if (!(array = array_from(object, NUMD_DTYPE_NONE, *conn)))
+      return -1;
+  }
+  call_own(call, array);
+  arg->array = array_view(array);
+  key_add(key, arg->array->layout);
+  return conn_agree(conn, array);
+}
+
+static int call_arguments(struct call *call, struct key *key, numd_conn **conn, PyObject *const *args,
+                          Py_ssize_t n) {
+  if (n > NUMD_MAX_BINDINGS) {
+    PyErr_Format(PyExc_ValueError, "%zd arguments; at most %d are possible", n, NUMD_MAX_BINDINGS);
+    return -1;
+  }
+  key_add(key, (const void *)(uintptr_t)(16 * n));
+  for (Py_ssize_t i = 0; i < n; i++) {
+    int status = call_argument(call, key, conn, args[i]);
+    if (status)
+      return status;
+  }
+  return 0;
+}
+
+static int key_outs(struct key *key, numd_conn **conn, const struct outs *outs) {
+  for (int i = 0; i < outs->n; i++) {
+    key_add(key, outs->items[i] ? array_view(outs->items[i])->layout : NULL);
+    if (outs->items[i] && conn_agree(conn, outs->items[i]))
+      return -1;
+  }
+  key_add(key, *conn);
+  return 0;
+}
+
+static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n) {
+  if (!globals.trace) {
+    PyObject *module = PyImport_ImportModule("numd._trace");
+    globals.trace = module ? PyObject_GetAttrString(module, "trace") : NULL;
+    Py_XDECREF(module);
+  }
+  PyObject *seen = globals.trace ? PyTuple_New(n) : NULL;
+  if (!seen)
+    return NULL;
+  int array = 0; /* arguments that were converted are traced as the arrays that they became */
+  for (Py_ssize_t i = 0; i < n; i++)
+    PyTuple_SET_ITEM(seen, i, Py_NewRef(call->args[i].array ? call->owned[array++] : args[i]));
+  PyObject *answer = PyObject_CallFunctionObjArgs(globals.trace, self->wrapped, seen, NULL);
+  Py_DECREF(seen);
+  return answer;
+}
+
+static struct plan *function_plan(struct function *self, struct call *call, const struct key *key,
+                                  numd_conn *conn, const struct outs *outs, PyObject *const *args,
+                                  Py_ssize_t n) {
+  struct plan *plan = table_find(self, key);
+  if (!plan) {
+    PyObject *traced = trace(self, call, args, n);
+    plan = traced ? plan_build(traced, conn, (int)n, outs->items, outs->n, key) : NULL;
+    Py_XDECREF(traced);
+    if (!plan)
+      return NULL;
+    table_add(self, plan);
+  }
+  plan->last_used = ++self->n_calls;
+  return (struct plan *)Py_NewRef(plan);
+}
+
+static void call_array(struct call *call, PyObject *array) {
+  call_own(call, array);
+  call->args[call->n_args++].array = array_view(array);
+}
+
+static int call_outputs(struct call *call, const struct outs *outs) {
+  const struct plan *plan = call->plan;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(plan->captured); i++)
+    call_array(call, Py_NewRef(PyTuple_GET_ITEM(plan->captured, i)));
+  for (int i = 0; i < plan->n_outputs; i++) {
+    PyObject *given = outs->n ? outs->items[i] : NULL;
+    const numd_layout *layout = numd_plan_output(plan->plan, i);
+    PyObject *array =
+        given ? Py_NewRef(given) : array_new(plan->conn, layout->dtype, layout->ndim, layout->shape);
+    if (!array)
+      return -1;
+    call_array(call, array);
+    call->outputs[i] = array;
+    call->given |= (uint64_t) !!given << i;
+  }
+  return 0;
+}
+
+/* 0; -1; 1: an argument stands for a value that is being traced. */
+static int call_read(struct call *call, struct function *self, PyObject *const *args, Py_ssize_t n,
+                     PyObject *out) {
+  struct key key = {.n = 0};
+  struct outs outs;
+  numd_conn *conn = NULL;
+  call->plan = NULL;
+  call->n_args = call->n_owned = 0;
+  call->given = 0;
+  int status = call_arguments(call, &key, &conn, args, n);
+  if (!status)
+    status = outs_read(&outs, out) || key_outs(&key, &conn, &outs) ? -1 : 0;
+  if (!status)
+    status = (call->plan = function_plan(self, call, &key, conn, &outs, args, n)) ? 0 : -1;
+  if (!status)
+    status = call_outputs(call, &outs);
+  if (status)
+    call_clear(call);
+  return status;
+}
+
+/* ---- Calling */
+
+PyObject *call_result(const struct plan *plan, PyObject *const outputs[], uint64_t given,
+                      const numd_scalar *result) {
+  if (plan->has_result)
+    return scalar_object(result);
+  if (!plan->is_tuple)
+    return Py_NewRef(outputs[0]);
+  PyObject *tuple = PyTuple_New(plan->n_outputs);
+  for (int i = 0; i < plan->n_outputs && tuple; i++) {
+    int is_scalar = (plan->no_dims & ~given) >> i & 1;
+    PyObject *item = is_scalar ? array_item(outputs[i]) : Py_NewRef(outputs[i]);
+    if (!item)
+      Py_CLEAR(tuple);
+    else
+      PyTuple_SET_ITEM(tuple, i, item);
+  }
+  return tuple;
+}
+
+static PyObject *call_run(struct call *call) {
+  numd_ticket ticket;
+  numd_scalar result;
+  PyObject *answer = NULL;
+  int status = numd_plan_submit(call->plan->plan, call->n_args, call->args, &ticket);
+  if (status == NUMD_OK)
+    status = wait_call(&ticket, call->plan->has_result ? &result : NULL);
+  if (status == NUMD_OK)
+    answer = call_result(call->plan, call->outputs, call->given, &result);
+  else if (status > 0)
+    raise_status(status);
+  call_clear(call);
+  return answer;
+}
+
+static int out_keyword(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+  *out = NULL;
+  for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
+    PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out)) {
+      PyErr_Format(PyExc_TypeError, "a compiled function takes positional arguments and out=, not '%U'",
+                   name);
+      return -1;
+    }
+    *out = values[i];
+  }
+  return 0;
+}
+
+/* Called by a function that is being traced: becomes a part of that one. */
+static PyObject *call_inline(struct function *self, PyObject *const *args, Py_ssize_t n, PyObject *out) {
+  if (!out || out == Py_None)
+    return PyObject_Vectorcall(self->wrapped, args, (size_t)n, NULL);
+  PyErr_SetString(PyExc_TypeError, "out= cannot be used in a function that is being traced");
+  return NULL;
+}
+
+static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf,
+                                     PyObject *kwnames) {
+  struct function *self = (struct function *)object;
+  Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+  struct call call;
+  PyObject *out;
+  if (out_keyword(args + n, kwnames, &out))
+    return NULL;
+  int status = call_read(&call, self, args, n, out);
+  if (status > 0)
+    return call_inline(self, args, n, out);
+  return status ? NULL : call_run(&call);
+}
+
+static int refuse_traced(int status) {
+  if (status > 0)
+    PyErr_SetString(PyExc_TypeError, "not possible with a value that is being traced");
+  return status;
+}
+
+static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  struct call call;
+  PyObject *out;
+  if (out_keyword(args + n, kwnames, &out) ||
+      refuse_traced(call_read(&call, (struct function *)object, args, n, out)))
+    return NULL;
+  PyObject *future = future_submit(&call);
+  if (!future)
+    call_clear(&call);
+  return future;
+}
+
+static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  struct call call;
+  PyObject *out;
+  char *text = NULL;
+  if (out_keyword(args + n, kwnames, &out) ||
+      refuse_traced(call_read(&call, (struct function *)object, args, n, out)))
+    return NULL;
+  int status = numd_plan_explain(call.plan->plan, &text);
+  call_clear(&call);
+  if (status != NUMD_OK)
+    return raise_status(status);
+  PyObject *answer = PyUnicode_FromString(text);
+  free(text);
+  return answer;
+}
+
+/* ---- The object */
+
+/* __name__, __doc__, __module__ and so on, as for any decorated function. */
+static int function_decorate(PyObject *self, PyObject *wrapped) {
+  PyObject *functools = PyImport_ImportModule("functools");
+  PyObject *done = functools ? PyObject_CallMethod(functools, "update_wrapper", "OO", self, wrapped) : NULL;
+  Py_XDECREF(functools);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
+}
+
+static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"", NULL};
+  PyObject *wrapped;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:function", keywords, &wrapped))
+    return NULL;
+  if (!PyCallable_Check(wrapped)) {
+    PyErr_Format(PyExc_TypeError, "%s is not a function", Py_TYPE(wrapped)->tp_name);
+    return NULL;
+  }
+  struct function *self = (struct function *)type->tp_alloc(type, 0);
+  if (!self)
+    return NULL;
+  self->wrapped = Py_NewRef(wrapped);
+  self->vectorcall = function_vectorcall;
+  if (function_decorate((PyObject *)self, wrapped))
+    Py_CLEAR(self);
+  return (PyObject *)self;
+}
+
+static int function_traverse(PyObject *object, visitproc visit, void *arg) {
+  struct function *self = (struct function *)object;
+  Py_VISIT(self->dict);
+  Py_VISIT(self->wrapped);
+  return 0;
+}
+
+static int function_clear(PyObject *object) {
+  struct function *self = (struct function *)object;
+  Py_CLEAR(self->dict);
+  Py_CLEAR(self->wrapped);
+  return 0;
+}
+
+static void function_dealloc(PyObject *object) {
+  struct function *self = (struct function *)object;
+  PyObject_GC_UnTrack(object);
+  function_clear(object);
+  for (int i = 0; i < self->n_plans; i++)
+    Py_DECREF(self->plans[i]);
+  Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *function_repr(PyObject *self) {
+  PyObject *name = PyObject_GetAttrString(self, "__qualname__");
+  PyErr_Clear();
+  PyObject *text =
+      name ? PyUnicode_FromFormat("<numd.function %U>", name) : PyUnicode_FromString("<numd.function>");
+  Py_XDECREF(name);
+  return text;
+}
+
+/* Pickled by name, as functions are. */
+static PyObject *function_reduce(PyObject *self, PyObject *unused) {
+  return PyObject_GetAttrString(self, "__qualname__");
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
+
+static PyMethodDef function_methods[] = {
+    {"submit", FAST(function_submit),
+     "submit(*args, out=None)\n--\n\nAs a call, but gives a Future at once and does not wait."},
+    {"explain", FAST(function_explain),
+     "explain(*args, out=None)\n--\n\nHow the daemon computes it for such arguments, as text."},
+    {"__reduce__", function_reduce, METH_NOARGS, NULL},
+    {0},
+};
+
+static PyGetSetDef function_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {0},
+};
+
+PyTypeObject function_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.function",
+    .tp_doc =
+        "function(f, /)\n--\n\n"
+        "Make the daemon compute f as one program.\n\n"
+        "f is run once for each combination of dtypes, shapes and strides, with stand-ins that record\n"
+        "what it does; later calls only send the arguments. Arrays that f uses beside its arguments\n"
+        "are captured, Python scalars become constants. A single value without dimensions, and each\n"
+        "such one of a tuple, comes back as a Python scalar.",
+    .tp_basicsize = sizeof(struct function),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(struct function, vectorcall),
+    .tp_dictoffset = offsetof(struct function, dict),
+    .tp_call = PyVectorcall_Call,
+    .tp_new = function_new,
+    .tp_dealloc = function_dealloc,
+    .tp_traverse = function_traverse,
+    .tp_clear = function_clear,
+    .tp_repr = function_repr,
+    .tp_methods = function_methods,
+    .tp_getset = function_getset,
+};

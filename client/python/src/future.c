@@ -1,0 +1,265 @@
+/* The type Future: a call of a plan that was submitted.
+ *
+ * What a running call names must stay alive until it is done, whether or not anybody still holds the
+ * Future. So the references live in a block of their own, `struct pending`. A Future that goes away early
+ * leaves it on the list of orphans, which later submissions look through. After a fork the child's copies
+ * are dropped: tickets stay with the parent.
+ *
+ * Only one thread may wait for a ticket, for the first to hear of its end finishes it; hence the lock. */
+#include <time.h>
+#include <unistd.h>
+
+#include "pynumd.h"
+
+struct pending {
+  struct pending *next; /* among the orphans */
+  struct plan *plan;
+  numd_ticket ticket;
+  pid_t pid;
+  uint64_t given;
+  int n_owned;
+  PyObject *outputs[NUMD_MAX_BINDINGS];
+  PyObject *owned[];
+};
+
+struct future {
+  PyObject_HEAD struct pending *pending; /* NULL: done */
+  PyThread_type_lock lock;               /* held by the thread that waits */
+  PyObject *value;
+  PyObject *error;
+};
+
+static struct pending *orphans;
+
+static struct pending *pending_new(const struct call *call) {
+  struct pending *self = PyMem_Malloc(sizeof *self + (size_t)call->n_owned * sizeof *self->owned);
+  if (!self) {
+    PyErr_NoMemory();
+    return NULL;
+  }
+  self->next = NULL;
+  self->plan = call->plan;
+  self->pid = getpid();
+  self->given = call->given;
+  self->n_owned = call->n_owned;
+  memcpy(self->outputs, call->outputs, (size_t)call->plan->n_outputs * sizeof *self->outputs);
+  memcpy(self->owned, call->owned, (size_t)call->n_owned * sizeof *self->owned);
+  return self;
+}
+
+static void pending_free(struct pending *self) {
+  for (int i = 0; i < self->n_owned; i++)
+    Py_DECREF(self->owned[i]);
+  Py_DECREF(self->plan);
+  PyMem_Free(self);
+}
+
+static int pending_over(struct pending *self) {
+  return self->pid != getpid() || numd_wait(&self->ticket, 0, NULL) != NUMD_ETIMEOUT;
+}
+
+static void orphans_sweep(void) {
+  for (struct pending **at = &orphans; *at;) {
+    struct pending *orphan = *at;
+    if (!pending_over(orphan)) {
+      at = &orphan->next;
+      continue;
+    }
+    *at = orphan->next;
+    pending_free(orphan);
+  }
+}
+
+PyObject *future_submit(struct call *call) {
+  if (orphans)
+    orphans_sweep();
+  struct pending *pending = pending_new(call);
+  struct future *self = pending ? PyObject_New(struct future, &future_type) : NULL;
+  if (!self) {
+    PyMem_Free(pending);
+    return NULL;
+  }
+  self->pending = NULL;
+  self->value = self->error = NULL;
+  self->lock = PyThread_allocate_lock();
+  int status = self->lock ? numd_plan_submit(call->plan->plan, call->n_args, call->args, &pending->ticket)
+                          : NUMD_ENOMEMORY;
+  if (status == NUMD_OK) {
+    self->pending = pending;
+    return (PyObject *)self;
+  }
+  raise_status(status);
+  PyMem_Free(pending);
+  Py_DECREF(self);
+  return NULL;
+}
+
+static void future_dealloc(PyObject *object) {
+  struct future *self = (struct future *)object;
+  if (self->pending && pending_over(self->pending))
+    pending_free(self->pending);
+  else if (self->pending) {
+    self->pending->next = orphans;
+    orphans = self->pending;
+  }
+  Py_XDECREF(self->value);
+  Py_XDECREF(self->error);
+  if (self->lock)
+    PyThread_free_lock(self->lock);
+  PyObject_Free(self);
+}
+
+/* ---- Waiting */
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t left_ns(int64_t deadline_ns) {
+  if (deadline_ns == NUMD_FOREVER)
+    return NUMD_FOREVER;
+  int64_t left = deadline_ns - now_ns();
+  return left > 0 ? left : 0;
+}
+
+static void future_finish(struct future *self, int status, const numd_scalar *result) {
+  struct pending *pending = self->pending;
+  if (status == NUMD_OK)
+    self->value = call_result(pending->plan, pending->outputs, pending->given, result);
+  else
+    raise_status(status);
+  if (!self->value) {
+    PyObject *type, *traceback;
+    PyErr_Fetch(&type, &self->error, &traceback);
+    PyErr_NormalizeException(&type, &self->error, &traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+  }
+  self->pending = NULL;
+  pending_free(pending);
+}
+
+/* The lock as acquired: 1; 0: not in time; -1: a signal handler raised. */
+static int future_lock(struct future *self, int64_t deadline_ns) {
+  if (PyThread_acquire_lock(self->lock, NOWAIT_LOCK))
+    return 1;
+  for (;;) {
+    int64_t left = left_ns(deadline_ns), slice = left < 100000000 ? left : 100000000;
+    PyLockStatus status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = PyThread_acquire_lock_timed(self->lock, slice / 1000, 0);
+    Py_END_ALLOW_THREADS;
+    if (status == PY_LOCK_ACQUIRED)
+      return 1;
+    if (PyErr_CheckSignals())
+      return -1;
+    if (slice == left)
+      return 0;
+  }
+}
+
+static int future_check_process(const struct future *self) {
+  if (!self->pending || self->pending->pid == getpid())
+    return 0;
+  PyErr_SetString(PyExc_RuntimeError, "the future belongs to the process that submitted the call");
+  return -1;
+}
+
+/* 1: done; 0: not in time; -1: an exception. */
+static int future_wait(struct future *self, int64_t deadline_ns) {
+  if (!self->pending || future_check_process(self))
+    return self->pending ? -1 : 1;
+  int locked = future_lock(self, deadline_ns);
+  if (locked != 1)
+    return locked;
+  int status = NUMD_OK;
+  if (self->pending) {
+    numd_scalar result;
+    status = numd_wait(&self->pending->ticket, 0, &result);
+    if (status == NUMD_ETIMEOUT && left_ns(deadline_ns))
+      status = wait_released(&self->pending->ticket, left_ns(deadline_ns), &result);
+    if (status >= 0 && status != NUMD_ETIMEOUT)
+      future_finish(self, status, &result);
+  }
+  PyThread_release_lock(self->lock);
+  return status < 0 ? -1 : !self->pending;
+}
+
+/* ---- Methods */
+
+static int timeout_parse(PyObject *timeout, int64_t *deadline_ns) {
+  *deadline_ns = NUMD_FOREVER;
+  if (timeout == Py_None)
+    return 0;
+  double seconds = PyFloat_AsDouble(timeout);
+  if (seconds == -1 && PyErr_Occurred())
+    return -1;
+  if (seconds < 1e9) /* more is for ever */
+    *deadline_ns = now_ns() + (seconds > 0 ? (int64_t)(seconds * 1e9) : 0);
+  return 0;
+}
+
+static PyObject *future_result(PyObject *object, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"timeout", NULL};
+  struct future *self = (struct future *)object;
+  PyObject *timeout = Py_None;
+  int64_t deadline_ns;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:result", keywords, &timeout) ||
+      timeout_parse(timeout, &deadline_ns))
+    return NULL;
+  int done = future_wait(self, deadline_ns);
+  if (done < 0)
+    return NULL;
+  if (!done)
+    return raise_status(NUMD_ETIMEOUT);
+  if (self->value)
+    return Py_NewRef(self->value);
+  PyErr_SetObject((PyObject *)Py_TYPE(self->error), self->error);
+  return NULL;
+}
+
+static PyObject *future_done(PyObject *object, PyObject *unused) {
+  int done = future_wait((struct future *)object, 0);
+  return done < 0 ? NULL : PyBool_FromLong(done);
+}
+
+static PyObject *future_cancel(PyObject *object, PyObject *unused) {
+  struct future *self = (struct future *)object;
+  int done = future_wait(self, 0);
+  if (done)
+    return done < 0 ? NULL : Py_NewRef(Py_False);
+  int status = self->pending ? numd_cancel(&self->pending->ticket) : NUMD_OK;
+  return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(status);
+}
+
+static PyObject *future_repr(PyObject *object) {
+  const struct future *self = (struct future *)object;
+  return PyUnicode_FromFormat("<numd.Future, %s>", self->pending ? "running"
+                                                   : self->error ? "failed"
+                                                                 : "done");
+}
+
+static PyMethodDef future_methods[] = {
+    {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS,
+     "result(timeout=None)\n--\n\n"
+     "Wait for the call and give what it gives, or raise its exception. TimeoutError after that many\n"
+     "seconds; the call then still runs."},
+    {"done", future_done, METH_NOARGS, "done()\n--\n\nWhether the call is over."},
+    {"cancel", future_cancel, METH_NOARGS,
+     "cancel()\n--\n\n"
+     "Ask that the call be given up; False if it was over already. result() then raises\n"
+     "numd.CancelledError, or gives the result if it was ready first."},
+    {0},
+};
+
+PyTypeObject future_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Future",
+    .tp_doc = "A submitted call of a function; made by its submit().",
+    .tp_basicsize = sizeof(struct future),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = future_dealloc,
+    .tp_repr = future_repr,
+    .tp_methods = future_methods,
+};

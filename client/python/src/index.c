@@ -1,0 +1,177 @@
+/* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory; assignment stores
+ * through such a view. A selection walks the key once and collects the offset and the axes that stay. */
+#include "pynumd.h"
+
+struct selection {
+  const numd_layout *from;
+  int axis; /* the next one of `from` */
+  int ndim; /* of the view */
+  int64_t offset;
+  int64_t shape[NUMD_MAX_DIMS];
+  int64_t strides[NUMD_MAX_DIMS];
+};
+
+static int select_axis(struct selection *s, int64_t length, int64_t stride) {
+  if (s->ndim == NUMD_MAX_DIMS) {
+    PyErr_Format(PyExc_IndexError, "more than %d dimensions", NUMD_MAX_DIMS);
+    return -1;
+  }
+  s->shape[s->ndim] = length;
+  s->strides[s->ndim++] = stride;
+  return 0;
+}
+
+static int select_rest(struct selection *s, int until) {
+  for (; s->axis < until; s->axis++)
+    if (select_axis(s, s->from->shape[s->axis], s->from->strides[s->axis]))
+      return -1;
+  return 0;
+}
+
+static int select_number(struct selection *s, Py_ssize_t index) {
+  int64_t length = s->from->shape[s->axis];
+  if (index < -length || index >= length) {
+    PyErr_Format(PyExc_IndexError, "index %zd is out of bounds for axis %d with size %lld", index, s->axis,
+                 (long long)length);
+    return -1;
+  }
+  s->offset += (index < 0 ? index + length : index) * s->from->strides[s->axis++];
+  return 0;
+}
+
+static int select_slice(struct selection *s, PyObject *slice) {
+  Py_ssize_t start, stop, step;
+  if (PySlice_Unpack(slice, &start, &stop, &step))
+    return -1;
+  int64_t stride = s->from->strides[s->axis];
+  Py_ssize_t length = PySlice_AdjustIndices(s->from->shape[s->axis++], &start, &stop, step);
+  if (length)
+    s->offset += start * stride;
+  return select_axis(s, length, length > 1 ? stride * step : stride);
+}
+
+/* Raises, and gives -1. */
+static int refuse_item(PyObject *item) {
+  PyErr_Format(PyExc_IndexError,
+               "an index is an int, a slice, Ellipsis or None, not %s: for others use np.asarray(a)[...]",
+               Py_TYPE(item)->tp_name);
+  return -1;
+}
+
+static int is_number(PyObject *item) {
+  return PyIndex_Check(item) && !PyBool_Check(item);
+}
+
+static int select_item(struct selection *s, PyObject *item, int axes_after) {
+  if (item == Py_None)
+    return select_axis(s, 1, 0);
+  if (item == Py_Ellipsis)
+    return select_rest(s, s->from->ndim - axes_after);
+  if (PySlice_Check(item))
+    return select_slice(s, item);
+  Py_ssize_t index = PyNumber_AsSsize_t(item, PyExc_IndexError);
+  if (index != -1 || !PyErr_Occurred())
+    return select_number(s, index);
+  return PyErr_ExceptionMatches(PyExc_TypeError) ? refuse_item(item) : -1; /* an array with dimensions */
+}
+
+/* How many axes the items use, or -1. */
+static int items_axes(PyObject *const *items, Py_ssize_t n) {
+  int axes = 0, ellipses = 0;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    ellipses += items[i] == Py_Ellipsis;
+    if (items[i] == Py_None || items[i] == Py_Ellipsis)
+      continue;
+    if (!PySlice_Check(items[i]) && !is_number(items[i]))
+      return refuse_item(items[i]);
+    axes++;
+  }
+  if (ellipses <= 1)
+    return axes;
+  PyErr_SetString(PyExc_IndexError, "an index can have only one Ellipsis");
+  return -1;
+}
+
+static int select_items(struct selection *s, PyObject *const *items, Py_ssize_t n) {
+  int axes = items_axes(items, n);
+  if (axes < 0)
+    return -1;
+  if (axes > s->from->ndim) {
+    PyErr_Format(PyExc_IndexError, "%d indices for an array of dimension %d", axes, s->from->ndim);
+    return -1;
+  }
+  for (Py_ssize_t i = 0; i < n; i++) {
+    axes -= items[i] != Py_None && items[i] != Py_Ellipsis;
+    if (select_item(s, items[i], axes))
+      return -1;
+  }
+  return select_rest(s, s->from->ndim);
+}
+
+static PyObject *selection_view(struct selection *s, PyObject *array) {
+  int64_t size = 1;
+  for (int i = 0; i < s->ndim; i++)
+    size *= s->shape[i];
+  return array_reshaped_view(array, size ? s->offset : 0, s->ndim, s->shape, s->strides);
+}
+
+static PyObject *array_subscript(PyObject *self, PyObject *key) {
+  struct selection s = {.from = array_view(self)->layout};
+  int failed = PyTuple_Check(key) ? select_items(&s, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key))
+                                  : select_items(&s, &key, 1);
+  return failed ? NULL : selection_view(&s, self);
+}
+
+static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value) {
+  if (!value) {
+    PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
+    return -1;
+  }
+  PyObject *target = array_subscript(self, key);
+  int status = target ? array_assign(target, value) : -1;
+  Py_XDECREF(target);
+  return status;
+}
+
+static Py_ssize_t array_length(PyObject *self) {
+  const numd_layout *layout = array_view(self)->layout;
+  if (layout->ndim)
+    return layout->shape[0];
+  PyErr_SetString(PyExc_TypeError, "an array without dimensions has no len()");
+  return -1;
+}
+
+static PyObject *array_sequence_item(PyObject *self, Py_ssize_t index) {
+  struct selection s = {.from = array_view(self)->layout};
+  if (!s.from->ndim) {
+    PyErr_SetString(PyExc_IndexError, "an array without dimensions cannot be indexed by a number");
+    return NULL;
+  }
+  return select_number(&s, index) || select_rest(&s, s.from->ndim) ? NULL : selection_view(&s, self);
+}
+
+static int array_contains(PyObject *self, PyObject *value) {
+  PyObject *equal = PyObject_RichCompare(self, value, Py_EQ);
+  if (!equal || !array_check(equal)) {
+    int same = equal ? PyObject_IsTrue(equal) : -1;
+    Py_XDECREF(equal);
+    return same;
+  }
+  PyObject *any = op_call(op_find(NUMD_OP_ANY), &equal, 1, NULL);
+  int found = any ? PyObject_IsTrue(any) : -1;
+  Py_XDECREF(any);
+  Py_DECREF(equal);
+  return found;
+}
+
+PyMappingMethods array_mapping = {
+    .mp_length = array_length,
+    .mp_subscript = array_subscript,
+    .mp_ass_subscript = array_ass_subscript,
+};
+
+PySequenceMethods array_sequence = {
+    .sq_length = array_length,
+    .sq_item = array_sequence_item,
+    .sq_contains = array_contains,
+};

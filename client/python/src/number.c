@@ -1,0 +1,145 @@
+/* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand.
+ *
+ * An operand that cannot be an array is left to its own reflected operator (NotImplemented); so is one
+ * that stands for a value being traced. */
+#include "pynumd.h"
+
+static int has_array_hook(PyObject *object) {
+  return PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__array__") ||
+         PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__array_interface__");
+}
+
+static int is_operand(PyObject *object) {
+  if (array_check(object) || PyFloat_Check(object) || PyLong_Check(object))
+    return 1;
+  if (is_tracer(object) || PyUnicode_Check(object) || PyBytes_Check(object))
+    return 0;
+  return PyList_Check(object) || PyTuple_Check(object) || PyObject_CheckBuffer(object) ||
+         has_array_hook(object);
+}
+
+static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
+  PyObject *const operands[] = {a, b};
+  if (!is_operand(a) || !is_operand(b))
+    Py_RETURN_NOTIMPLEMENTED;
+  return apply(op, NULL, 2, operands, out);
+}
+
+/* Products go the way of the function, which gives scalars for vectors. */
+static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
+  PyObject *const operands[] = {a, b};
+  if (!is_operand(a) || !is_operand(b))
+    Py_RETURN_NOTIMPLEMENTED;
+  return op_call(op_find(op), operands, 2, NULL);
+}
+
+#define BINARY(name, OP)                                             \
+  static PyObject *number_##name(PyObject *a, PyObject *b) {         \
+    return binary(OP, a, b, NULL);                                   \
+  }                                                                  \
+  static PyObject *number_inplace_##name(PyObject *a, PyObject *b) { \
+    return binary(OP, a, b, a);                                      \
+  }
+
+BINARY(add, NUMD_OP_ADD)
+BINARY(subtract, NUMD_OP_SUBTRACT)
+BINARY(multiply, NUMD_OP_MULTIPLY)
+BINARY(divide, NUMD_OP_DIVIDE)
+
+static PyObject *number_power(PyObject *a, PyObject *b, PyObject *modulo) {
+  if (modulo != Py_None)
+    Py_RETURN_NOTIMPLEMENTED;
+  return binary(NUMD_OP_POWER, a, b, NULL);
+}
+
+static PyObject *number_inplace_power(PyObject *a, PyObject *b, PyObject *modulo) {
+  if (modulo != Py_None)
+    Py_RETURN_NOTIMPLEMENTED;
+  return binary(NUMD_OP_POWER, a, b, a);
+}
+
+static PyObject *number_matmul(PyObject *a, PyObject *b) {
+  return product(NUMD_OP_MATMUL, a, b);
+}
+
+static PyObject *number_inplace_matmul(PyObject *a, PyObject *b) {
+  return binary(NUMD_OP_MATMUL, a, b, a);
+}
+
+static PyObject *number_negative(PyObject *a) {
+  return apply(NUMD_OP_NEGATIVE, NULL, 1, &a, NULL);
+}
+static PyObject *number_positive(PyObject *a) {
+  return apply(NUMD_OP_COPY, NULL, 1, &a, NULL);
+}
+static PyObject *number_abs(PyObject *a) {
+  return apply(NUMD_OP_ABS, NULL, 1, &a, NULL);
+}
+
+PyObject *array_compare(PyObject *self, PyObject *other, int how) {
+  static const numd_op ops[] = {
+      [Py_LT] = NUMD_OP_LESS,      [Py_LE] = NUMD_OP_LESS_EQUAL, [Py_EQ] = NUMD_OP_EQUAL,
+      [Py_NE] = NUMD_OP_NOT_EQUAL, [Py_GT] = NUMD_OP_GREATER,    [Py_GE] = NUMD_OP_GREATER_EQUAL,
+  };
+  return binary(ops[how], self, other, NULL);
+}
+
+/* ---- As Python scalars */
+
+static int number_bool(PyObject *a) {
+  if (array_view(a)->layout->size != 1) {
+    PyErr_SetString(PyExc_ValueError,
+                    "the truth of an array that has not one element is ambiguous: use any() or all()");
+    return -1;
+  }
+  PyObject *item = array_item(a);
+  int truth = item ? PyObject_IsTrue(item) : -1;
+  Py_XDECREF(item);
+  return truth;
+}
+
+static PyObject *number_int(PyObject *a) {
+  PyObject *item = array_item(a);
+  PyObject *number = item ? PyNumber_Long(item) : NULL;
+  Py_XDECREF(item);
+  return number;
+}
+
+static PyObject *number_float(PyObject *a) {
+  PyObject *item = array_item(a);
+  PyObject *number = item ? PyNumber_Float(item) : NULL;
+  Py_XDECREF(item);
+  return number;
+}
+
+/* As NumPy: an array with dimensions is no index, whatever its size. */
+static PyObject *number_index(PyObject *a) {
+  const numd_layout *layout = array_view(a)->layout;
+  char kind = dtype_kind(layout->dtype);
+  if (layout->ndim == 0 && (kind == 'i' || kind == 'u'))
+    return array_item(a);
+  PyErr_SetString(PyExc_TypeError, "only an integer array without dimensions can be an index");
+  return NULL;
+}
+
+PyNumberMethods array_number = {
+    .nb_add = number_add,
+    .nb_subtract = number_subtract,
+    .nb_multiply = number_multiply,
+    .nb_true_divide = number_divide,
+    .nb_power = number_power,
+    .nb_matrix_multiply = number_matmul,
+    .nb_inplace_add = number_inplace_add,
+    .nb_inplace_subtract = number_inplace_subtract,
+    .nb_inplace_multiply = number_inplace_multiply,
+    .nb_inplace_true_divide = number_inplace_divide,
+    .nb_inplace_power = number_inplace_power,
+    .nb_inplace_matrix_multiply = number_inplace_matmul,
+    .nb_negative = number_negative,
+    .nb_positive = number_positive,
+    .nb_absolute = number_abs,
+    .nb_bool = number_bool,
+    .nb_int = number_int,
+    .nb_float = number_float,
+    .nb_index = number_index,
+};

@@ -1,0 +1,203 @@
+/* Plans: a trace is turned into a program, the program is prepared by the daemon.
+ *
+ * numd._trace gives (nodes, captured, outputs, no_dims, is_tuple):
+ *   nodes    one tuple for each value of the program, in order:
+ *              ("input", Array)     an argument or a captured array
+ *              ("scalar", sample)   an argument that is a Python scalar
+ *              ("constant", value)
+ *              ("op", number, inputs, axes or None, keepdims, dtype or None)
+ *   captured the arrays among the inputs that are no arguments
+ *   outputs  numbers of values;  no_dims: for each, whether it has no dimensions */
+#include "pynumd.h"
+
+/* ---- Values of a program; each function gives the value's number, a negative status, or RAISED */
+
+#define RAISED INT_MIN
+
+static int add_input(numd_program *program, PyObject *array) {
+  if (!array_check(array)) {
+    PyErr_SetString(PyExc_TypeError, "an input of a program is an Array");
+    return RAISED;
+  }
+  const numd_layout *layout = array_view(array)->layout;
+  return numd_program_input(program, layout->dtype, layout->ndim, layout->shape, layout->strides);
+}
+
+static int add_scalar(numd_program *program, PyObject *value, int is_constant) {
+  numd_scalar scalar;
+  int kind = scalar_parse(value, &scalar);
+  if (kind == 0)
+    PyErr_Format(PyExc_TypeError, "a scalar of a program cannot be %R", value);
+  if (kind != 1)
+    return RAISED;
+  return is_constant ? numd_program_constant(program, scalar) : numd_program_scalar(program, scalar.dtype);
+}
+
+static int params_of(PyObject *node, numd_params *params) {
+  PyObject *axes = PyTuple_GET_ITEM(node, 3), *dtype = PyTuple_GET_ITEM(node, 5);
+  params->axes = NUMD_ALL_AXES;
+  if (axes != Py_None)
+    params->axes = (uint32_t)PyLong_AsUnsignedLong(axes);
+  params->keepdims = PyObject_IsTrue(PyTuple_GET_ITEM(node, 4));
+  params->dtype = NUMD_DTYPE_NONE;
+  if (dtype != Py_None && dtype_parse(dtype, &params->dtype))
+    return -1;
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+static int add_op(numd_program *program, PyObject *node) {
+  int inputs[MAX_INPUTS] = {0};
+  numd_params params;
+  PyObject *numbers = PyTuple_GET_ITEM(node, 2);
+  long op = PyLong_AsLong(PyTuple_GET_ITEM(node, 1));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(numbers) && i < MAX_INPUTS; i++)
+    inputs[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(numbers, i));
+  if (params_of(node, &params))
+    return RAISED;
+  return numd_program_op(program, (numd_op)op, inputs, &params);
+}
+
+static int add_node(numd_program *program, PyObject *node) {
+  PyObject *kind = PyTuple_GET_ITEM(node, 0), *value = PyTuple_GET_ITEM(node, 1);
+  if (!PyUnicode_CompareWithASCIIString(kind, "op"))
+    return add_op(program, node);
+  if (!PyUnicode_CompareWithASCIIString(kind, "input"))
+    return add_input(program, value);
+  return add_scalar(program, value, !PyUnicode_CompareWithASCIIString(kind, "constant"));
+}
+
+static int refuse(int status) {
+  if (status != RAISED)
+    raise_status(-status);
+  return -1;
+}
+
+static int add_nodes(numd_program *program, PyObject *nodes) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(nodes); i++) {
+    int status = add_node(program, PyTuple_GET_ITEM(nodes, i));
+    if (status < 0)
+      return refuse(status);
+  }
+  return 0;
+}
+
+static int add_outputs(numd_program *program, const struct plan *plan, PyObject *values,
+                       PyObject *const *outs) {
+  for (int i = 0; i < plan->n_outputs || (i == 0 && plan->has_result); i++) {
+    int value = (int)PyLong_AsLong(PyTuple_GET_ITEM(values, i));
+    const numd_layout *out = outs && outs[i] ? array_view(outs[i])->layout : NULL;
+    int status = plan->has_result ? numd_program_result(program, value)
+                 : out ? numd_program_output(program, value, out->dtype, out->ndim, out->shape, out->strides)
+                       : numd_program_output(program, value, NUMD_DTYPE_NONE, -1, NULL, NULL);
+    if (status < 0)
+      return refuse(status);
+  }
+  return 0;
+}
+
+/* ---- The plan */
+
+static int plan_prepare(struct plan *self, const numd_program *program) {
+  int status;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_prepare(self->conn, program, &self->plan);
+  Py_END_ALLOW_THREADS;
+  if (status != NUMD_OK)
+    raise_status(status);
+  return status == NUMD_OK ? 0 : -1;
+}
+
+static int plan_compile(struct plan *self, PyObject *trace, PyObject *const *outs) {
+  numd_program *program = numd_program_new();
+  if (!program) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  int failed = add_nodes(program, PyTuple_GET_ITEM(trace, 0)) ||
+               add_outputs(program, self, PyTuple_GET_ITEM(trace, 2), outs) || plan_prepare(self, program);
+  numd_program_free(program);
+  return failed ? -1 : 0;
+}
+
+static int plan_check_outs(const struct plan *plan, int n_results, int n_outs) {
+  if (n_outs && n_outs != n_results) {
+    PyErr_Format(PyExc_ValueError, "out has %d arrays for %d results", n_outs, n_results);
+    return -1;
+  }
+  return 0;
+}
+
+static int plan_check_count(const struct plan *plan, int n_args) {
+  Py_ssize_t n = n_args + PyTuple_GET_SIZE(plan->captured) + plan->n_outputs;
+  if (n <= NUMD_MAX_BINDINGS)
+    return 0;
+  PyErr_Format(PyExc_ValueError, "%zd arguments, captured arrays and results; at most %d are possible", n,
+               NUMD_MAX_BINDINGS);
+  return -1;
+}
+
+/* Captured arrays decide the connection if no argument did, and must agree with it otherwise. */
+static int plan_connect(struct plan *self, numd_conn *conn) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->captured); i++) {
+    numd_conn *own = array_view(PyTuple_GET_ITEM(self->captured, i))->conn;
+    if (conn && conn != own) {
+      PyErr_SetString(PyExc_ValueError, "arguments and captured arrays belong to different sessions");
+      return -1;
+    }
+    conn = own;
+  }
+  if (!conn && !(conn = session_conn(NULL)))
+    return -1;
+  self->conn = numd_conn_ref(conn);
+  return 0;
+}
+
+static int plan_describe(struct plan *self, PyObject *trace, int n_outs) {
+  PyObject *no_dims = PyTuple_GET_ITEM(trace, 3);
+  self->captured = Py_NewRef(PyTuple_GET_ITEM(trace, 1));
+  self->n_outputs = (int)PyTuple_GET_SIZE(no_dims);
+  self->is_tuple = PyTuple_GET_ITEM(trace, 4) == Py_True;
+  if (plan_check_outs(self, self->n_outputs, n_outs))
+    return -1;
+  for (int i = 0; i < self->n_outputs && i < NUMD_MAX_BINDINGS; i++)
+    self->no_dims |= (uint64_t)(PyTuple_GET_ITEM(no_dims, i) == Py_True) << i;
+  self->has_result = !self->is_tuple && self->no_dims == 1 && !n_outs;
+  if (self->has_result)
+    self->n_outputs = 0;
+  return 0;
+}
+
+struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *const *outs, int n_outs,
+                        const struct key *key) {
+  struct plan *self = PyObject_New(struct plan, &plan_type);
+  if (!self)
+    return NULL;
+  memset((char *)self + sizeof(PyObject), 0, sizeof *self - sizeof(PyObject));
+  size_t bytes = offsetof(struct key, item) + (size_t)key->n * sizeof *key->item;
+  self->key = PyMem_Malloc(bytes);
+  if (self->key)
+    memcpy(self->key, key, bytes);
+  else
+    PyErr_NoMemory();
+  if (!self->key || plan_describe(self, trace, n_outs) || plan_check_count(self, n_args) ||
+      plan_connect(self, conn) || plan_compile(self, trace, n_outs ? outs : NULL))
+    Py_CLEAR(self);
+  return self;
+}
+
+static void plan_dealloc(PyObject *object) {
+  struct plan *self = (struct plan *)object;
+  numd_plan_unref(self->plan);
+  if (self->conn)
+    numd_conn_unref(self->conn);
+  Py_XDECREF(self->captured);
+  PyMem_Free(self->key);
+  PyObject_Free(self);
+}
+
+PyTypeObject plan_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd._numd.Plan",
+    .tp_basicsize = sizeof(struct plan),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = plan_dealloc,
+};

@@ -1,0 +1,226 @@
+/* What the files of the extension share.
+ *
+ *   session    a connection, and the default one of the process
+ *   array      the type `Array`: one pointer to a numd_array; array_methods, number, index: its behaviour
+ *   convert    between Python's and numd's dtypes, shapes and scalars
+ *   create     arrays from data, from shapes, from existing memory, from handles
+ *   ops        one module function for each row of the list of operations
+ *   apply      one operation on Python operands; the path of `add` and of `a + b`
+ *   plan       a prepared program with what its calls need; built from a trace
+ *   function   the type `Function`: a cache from layouts to plans
+ *   future     a submitted call
+ *   wait       waiting for the daemon, with the GIL where that is short; exceptions
+ *
+ * Only numd.h is used of the project, and nothing of NumPy's C interface: arrays go to NumPy as buffers.
+ * A function that returns `int` gives 0, or -1 with an exception set, unless it says otherwise. */
+#ifndef PYNUMD_H
+#define PYNUMD_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <numd.h>
+
+_Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buffers as they are");
+
+/* ---- module.c */
+
+/* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
+struct globals {
+  PyObject *asarray, *copyto, *array2string; /* numpy's */
+  PyObject *dtype;                           /* numpy.dtype */
+  PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
+  PyObject *make_error;                      /* numd._errors.make */
+  PyObject *trace;                           /* numd._trace.trace, once it was needed */
+  PyObject *k_out, *k_axis, *k_keepdims, *k_dtype, *k_session, *k_hook;
+};
+extern struct globals globals;
+
+/* ---- convert.c */
+
+/* Reads what numpy.dtype() would accept. TypeError names the dtype if it is not one of numd's. */
+int dtype_parse(PyObject *object, numd_dtype *dtype);
+/* The numd dtype of an object with a NumPy dtype, or NUMD_DTYPE_NONE; no exception. */
+numd_dtype dtype_lookup(PyObject *numpy_dtype);
+char dtype_kind(numd_dtype dtype);
+/* The format of PEP 3118. */
+char *dtype_format(numd_dtype dtype);
+/* An int or a sequence of ints, at most NUMD_MAX_DIMS; gives their count or -1. */
+int shape_parse(PyObject *object, int64_t shape[NUMD_MAX_DIMS]);
+PyObject *shape_tuple(int ndim, const int64_t shape[]);
+/* A Python bool, int or float: 1 and *out, 0 if it is something else, -1 on error. */
+int scalar_parse(PyObject *object, numd_scalar *out);
+PyObject *scalar_object(const numd_scalar *scalar);
+/* The Python scalar that lies at `data`. */
+PyObject *item_object(numd_dtype dtype, const void *data);
+/* An axis number, counted from the end if negative, or -1. */
+int axis_parse(PyObject *object, int ndim);
+/* None, an int or a tuple of ints as a bit mask. */
+int axes_parse(PyObject *object, int ndim, uint32_t *axes);
+
+/* ---- session.c */
+
+extern PyTypeObject session_type;
+
+PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *session_get_default(void); /* borrowed; connects at first use */
+/* The connection of a Session object, or of the default session for None or NULL. */
+numd_conn *session_conn(PyObject *session);
+/* A connection to the daemon at that address: that of an open session, or a new one. Borrowed. */
+numd_conn *session_conn_at(const char *address);
+/* What the daemon counted, as a dict. */
+PyObject *session_stats_of(numd_conn *conn);
+
+/* ---- array.c */
+
+struct array {
+  PyObject_HEAD numd_array *view;
+};
+extern PyTypeObject array_type;
+int array_type_init(void);
+
+static inline int array_check(PyObject *object) {
+  return Py_IS_TYPE(object, &array_type);
+}
+static inline numd_array *array_view(PyObject *object) {
+  return ((struct array *)object)->view;
+}
+/* Takes over the reference, also on failure. NULL gives NULL. */
+PyObject *array_wrap(numd_array *view);
+PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
+/* The same memory seen otherwise, `offset` bytes from the first element. */
+PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
+                              const int64_t strides[]);
+/* A writable ndarray on the same memory. */
+PyObject *array_numpy(PyObject *array);
+/* The only element of an array with one element; TypeError otherwise. */
+PyObject *array_item(PyObject *array);
+
+/* ---- array_methods.c, number.c, index.c: behaviour of Array */
+
+extern PyMethodDef array_methods[];
+extern PyNumberMethods array_number;
+extern PyMappingMethods array_mapping;
+extern PySequenceMethods array_sequence;
+PyObject *array_compare(PyObject *self, PyObject *other, int how);
+PyObject *array_transposed(PyObject *self);
+/* Stores a value, broadcast, in all of `target`, by value conversion. */
+int array_assign(PyObject *target, PyObject *value);
+
+/* ---- create.c */
+
+/* Array as it is, anything that NumPy can read as a copy. dtype may be NUMD_DTYPE_NONE, conn NULL. */
+PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn);
+extern PyMethodDef create_methods[];
+
+/* ---- apply.c */
+
+#define MAX_INPUTS 3 /* that an operation of the list takes */
+
+struct op {
+  numd_op number;
+  int n_in;
+  const char *name;
+  const char *class;  /* MAP, REDUCE, PRODUCT */
+  const char *typing; /* ANY, NUMBER, FLOAT, ... */
+  double ulp;
+  const char *doc;
+};
+
+/* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
+struct operands {
+  numd_conn *conn;
+  int n;
+  numd_arg args[MAX_INPUTS];
+  PyObject *owned[MAX_INPUTS];
+};
+
+/* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. */
+int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out);
+void operands_clear(struct operands *operands);
+/* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
+PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);
+/* The same for a result without dimensions: a Python scalar. */
+PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params);
+
+/* op(objects...) for methods and operators. */
+PyObject *apply(numd_op op, const numd_params *params, int n, PyObject *const *objects, PyObject *out);
+/* A function of the module: arguments as vectorcall gives them. */
+PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+/* Whether the object stands for a value that is being traced. */
+int is_tracer(PyObject *object);
+
+/* ---- ops.c */
+
+extern const struct op ops_table[];
+extern const int ops_count;
+const struct op *op_find(numd_op number);
+int ops_add_to(PyObject *module);
+
+/* ---- plan.c */
+
+/* What a plan is found by: the connection, the number of arguments, the layout of each array and the kind
+ * of each scalar, the layouts of given outputs. Layouts are interned and kept by the plan, so an address in
+ * the key of a living plan means nothing else. */
+#define KEY_MAX (2 + 2 * NUMD_MAX_BINDINGS)
+
+struct key {
+  size_t hash;
+  int n;
+  const void *item[KEY_MAX];
+};
+
+/* A prepared program and what a call of it needs. Its inputs are the arguments, then captured arrays. */
+struct plan {
+  PyObject_HEAD numd_plan *plan;
+  numd_conn *conn;
+  PyObject *captured; /* tuple of Array: inputs beside the arguments */
+  int n_outputs;
+  int has_result;     /* its only output is a scalar result */
+  int is_tuple;       /* the traced function gave a tuple */
+  uint64_t no_dims;   /* bit i: output i has no dimensions and becomes a Python scalar */
+  uint64_t last_used; /* by the function's count of calls */
+  struct key *key;
+};
+extern PyTypeObject plan_type;
+
+/* trace: what numd._trace.trace gave for n_args arguments. outs: an Array or NULL for each output. conn may
+ * be NULL if no argument is an array. */
+struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *const *outs, int n_outs,
+                        const struct key *key);
+
+/* ---- function.c, future.c */
+
+extern PyTypeObject function_type;
+extern PyTypeObject future_type;
+
+/* One call of a plan. `owned` are the references that keep alive what `args` names. */
+struct call {
+  struct plan *plan; /* a reference */
+  int n_args;
+  int n_owned;
+  uint64_t given; /* bit i: output i is the caller's own array */
+  numd_arg args[NUMD_MAX_BINDINGS];
+  PyObject *outputs[NUMD_MAX_BINDINGS]; /* borrowed from owned */
+  PyObject *owned[NUMD_MAX_BINDINGS];
+};
+
+/* What the call gives, once it is done. */
+PyObject *call_result(const struct plan *plan, PyObject *const outputs[], uint64_t given,
+                      const numd_scalar *result);
+void call_clear(struct call *call);
+/* Submits and gives a Future, which takes over the references of the call if it succeeds. */
+PyObject *future_submit(struct call *call);
+
+/* ---- wait.c */
+
+/* Raises the exception for a status; gives NULL. */
+PyObject *raise_status(int status);
+/* Waits for a call. Spins briefly with the GIL, then gives it up. A status, or -1 if a signal handler raised:
+ * the call was then cancelled and is over. */
+int wait_call(numd_ticket *ticket, numd_scalar *result);
+/* Waits at most so long without the GIL, for signals too. A status, ETIMEOUT, or -1: an exception, and the
+ * call still runs. */
+int wait_released(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
+
+#endif

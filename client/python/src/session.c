@@ -1,0 +1,257 @@
+/* Sessions: a connection as a Python object.
+ *
+ * An array holds its connection itself, so a Session only answers questions and makes arrays; closing it
+ * drops its own reference. The process has a default session, opened at first use. All open sessions are
+ * on a list, by which an unpickled array finds one to its daemon. */
+#include "pynumd.h"
+
+struct session {
+  PyObject_HEAD numd_conn *conn; /* NULL: closed */
+  struct session *next, *previous;
+};
+
+static struct session *sessions;
+static PyObject *default_session;
+
+static void session_link(struct session *self) {
+  self->next = sessions;
+  if (sessions)
+    sessions->previous = self;
+  sessions = self;
+}
+
+static void session_unlink(struct session *self) {
+  if (self->next)
+    self->next->previous = self->previous;
+  if (self->previous)
+    self->previous->next = self->next;
+  else if (sessions == self)
+    sessions = self->next;
+  self->next = self->previous = NULL;
+}
+
+static PyObject *session_wrap(numd_conn *conn) {
+  struct session *self = PyObject_New(struct session, &session_type);
+  if (!self) {
+    numd_conn_unref(conn);
+    return NULL;
+  }
+  self->conn = conn;
+  self->next = self->previous = NULL;
+  session_link(self);
+  return (PyObject *)self;
+}
+
+static void session_release(struct session *self) {
+  numd_conn *conn = self->conn;
+  if (!conn)
+    return;
+  session_unlink(self);
+  self->conn = NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+}
+
+static void session_dealloc(PyObject *object) {
+  session_release((struct session *)object);
+  PyObject_Free(object);
+}
+
+static PyObject *session_open(const numd_options *options) {
+  numd_conn *conn = NULL;
+  int status;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_connect(options, &conn);
+  Py_END_ALLOW_THREADS;
+  return status == NUMD_OK ? session_wrap(conn) : raise_status(status);
+}
+
+PyObject *session_get_default(void) {
+  if (default_session && ((struct session *)default_session)->conn)
+    return default_session;
+  PyObject *opened = session_open(NULL);
+  if (!opened)
+    return NULL;
+  if (default_session && ((struct session *)default_session)->conn) /* another thread was faster */
+    Py_DECREF(opened);
+  else
+    Py_XSETREF(default_session, opened);
+  return default_session;
+}
+
+numd_conn *session_conn(PyObject *session) {
+  if (!session || session == Py_None)
+    session = session_get_default();
+  if (!session)
+    return NULL;
+  if (!PyObject_TypeCheck(session, &session_type)) {
+    PyErr_Format(PyExc_TypeError, "session is a %s, not a numd.Session", Py_TYPE(session)->tp_name);
+    return NULL;
+  }
+  numd_conn *conn = ((struct session *)session)->conn;
+  if (!conn)
+    PyErr_SetString(PyExc_ValueError, "the session is closed");
+  return conn;
+}
+
+static numd_conn *session_find(const char *address) {
+  numd_conn *preferred = default_session ? ((struct session *)default_session)->conn : NULL;
+  if (preferred && !strcmp(numd_conn_address(preferred), address))
+    return preferred;
+  for (struct session *s = sessions; s; s = s->next)
+    if (!strcmp(numd_conn_address(s->conn), address))
+      return s->conn;
+  return NULL;
+}
+
+numd_conn *session_conn_at(const char *address) {
+  numd_conn *found = session_find(address);
+  if (found)
+    return found;
+  PyObject *opened = session_open(&(numd_options){.address = address, .no_start = 1});
+  if (!opened)
+    return NULL;
+  /* The first session of a process becomes its default, so that what it makes fits what it was given;
+   * further ones live as long as the process, for the arrays that will arrive next. */
+  if (!default_session)
+    default_session = opened;
+  return ((struct session *)opened)->conn;
+}
+
+static int choice_parse(const char *what, const char *text, const char *const names[], int n) {
+  for (int i = 0; i < n; i++)
+    if (!strcmp(text, names[i]))
+      return i;
+  PyErr_Format(PyExc_ValueError, "%s is '%s'; it can be '%s', '%s'%s", what, text, names[0], names[1],
+               n > 2 ? ", ..." : "");
+  return -1;
+}
+
+PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"address", "start", "door", "wait", NULL};
+  static const char *const doors[] = {
+      [NUMD_DOOR_RING] = "ring",
+      [NUMD_DOOR_SOCKET] = "socket",
+  };
+  static const char *const waits[] = {
+      [NUMD_WAIT_AUTO] = "auto",
+      [NUMD_WAIT_SPIN] = "spin",
+      [NUMD_WAIT_HANDOFF] = "handoff",
+      [NUMD_WAIT_SLEEP] = "sleep",
+  };
+  PyObject *address = Py_None, *path = NULL;
+  int start = 1;
+  const char *door = "ring", *wait = "auto";
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$pss:connect", keywords, &address, &start, &door, &wait))
+    return NULL;
+  int door_number = choice_parse("door", door, doors, 2);
+  int wait_number = door_number < 0 ? -1 : choice_parse("wait", wait, waits, 4);
+  if (wait_number < 0 || (address != Py_None && !PyUnicode_FSConverter(address, &path)))
+    return NULL;
+  PyObject *session = session_open(&(numd_options){
+      .address = path ? PyBytes_AS_STRING(path) : NULL,
+      .no_start = !start,
+      .door = (enum numd_door)door_number,
+      .wait = (enum numd_wait)wait_number,
+  });
+  Py_XDECREF(path);
+  return session;
+}
+
+PyObject *session_stats_of(numd_conn *conn) {
+  char *text = NULL;
+  int status;
+  numd_conn_ref(conn); /* another thread may close the session meanwhile */
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_stats(conn, &text);
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+  if (status != NUMD_OK)
+    return raise_status(status);
+  PyObject *json = PyImport_ImportModule("json");
+  PyObject *stats = json ? PyObject_CallMethod(json, "loads", "s", text) : NULL;
+  Py_XDECREF(json);
+  free(text);
+  return stats;
+}
+
+static PyObject *session_stats(PyObject *self, PyObject *unused) {
+  numd_conn *conn = session_conn(self);
+  return conn ? session_stats_of(conn) : NULL;
+}
+
+static PyObject *session_ping(PyObject *self, PyObject *args) {
+  double timeout = 5;
+  if (!PyArg_ParseTuple(args, "|d:ping", &timeout))
+    return NULL;
+  numd_conn *conn = session_conn(self);
+  if (!conn)
+    return NULL;
+  int status;
+  int64_t timeout_ns = timeout < 1e9 ? (int64_t)(timeout * 1e9) : NUMD_FOREVER;
+  numd_conn_ref(conn);
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_ping(conn, timeout_ns);
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+  if (status != NUMD_OK)
+    return raise_status(status);
+  Py_RETURN_NONE;
+}
+
+static PyObject *session_close(PyObject *self, PyObject *unused) {
+  session_release((struct session *)self);
+  Py_RETURN_NONE;
+}
+
+static PyObject *session_enter(PyObject *self, PyObject *unused) {
+  return Py_NewRef(self);
+}
+
+static PyObject *session_exit(PyObject *self, PyObject *args) {
+  return session_close(self, NULL);
+}
+
+static PyObject *session_address(PyObject *self, void *closure) {
+  numd_conn *conn = session_conn(self);
+  return conn ? PyUnicode_DecodeFSDefault(numd_conn_address(conn)) : NULL;
+}
+
+static PyObject *session_closed(PyObject *self, void *closure) {
+  return PyBool_FromLong(!((struct session *)self)->conn);
+}
+
+static PyObject *session_repr(PyObject *self) {
+  numd_conn *conn = ((struct session *)self)->conn;
+  return conn ? PyUnicode_FromFormat("<numd.Session to %s>", numd_conn_address(conn))
+              : PyUnicode_FromString("<numd.Session, closed>");
+}
+
+static PyMethodDef session_methods[] = {
+    {"ping", session_ping, METH_VARARGS,
+     "ping(timeout=5.0, /)\n--\n\nWait for an answer of the daemon, at most that many seconds."},
+    {"stats", session_stats, METH_NOARGS, "stats()\n--\n\nThe daemon's counters as a dict."},
+    {"close", session_close, METH_NOARGS,
+     "close()\n--\n\nEnd the session as soon as no array of it is left. May be called again."},
+    {"__enter__", session_enter, METH_NOARGS, NULL},
+    {"__exit__", session_exit, METH_VARARGS, NULL},
+    {0},
+};
+
+static PyGetSetDef session_getset[] = {
+    {"address", session_address, NULL, "Path of the daemon's socket.", NULL},
+    {"closed", session_closed, NULL, "Whether close() was called.", NULL},
+    {0},
+};
+
+PyTypeObject session_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Session",
+    .tp_doc = "A connection to a daemon; made by numd.connect().",
+    .tp_basicsize = sizeof(struct session),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = session_dealloc,
+    .tp_repr = session_repr,
+    .tp_methods = session_methods,
+    .tp_getset = session_getset,
+};

@@ -1,0 +1,61 @@
+/* Waiting for the daemon.
+ *
+ * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back
+ * from a busy thread. So the first SPIN_NS are waited with the GIL held; only then do other threads get
+ * to run. Whoever waits longer looks for signals every SLICE_NS, so that Ctrl-C is heard.
+ *
+ * Exceptions are made by numd._errors, which knows the class for each status. */
+#include "pynumd.h"
+
+#define SPIN_NS 20000
+#define SLICE_NS 100000000
+
+PyObject *raise_status(int status) {
+  PyObject *error = PyObject_CallFunction(globals.make_error, "isss", status, numd_status_name(status),
+                                          numd_status_message(status), numd_error());
+  if (error) {
+    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+  }
+  return NULL;
+}
+
+static int wait_slice(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
+  int status;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_wait(ticket, timeout_ns, result);
+  Py_END_ALLOW_THREADS;
+  return status;
+}
+
+int wait_released(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
+  for (;;) {
+    int64_t slice = timeout_ns < SLICE_NS ? timeout_ns : SLICE_NS;
+    int status = wait_slice(ticket, slice, result);
+    if (status != NUMD_ETIMEOUT)
+      return status;
+    if (PyErr_CheckSignals())
+      return -1;
+    if (timeout_ns != NUMD_FOREVER && (timeout_ns -= slice) <= 0)
+      return NUMD_ETIMEOUT;
+  }
+}
+
+/* The arrays of the call belong to a frame that is about to unwind, so the daemon must be done first. */
+static void wait_abandoned(numd_ticket *ticket) {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  numd_cancel(ticket);
+  wait_slice(ticket, NUMD_FOREVER, NULL);
+  PyErr_Restore(type, value, traceback);
+}
+
+int wait_call(numd_ticket *ticket, numd_scalar *result) {
+  int status = numd_wait(ticket, SPIN_NS, result);
+  if (status != NUMD_ETIMEOUT)
+    return status;
+  status = wait_released(ticket, NUMD_FOREVER, result);
+  if (status < 0)
+    wait_abandoned(ticket);
+  return status;
+}

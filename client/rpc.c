@@ -1,0 +1,145 @@
+/* One request over the socket and its response. The socket is used by one thread at a time, under
+ * conn->lock; it blocks, with a receive time limit of one slice, so that deadlines are looked at. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+#include "shared/clock.h"
+#include "shared/fdpass.h"
+
+void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method) {
+  rpc->conn = conn;
+  rpc->fd = -1;
+  rpc->has_reply = false;
+  msgpack_sbuffer_init(&rpc->out);
+  msgpack_packer_init(&rpc->pk, &rpc->out, msgpack_sbuffer_write);
+  pthread_mutex_lock(&conn->lock);
+  rpc->msgid = conn->next_msgid++;
+  wire_pack_request(&rpc->pk, rpc->msgid, method);
+}
+
+static int lost(numd_conn *conn, const char *why) {
+  atomic_store_explicit(&conn->broken, true, memory_order_relaxed);
+  return error_set(NUMD_EDISCONNECTED, "connection to the daemon at %s was lost (%s)", conn->address, why);
+}
+
+static int send_all(struct rpc *rpc, int send_fd) {
+  const char *p = rpc->out.data;
+  size_t left = rpc->out.size;
+  while (left > 0) {
+    ssize_t n = fdpass_send(rpc->conn->sock, p, left, &send_fd, send_fd >= 0);
+    if (n == -EAGAIN)
+      continue;
+    if (n < 0)
+      return lost(rpc->conn, strerror((int)-n));
+    send_fd = -1;
+    p += n;
+    left -= (size_t)n;
+  }
+  return 0;
+}
+
+/* Receives more into conn->in. A descriptor that comes along is the response's. */
+static int receive(struct rpc *rpc, int64_t deadline) {
+  numd_conn *c = rpc->conn;
+  if (c->in_cap - c->in_len < 4096) {
+    char *more = realloc(c->in, c->in_cap * 2 + 8192);
+    if (!more)
+      return error_no_memory();
+    c->in = more;
+    c->in_cap = c->in_cap * 2 + 8192;
+  }
+  for (;;) {
+    int fds[FDPASS_MAX], n_fds, truncated;
+    ssize_t n = fdpass_recv(c->sock, c->in + c->in_len, c->in_cap - c->in_len, fds, &n_fds, &truncated);
+    if (n == 0)
+      return lost(c, "it hung up");
+    if (n == -EAGAIN) {
+      if (clock_now_ns() >= deadline)
+        return error_set(NUMD_ETIMEOUT, "no answer from the daemon within the time limit");
+      continue;
+    }
+    if (n < 0)
+      return lost(c, strerror((int)-n));
+    for (int i = 0; i < n_fds; i++) {
+      if (rpc->fd >= 0)
+        close(rpc->fd);
+      rpc->fd = fds[i];
+    }
+    c->in_len += (size_t)n;
+    return 0;
+  }
+}
+
+static int goodbye(struct rpc *rpc, const msgpack_object *params) {
+  const msgpack_object_array *a = &params->via.array;
+  if (params->type != MSGPACK_OBJECT_ARRAY || a->size < 3 ||
+      a->ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || a->ptr[2].type != MSGPACK_OBJECT_STR)
+    return lost(rpc->conn, "it said goodbye");
+  lost(rpc->conn, "");
+  return error_set((int)a->ptr[0].via.u64, "the daemon refused the session: %.*s",
+                   (int)a->ptr[2].via.str.size, a->ptr[2].via.str.ptr);
+}
+
+/* Takes one frame from conn->in, if a whole one is there. 1: it is our response; 0: none yet. */
+static int take_frame(struct rpc *rpc, int *status) {
+  numd_conn *c = rpc->conn;
+  struct errtext err = {""};
+  size_t bytes;
+  int r = wire_scan(c->in, c->in_len, &bytes, &err);
+  *status = 0;
+  if (r == 0)
+    return 0;
+  if (r < 0 || wire_parse(c->in, bytes, &rpc->reply, &err)) {
+    *status = lost(c, err.text);
+    return 1;
+  }
+  memmove(c->in, c->in + bytes, c->in_len - bytes);
+  c->in_len -= bytes;
+  if (rpc->reply.type == WIRE_RESPONSE && rpc->reply.msgid == rpc->msgid) {
+    rpc->has_reply = true;
+    return 1;
+  }
+  bool bye = rpc->reply.type == WIRE_NOTIFY && rpc->reply.method_len == 7 &&
+             memcmp(rpc->reply.method, "goodbye", 7) == 0;
+  if (bye)
+    *status = goodbye(rpc, &rpc->reply.params);
+  wire_free(&rpc->reply); /* anything else answers a request that was given up */
+  return bye;
+}
+
+/* The status in a response's error, with its sentence. */
+static int reply_status(struct rpc *rpc) {
+  const msgpack_object *e = &rpc->reply.error;
+  if (e->type == MSGPACK_OBJECT_NIL)
+    return 0;
+  if (e->type != MSGPACK_OBJECT_ARRAY || e->via.array.size < 3 ||
+      e->via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || e->via.array.ptr[0].via.u64 == 0 ||
+      e->via.array.ptr[0].via.u64 > INT32_MAX || e->via.array.ptr[2].type != MSGPACK_OBJECT_STR)
+    return lost(rpc->conn, "it sent a malformed error");
+  const msgpack_object_str *text = &e->via.array.ptr[2].via.str;
+  return error_set((int)e->via.array.ptr[0].via.u64, "%.*s", (int)text->size, text->ptr);
+}
+
+int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {
+  int64_t deadline = clock_deadline(timeout_ns);
+  int status = send_all(rpc, send_fd);
+  while (status == 0) {
+    if (rpc->conn->in_len > 0 && take_frame(rpc, &status))
+      break;
+    status = receive(rpc, deadline);
+  }
+  return status ? status : reply_status(rpc);
+}
+
+void rpc_end(struct rpc *rpc) {
+  pthread_mutex_unlock(&rpc->conn->lock);
+  if (rpc->has_reply)
+    wire_free(&rpc->reply);
+  if (rpc->fd >= 0)
+    close(rpc->fd);
+  msgpack_sbuffer_destroy(&rpc->out);
+}

@@ -1,0 +1,83 @@
+/* Starting a daemon for whoever needs one: found beside the library, as installed, or on PATH; run in
+ * a session of its own, so that it outlives us and no terminal signal meets it. */
+#include "client/start.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+
+static bool is_program(const char *path) {
+  return access(path, X_OK) == 0;
+}
+
+/* `name` relative to the directory of this library (or program, where it is linked statically). */
+static bool beside_library(const char *name, char *out, size_t len) {
+  Dl_info info;
+  if (!dladdr((void *)(uintptr_t)&numd_connect, &info) || !info.dli_fname)
+    return false;
+  const char *slash = strrchr(info.dli_fname, '/');
+  int dir = slash ? (int)(slash - info.dli_fname) : 0;
+  int n = snprintf(out, len, "%.*s%s%s", dir, info.dli_fname, slash ? "/" : "./", name);
+  return n > 0 && (size_t)n < len && is_program(out);
+}
+
+static bool on_path(char *out, size_t len) {
+  const char *path = getenv("PATH");
+  for (const char *p = path ? path : ""; *p;) {
+    size_t n = strcspn(p, ":");
+    if (n > 0 && (size_t)snprintf(out, len, "%.*s/numd", (int)n, p) < len && is_program(out))
+      return true;
+    p += n + (p[n] == ':');
+  }
+  return false;
+}
+
+int start_find(const char *asked, char *out, size_t len) {
+  const char *given = asked ? asked : getenv("NUMD_DAEMON");
+  if (given && *given) {
+    snprintf(out, len, "%s", given);
+    return is_program(out) ? 0 : -errno;
+  }
+  return beside_library("numd", out, len) || beside_library("../bin/numd", out, len) || on_path(out, len)
+             ? 0
+             : -ENOENT;
+}
+
+/* In the grandchild: only async-signal-safe calls from here on. */
+static void become_daemon(const char *program, const char *address) {
+  const char *log = getenv("NUMD_LOG");
+  int null = open("/dev/null", O_RDWR), to = log ? open(log, O_WRONLY | O_CREAT | O_APPEND, 0600) : null;
+  setsid();
+  if (chdir("/") < 0 || null < 0 || to < 0)
+    _exit(126);
+  dup2(null, 0);
+  dup2(null, 1);
+  dup2(to, 2);
+  close_range(3, ~0u, 0);
+  execl(program, program, "--socket", address, "--exit-when-idle", (char *)NULL);
+  _exit(127);
+}
+
+int start_daemon(const char *program, const char *address) {
+  int status;
+  pid_t child = _Fork();
+  if (child < 0)
+    return -errno;
+  if (child == 0) {
+    pid_t grandchild = _Fork();
+    if (grandchild == 0)
+      become_daemon(program, address);
+    _exit(grandchild < 0);
+  }
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR)
+      return -errno;
+  return status == 0 ? 0 : -EAGAIN;
+}

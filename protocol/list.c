@@ -1,0 +1,127 @@
+#include "protocol/list.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+const struct op_row op_rows[NUMD_OP_CODES] = {
+#define X(number, NAME, opname, opclass, inputs, op_typing, op_ulp, opdoc) \
+  [number] = {.name = #opname,                                             \
+              .class = OP_##opclass,                                       \
+              .n_in = (inputs),                                            \
+              .typing = TYPING_##op_typing,                                \
+              .ulp = (op_ulp),                                             \
+              .doc = (opdoc)},
+    NUMD_OP_LIST(X)
+#undef X
+};
+
+const struct dtype_row dtype_rows[NUMD_DTYPE_CODES] = {
+#define X(number, NAME, dname, ctype, dkind, dchar) \
+  [number] = {                                      \
+      .name = #dname, .size = sizeof(ctype), .align = alignof(ctype), .kind = (dkind), .npchar = (dchar)},
+    NUMD_DTYPE_LIST(X)
+#undef X
+};
+
+static const struct {
+  int number;
+  const char *name;
+  const char *message;
+} status_rows[] = {
+#define X(number, name, message) {number, #name, message},
+    NUMD_STATUS_LIST(X)
+#undef X
+};
+
+#define N_STATUSES (sizeof(status_rows) / sizeof(status_rows[0]))
+
+int op_find(const char *name, size_t len) {
+  for (int i = 0; i < NUMD_OP_CODES; i++) {
+    const char *s = op_rows[i].name;
+    if (s && strlen(s) == len && memcmp(s, name, len) == 0)
+      return i;
+  }
+  return -1;
+}
+
+int dtype_find(const char *name, size_t len) {
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++) {
+    const char *s = dtype_rows[i].name;
+    if (s && strlen(s) == len && memcmp(s, name, len) == 0)
+      return i;
+  }
+  return -1;
+}
+
+const char *status_name(int status) {
+  for (size_t i = 0; i < N_STATUSES; i++)
+    if (status_rows[i].number == status)
+      return status_rows[i].name;
+  return "?";
+}
+
+const char *status_message(int status) {
+  for (size_t i = 0; i < N_STATUSES; i++)
+    if (status_rows[i].number == status)
+      return status_rows[i].message;
+  return "unknown status";
+}
+
+static int kind_rank(char kind) {
+  return kind == 'b' ? 0 : kind == 'u' ? 1 : kind == 'i' ? 2 : kind == 'f' ? 3 : 4;
+}
+
+/* The dtype of a kind with at least `size` bytes an item; NUMD_DTYPE_NONE if there is none. */
+static numd_dtype dtype_of(char kind, int size) {
+  numd_dtype best = NUMD_DTYPE_NONE;
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    if (dtype_rows[i].name && dtype_rows[i].kind == kind && dtype_rows[i].size >= size &&
+        (best == NUMD_DTYPE_NONE || dtype_rows[i].size < dtype_rows[best].size))
+      best = (numd_dtype)i;
+  return best;
+}
+
+/* The smallest size of a float that takes every value of an integer dtype, as NumPy counts it. */
+static int float_size_for(const struct dtype_row *d) {
+  if (d->kind == 'f')
+    return d->size;
+  if (d->kind == 'c')
+    return d->size / 2;
+  return d->kind == 'b' || d->size == 1 ? 2 : d->size == 2 ? 4 : 8;
+}
+
+static numd_dtype promote_strong(numd_dtype a, numd_dtype b) {
+  const struct dtype_row *x = &dtype_rows[a], *y = &dtype_rows[b];
+  if (kind_rank(x->kind) > kind_rank(y->kind))
+    return promote_strong(b, a);
+  if (x->kind == y->kind)
+    return x->size >= y->size ? a : b;
+  if (x->kind == 'b')
+    return b;
+  if (y->kind == 'i') /* unsigned with signed: the next signed size that holds both */
+    return x->size < y->size ? b : x->size == 8 ? dtype_of('f', 8) : dtype_of('i', 2 * x->size);
+  int need = float_size_for(x), have = float_size_for(y);
+  int size = need > have ? need : have;
+  if (size < 4)
+    size = 4;
+  return y->kind == 'c' ? dtype_of('c', 2 * size) : dtype_of('f', size);
+}
+
+numd_dtype dtype_promote(numd_dtype a, bool a_weak, numd_dtype b, bool b_weak) {
+  if (a_weak == b_weak)
+    return promote_strong(a, b);
+  numd_dtype strong = a_weak ? b : a, weak = a_weak ? a : b;
+  char sk = dtype_rows[strong].kind, wk = dtype_rows[weak].kind;
+  if (wk == 'b' || sk == 'c' || kind_rank(sk == 'u' ? 'i' : sk) >= kind_rank(wk))
+    return strong;
+  if (wk == 'c' && sk == 'f')
+    return dtype_of('c', 2 * dtype_rows[strong].size);
+  if (wk == 'i' && sk == 'u')
+    return strong;
+  return weak; /* bool with int, anything discrete with float: the default dtype of that kind */
+}
+
+bool dtype_can_cast(numd_dtype from, numd_dtype to) {
+  char f = dtype_rows[from].kind, t = dtype_rows[to].kind;
+  return kind_rank(f == 'u' ? 'i' : f) <= kind_rank(t == 'u' ? 'i' : t) && !(f == 'i' && t == 'u');
+}

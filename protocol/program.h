@@ -1,0 +1,86 @@
+/* A program: what a client wants computed, as untrusted but stable values.
+ *
+ * Values are numbered: operands first (0 .. n_operands-1), then the result of each operation in turn
+ * (n_operands + i), so every operation reads only values with smaller numbers. Outputs name values.
+ *
+ * A call binds, in this order: each operand that is an array or a scalar, then each output that is an
+ * array. Constants and the scalar result are not bound. */
+#ifndef NUMD_PROTOCOL_PROGRAM_H
+#define NUMD_PROTOCOL_PROGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/list.h"
+
+#define MAX_DIMS 16
+#define MAX_BINDINGS 64
+#define MAX_OPERANDS 64
+#define MAX_OPS 256
+#define MAX_OUTPUTS 16
+#define MAX_ITEM_BYTES 16
+#define ALL_AXES UINT32_MAX
+
+/* A dtype, shape and strides (bytes). ndim is at most MAX_DIMS. */
+struct layout {
+  uint8_t dtype;
+  uint8_t ndim;
+  int64_t shape[MAX_DIMS];
+  int64_t strides[MAX_DIMS];
+};
+
+enum operand_kind {
+  OPERAND_ARRAY,    /* bound at each call: a place in a segment */
+  OPERAND_SCALAR,   /* bound at each call: a weak scalar's 8 bytes (bool, int64 or float64) */
+  OPERAND_CONSTANT, /* a weak scalar fixed in the program */
+};
+
+struct operand {
+  uint8_t kind;         /* enum operand_kind */
+  struct layout layout; /* scalars and constants: the dtype alone, ndim 0 */
+  uint64_t bits;        /* constants: the value */
+};
+
+struct op {
+  uint8_t code; /* numd_op */
+  uint8_t n_in;
+  bool keepdims;
+  uint8_t dtype; /* ASTYPE, SUM, PROD: the wanted dtype, or NUMD_DTYPE_NONE */
+  uint32_t axes; /* REDUCE: bit i for axis i, or ALL_AXES */
+  uint16_t in[3];
+};
+
+enum output_kind {
+  OUTPUT_ARRAY,  /* bound at each call */
+  OUTPUT_RESULT, /* comes back in the completion; without dimensions; one at most */
+};
+
+struct output {
+  uint16_t value;
+  uint8_t kind;         /* enum output_kind */
+  bool open_dtype;      /* dtype left to the daemon */
+  bool open_shape;      /* shape and strides left to the daemon (C order) */
+  struct layout layout; /* where not open */
+};
+
+struct program {
+  uint16_t n_operands, n_ops, n_outputs;
+  struct operand operands[MAX_OPERANDS];
+  struct op ops[MAX_OPS];
+  struct output outputs[MAX_OUTPUTS];
+};
+
+/* Fills in the strides of C order. -EOVERFLOW if the array's bytes do not fit 62 bits. */
+int layout_set_c_order(struct layout *layout);
+
+/* The lowest and one past the highest byte that the layout touches, relative to its first element;
+ * 0, 0 if it is empty. -EOVERFLOW beyond 62 bits. */
+int layout_extent(const struct layout *layout, int64_t *lo, int64_t *hi);
+
+/* Elements. -EOVERFLOW beyond 62 bits; shapes must not be negative. */
+int layout_size(const struct layout *layout, int64_t *size);
+
+bool layout_is_c_order(const struct layout *layout);
+bool layout_same_shape(const struct layout *a, const struct layout *b);
+
+#endif

@@ -1,0 +1,42 @@
+/* What both doors make, and what comes back: a call, already copied out of whatever memory or message
+ * it came in, so that it cannot change; and its completion, made exactly once. */
+#ifndef NUMD_PROTOCOL_REQUEST_H
+#define NUMD_PROTOCOL_REQUEST_H
+
+#include <stdint.h>
+
+#include "protocol/program.h"
+
+/* A binding is 8 bytes: for an array its segment id and byte offset, for a scalar the value's bits. */
+#define BINDING_OFFSET_BITS 48
+#define BINDING_OFFSET_MAX (((uint64_t)1 << BINDING_OFFSET_BITS) - 1)
+
+static inline uint64_t binding_make(uint32_t segment, uint64_t offset) {
+  return (uint64_t)segment << BINDING_OFFSET_BITS | offset;
+}
+static inline uint32_t binding_segment(uint64_t binding) {
+  return (uint32_t)(binding >> BINDING_OFFSET_BITS);
+}
+static inline uint64_t binding_offset(uint64_t binding) {
+  return binding & BINDING_OFFSET_MAX;
+}
+
+#define MAX_SEGMENTS 4096 /* segment ids are below this; clients choose them */
+#define MAX_PLANS 65536   /* plan ids are below this; clients choose them */
+#define MAX_CHANNELS 256  /* channels of a session; the daemon chooses the ids */
+
+struct request {
+  uint32_t plan_id;
+  uint32_t n_bindings;
+  uint64_t bindings[MAX_BINDINGS];
+};
+
+struct completion {
+  int32_t status;  /* numd_status */
+  uint32_t detail; /* which binding the status is about, or NO_DETAIL */
+  uint8_t result[MAX_ITEM_BYTES];
+};
+
+#define NO_DETAIL UINT32_MAX
+
+#endif

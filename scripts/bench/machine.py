@@ -1,0 +1,100 @@
+"""Facts about the machine, the versions and the method of a run: machine.json."""
+import os
+import pathlib
+import platform
+import resource
+import subprocess
+import time
+
+import numpy as np
+
+import stats
+
+METHOD = [
+    "Every way is a process of its own that lives for the whole run and sleeps while others have their turn.",
+    "For each case and size all ways have a turn, in several rounds, in an order shuffled anew for every "
+    "round; the samples of all rounds are put together. The floors take part in the rounds of add 64.",
+    "A sample is the mean of a batch of calls. A batch is the smallest power of two for which the clock costs "
+    "under 2 % of it, and at least 16 calls where one takes under a microsecond; longer calls are timed one by "
+    "one. C and Python do the same. The clock's own time is subtracted. Percentiles are over samples. Where "
+    "batches are longer than one call, calls timed one by one are in results.json as single_p50_ns and so on.",
+    "An eighth of a turn's time goes to warming up. Python's garbage collector is off while timing, for all.",
+    "Before timing, the output is filled with NaN; after it, the output is compared with NumPy's answer: "
+    "exactly for add, to 1e-10 for the others. A wrong answer fails the run.",
+    "Processor time is that of the client's process and, for the other side, of the daemon with all its "
+    "workers or of the partner process, over all calls of a turn.",
+    "Nothing is pinned but the floors: their two processes sit on the first and the last core, or both on the "
+    "first.",
+    "NumPy and its BLAS run with their default threads, also on the other side of the pipes. expr in NumPy is the "
+    "formula as one writes it; numpy-out is the same with every step writing into an array that is there already. "
+    "numd's ad hoc expr is five operations one after the other.",
+    "The transposed factor of a Gram matrix is an array of its own, so that every way computes the same general "
+    "product.",
+    "In process, large arrays are in huge pages where the kernel gives them, as NumPy's are by itself; shared memory "
+    "gets what the kernel's setting for it says.",
+    "Fixed gears of waiting are measured up to 10^5 elements and products of 256 by 256; longer calls hide them.",
+]
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.lower().startswith(("model name", "hardware")):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def busy_ns():
+    """Processor time of the whole machine so far."""
+    fields = [int(x) for x in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
+    return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def stolen_ns():
+    fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()
+    return int(fields[8]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def first_line(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.splitlines()[0]
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return None
+
+
+def system_name():
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def blas_name():
+    maps = pathlib.Path("/proc/self/maps").read_text()
+    names = {pathlib.Path(line.split()[-1]).resolve().name for line in maps.splitlines() if "blas" in line.lower()}
+    return ", ".join(sorted(names)) or None
+
+
+class Facts:
+    def __init__(self, context, quick, seed):
+        np.ones((2, 2)) @ np.ones((2, 2))
+        self.started = time.monotonic()
+        self.busy, self.stolen = busy_ns(), stolen_ns()
+        self.values = dict(
+            cpu=cpu_model(), cores=len(os.sched_getaffinity(0)), kernel=platform.release(), system=system_name(),
+            python=platform.python_version(), numpy=np.__version__, blas=blas_name(),
+            compiler=first_line(["cc", "--version"]), numd=first_line([str(context.build / "numd"), "--version"]),
+            date=time.strftime("%Y-%m-%d %H:%M %Z"), quick=quick, seed=seed, load_before=os.getloadavg()[0],
+            method=METHOD)
+
+    def finish(self, bench, children):
+        """Adds what is known when all processes of the run have ended."""
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        used = sum(r.ru_utime + r.ru_stime for r in (own, children)) * 1e9
+        passed = (time.monotonic() - self.started) * 1e9
+        self.values.update(
+            seconds=round(passed / 1e9, 1), load_after=os.getloadavg()[0],
+            strangers_percent=round(max(0.0, 100 * (busy_ns() - self.busy - used) / passed), 1),
+            stolen_percent=round(100 * (stolen_ns() - self.stolen) / passed, 2),
+            waiting_clients_percent=round(100 * bench.disturbed_ns / max(1, bench.measured_ns), 3),
+            skipped=bench.skipped, wrong=bench.wrong, shortened=bench.shortened, figures=stats.figures(bench.rows))

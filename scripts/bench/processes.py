@@ -1,0 +1,146 @@
+"""Processes of a run: their processor time, the clients, and the private daemon."""
+import ctypes
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import time
+
+ANSWER_TIMEOUT_S = 90
+
+
+class Failed(Exception):
+    """A client cannot do what it was told; the text says why."""
+
+
+def cpu_ns(pid):
+    """Processor time that a process and its threads have used so far; 0 if it is gone."""
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)  # the kernel's number for another process's CPU clock
+    except OSError:
+        return 0
+
+
+def tree(pid):
+    """A process and all its descendants."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = pathlib.Path("/proc", entry, "stat").read_text()
+            except OSError:
+                continue
+            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry))
+    found = [pid]
+    for parent in found:
+        found.extend(children.get(parent, []))
+    return found
+
+
+def die_with_parent():
+    """In a new child: ends it when this process ends, however that happens."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def end(process, patience_s=3):
+    """Ends a child by its pid, politely first. True if that was enough."""
+    polite = True
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        polite = False
+        process.kill()
+        process.wait()
+    return polite
+
+
+class Client:
+    """A runner process of one way."""
+
+    def __init__(self, command, directory, environment, log):
+        self.command, self.directory, self.environment, self.log = command, directory, environment, log
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, cwd=self.directory, env=self.environment,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                        preexec_fn=die_with_parent)
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def read_line(self, deadline):
+        answer = b""
+        while not answer.endswith(b"\n"):
+            wait = deadline - time.monotonic()
+            if wait <= 0 or not select.select([self.process.stdout], [], [], wait)[0]:
+                raise Failed(f"no answer within {ANSWER_TIMEOUT_S} s")
+            piece = os.read(self.process.stdout.fileno(), 1 << 20)
+            if not piece:
+                raise Failed(f"the client ended ({describe_exit(self.process.wait())})")
+            answer += piece
+        return answer
+
+    def ask(self, command):
+        """Sends a command; the answer. Failed if it is an error, or the client hangs or dies."""
+        if self.process is None:
+            self.start()
+        try:
+            self.process.stdin.write(command.encode() + b"\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.read_line(time.monotonic() + ANSWER_TIMEOUT_S))
+        except (Failed, OSError) as error:
+            self.stop()
+            raise Failed(str(error)) from None
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+    def stop(self):
+        if self.process is None:
+            return
+        try:
+            self.process.stdin.close()
+            self.process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            for pid in reversed(tree(self.process.pid)[1:]):
+                os.kill(pid, signal.SIGKILL)
+            end(self.process)
+        self.process = None
+
+
+def describe_exit(status):
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+class Daemon:
+    """A daemon of our own, on a socket in a directory of our own."""
+
+    def __init__(self, program, directory, log):
+        self.address = str(pathlib.Path(directory) / "numd.sock")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
+        self.process = subprocess.Popen([str(program), "--socket", self.address], env=environment, stdout=log,
+                                        stderr=log, preexec_fn=die_with_parent)
+
+    def wait_until_ready(self, patience_s=10):
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise Failed(f"the daemon ended at once ({describe_exit(self.process.returncode)})")
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(self.address)
+                    return
+                except OSError:
+                    time.sleep(0.02)
+        raise Failed(f"the daemon did not listen within {patience_s} s")
+
+    def pids(self):
+        return tree(self.process.pid)
+
+    def stop(self):
+        end(self.process)

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Measures what a call costs through every way of computing: in process, numd, and the usual IPC.
+
+Every way is a process of its own that lives for the whole run (ways/, one file each). For each case and
+size all ways get their turn, in several rounds and in shuffled order, so that what disturbs the machine
+disturbs all alike. Results are compared with NumPy's; a wrong one fails the run.
+
+Writes results.json, machine.json, figures.txt, table.md and index.html into BUILD/report.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+import cases
+import machine
+import report
+import stats
+from processes import Client, Daemon, Failed, cpu_ns
+from progress import Progress
+from way import Context, load_ways
+
+TURN_BUDGET_NS = {False: 50_000_000, True: 25_000_000}  # quick or not
+ROUNDS = {False: 3, True: 2}
+LARGE_ROUNDS = 2        # from 10^6 elements on
+FIGURE_ROUNDS = {False: 12, True: 6}  # and short turns, where most figures with targets are taken from
+FIGURE_BUDGET_NS = {False: 20_000_000, True: 12_000_000}
+IDLE_SECONDS = {False: 5.0, True: 3.0}
+IDLE_SESSIONS = 10
+TIME_LIMIT_S = {False: 330, True: 42}  # measuring; beyond it the remaining cases get one round
+
+
+class Bench:
+    def __init__(self, context, ways, points, quick, seed, directory, progress):
+        self.context, self.points, self.quick = context, points, quick
+        self.random = random.Random(seed)
+        self.directory, self.progress = pathlib.Path(directory), progress
+        self.rows, self.skipped, self.wrong, self.shortened = [], [], [], []
+        self.daemon, self.clients = None, {}
+        self.log = open(self.directory / "log", "wb")
+        self.disturbed_ns = self.measured_ns = 0
+        self.started = time.monotonic()
+        self.ways = [w for w in ways if self.usable(w)]
+
+    # ---- Clients and the daemon
+
+    def usable(self, way):
+        reason = way.missing(self.context)
+        if not reason and way.daemon and not (self.context.build / "numd").exists():
+            reason = "numd is not built"
+        if reason:
+            self.skip(way, None, reason)
+        return not reason
+
+    def skip(self, way, point, reason, mode=None, wait=None):
+        entry = dict(way=way.name, client=way.client, mode=mode, wait=wait, case=point and point.label,
+                     reason=reason)
+        if entry not in self.skipped:
+            self.skipped.append(entry)
+            about = " ".join(filter(None, [mode, wait, point and point.label]))
+            self.progress.say(f"skipped: {way.label} {about}: {reason}")
+
+    def start_daemon(self):
+        if not any(w.daemon for w in self.ways):
+            return
+        try:
+            self.daemon = Daemon(self.context.build / "numd", self.directory, self.log)
+            self.daemon.wait_until_ready()
+        except (Failed, OSError) as error:
+            for way in [w for w in self.ways if w.daemon]:
+                self.skip(way, None, str(error))
+            self.ways = [w for w in self.ways if not w.daemon]
+
+    def client(self, way):
+        key = (way.name, way.client)
+        if key not in self.clients:
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
+            if self.daemon:
+                environment["NUMD_SOCKET"] = self.daemon.address
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [str(self.context.build / "python"), str(pathlib.Path(__file__).resolve().parent)])
+            self.clients[key] = Client(way.command(self.context), self.directory, environment, self.log)
+        return self.clients[key]
+
+    def close(self):
+        for client in self.clients.values():
+            client.stop()
+        if self.daemon:
+            self.daemon.stop()
+        for name in os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else ():
+            owner = name.split("-")[2] if name.startswith("numd-bench-") else ""
+            if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+                os.unlink(f"/dev/shm/{name}")
+        self.log.close()
+
+    # ---- Turns
+
+    def others_cpu_ns(self, way):
+        """Processor time of those who should be doing nothing during this way's turn."""
+        pids = [c.process.pid for key, c in self.clients.items() if c.process and key != (way.name, way.client)]
+        if self.daemon and not way.daemon:
+            pids.append(self.daemon.process.pid)
+        return sum(map(cpu_ns, pids))
+
+    def settle(self, patience_s=0.1):
+        """Waits until no client uses a processor: BLAS threads, for one, spin on for a while after their work."""
+        pids = [c.process.pid for c in self.clients.values() if c.process]
+        until = time.monotonic() + patience_s
+        before, start = sum(map(cpu_ns, pids)), time.monotonic_ns()
+        while time.monotonic() < until:
+            time.sleep(0.002)
+            now, used = time.monotonic_ns(), sum(map(cpu_ns, pids))
+            if used - before < 0.03 * (now - start):
+                return
+            before, start = used, now
+
+    def turn(self, way, words, output):
+        """One turn of a way: prepare, measure, finish. The measurement."""
+        client = self.client(way)
+        partner = client.ask("prepare " + " ".join(words))["partner"]
+        servers = ([partner] if partner else []) + (self.daemon.pids() if way.daemon else [])
+        self.settle()
+        others, before, start = self.others_cpu_ns(way), sum(map(cpu_ns, servers)), time.monotonic_ns()
+        try:
+            answer = client.ask("measure")
+        except Failed:
+            if client.process:
+                client.ask("finish")  # it must not go on spinning in the others' turns
+            raise
+        answer["cpu_server_ns"] = sum(map(cpu_ns, servers)) - before
+        self.disturbed_ns += self.others_cpu_ns(way) - others
+        self.measured_ns += time.monotonic_ns() - start
+        client.ask(f"finish to={output}" if output else "finish")
+        return answer
+
+    def variants(self, point):
+        """(way, mode, wait) of all that is to be measured at a point; the floors belong to "add 64"."""
+        for way in self.ways:
+            if way.floor and not point.with_floors or way.cases and point.case not in way.cases:
+                continue
+            for mode in way.modes:
+                for wait in way.waits if point.gears else way.waits[-1:]:
+                    yield way, mode, wait
+
+    def rounds(self, point):
+        if self.late():
+            self.shortened.append(point.label)
+            return 1
+        if point.for_figures:
+            return FIGURE_ROUNDS[self.quick]
+        return ROUNDS[self.quick] if point.n < 10**6 else LARGE_ROUNDS
+
+    def measure(self, point):
+        """All ways at one point, round by round; adds a row for each that could run."""
+        arrays = cases.inputs(point)
+        for name, array in zip("ab", arrays):
+            array.tofile(self.directory / f"{name}.bin")
+        wanted = cases.expected(point, arrays)
+        variants, turns, rounds = list(self.variants(point)), {}, self.rounds(point)
+        for number in range(rounds):
+            self.random.shuffle(variants)
+            for variant in variants[:]:
+                answer = self.try_turn(variant, point, arrays, wanted, number)
+                if answer:
+                    turns.setdefault(variant, []).append(answer)
+                else:
+                    variants.remove(variant)
+                    turns.pop(variant, None)
+                self.progress.step(f"{variant[0].label}  {point.label}", weight(point, self.quick) / rounds)
+        for way, mode, wait in self.variants(point):
+            if (way, mode, wait) in turns:
+                about = dict(case=point.case, dtype="float64", n=point.n, data=point.data)
+                self.rows.append(stats.row(way=way.name, client=way.client, mode=mode, wait=wait,
+                                           **(dict(case="floor") if way.floor else about),
+                                           **stats.merge(turns[way, mode, wait])))
+
+    def late(self):
+        return time.monotonic() - self.started > TIME_LIMIT_S[self.quick]
+
+    def try_turn(self, variant, point, arrays, wanted, number):
+        way, mode, wait = variant
+        budgets = FIGURE_BUDGET_NS if point.for_figures else TURN_BUDGET_NS
+        words = [f"case={point.case}", f"budget_ns={budgets[self.quick]}"]
+        words += [f"mode={mode}"] * bool(mode) + [f"wait={wait}"] * bool(wait)
+        if not way.floor:
+            words.append("in=" + ",".join(f"{n}.bin:{'x'.join(map(str, a.shape))}" for n, a in zip("ab", arrays)))
+            words += [f"out={'x'.join(map(str, wanted.shape))}"] if wanted.shape else []
+        output = self.directory / "out.bin" if number == 0 and not way.floor else None
+        try:
+            answer = self.turn(way, words, output)
+        except Failed as error:
+            self.skip(way, point, str(error), mode, wait)
+            return None
+        wrong = cases.check(point, np.fromfile(output), wanted) if output else None
+        if wrong:
+            self.wrong.append(" ".join(filter(None, [way.label, mode, wait, wrong])))
+            self.progress.say("WRONG: " + self.wrong[-1])
+            return None
+        return answer
+
+    def measure_idle(self):
+        """What the daemon costs while sessions are open that do nothing."""
+        way = next((w for w in self.ways if w.daemon and w.client == "c"), None)
+        if not way:
+            return
+        try:
+            self.client(way).ask(f"prepare case=idle sessions={IDLE_SESSIONS} wait=auto budget_ns=0")
+            time.sleep(1)
+            pids = self.daemon.pids()
+            before, start = sum(map(cpu_ns, pids)), time.monotonic_ns()
+            time.sleep(IDLE_SECONDS[self.quick])
+            used, passed = sum(map(cpu_ns, pids)) - before, time.monotonic_ns() - start
+            self.client(way).ask("finish")
+        except Failed as error:
+            self.skip(way, None, f"idle: {error}")
+            return
+        self.rows.append(stats.row("idle", way.name, way.client, wait="auto", cpu_server_ns=used,
+                                   cpu_percent=round(100 * used / passed, 4), sessions=IDLE_SESSIONS,
+                                   seconds=round(passed / 1e9, 2)))
+
+    def run(self):
+        self.start_daemon()
+        for point in self.points:
+            self.measure(point)
+        self.measure_idle()
+        if self.daemon and self.daemon.process.poll() is not None:
+            self.wrong.append("the daemon died during the run")
+
+
+def weight(point, quick):
+    """A guess of how long a turn takes, for the progress bar."""
+    work = point.n**3 / 300 if point.case == "matmul" else point.n * {"add": 1, "sum": 0.7, "expr": 3}[point.case]
+    return (1 if quick else 1.2) + work / 1.5e6
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="where numd was built")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and samples, within a minute")
+    parser.add_argument("--seed", type=int, default=None, help="of the order of the ways")
+    parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
+    parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
+    parser.add_argument("--output", type=pathlib.Path, default=None, help="default: BUILD/report")
+    return parser.parse_args(argv)
+
+
+def chosen_points(text, quick):
+    points = cases.points(quick)
+    names = [t for t in text.split(",") if t]
+    return [p for p in points if not names or p.case in names or f"{p.case}:{p.n}" in names]
+
+
+def end_on_signal(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    context = Context(build=arguments.build.resolve(), python=sys.executable)
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+    points = chosen_points(arguments.cases, arguments.quick)
+    ways = [w for w in load_ways() if not arguments.ways or w.name in arguments.ways.split(",")]
+    directory = tempfile.mkdtemp(prefix="numd-bench-")
+    facts = machine.Facts(context, arguments.quick, seed)
+    progress = Progress(1)
+    print(f"numd bench: order of the ways by seed {seed} (--seed {seed} repeats it)", file=sys.stderr)
+    bench = Bench(context, ways, points, arguments.quick, seed, directory, progress)
+    progress.total = sum(weight(p, arguments.quick) * len(list(bench.variants(p))) for p in points)
+    try:
+        bench.run()
+    except KeyboardInterrupt:
+        print("\nnumd bench: stopped; nothing was written", file=sys.stderr)
+        return 130
+    finally:
+        progress.end()
+        bench.close()
+        shutil.rmtree(directory, ignore_errors=True)
+    output = arguments.output or context.build / "report"
+    facts.finish(bench, resource.getrusage(resource.RUSAGE_CHILDREN))
+    write(output, bench, facts.values)
+    print(report.terminal(bench.rows, facts.values))
+    print(f"page:    {output / 'index.html'}\nresults: {output / 'results.json'}")
+    for text in bench.wrong:
+        print(f"WRONG RESULT: {text}", file=sys.stderr)
+    return 1 if bench.wrong else 0
+
+
+def write(output, bench, facts):
+    output.mkdir(parents=True, exist_ok=True)
+    rows = bench.rows
+    (output / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (output / "machine.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (output / "figures.txt").write_text(report.figures_text(rows) + "\n")
+    (output / "table.md").write_text(report.markdown(rows, facts))
+    (output / "index.html").write_text(report.page(rows, facts))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end_on_signal)
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A little SVG: shapes, logarithmic axes, labels that keep out of each other's way. Colours are CSS classes,
+so that the page decides them, light or dark."""
+import html
+import math
+
+
+class Svg:
+    def __init__(self, width, height, title):
+        self.width, self.height, self.parts = width, height, []
+        self.title = title
+
+    def add(self, tag, text=None, **attributes):
+        pairs = " ".join(f'{key.rstrip("_").replace("_", "-")}="{number(value)}"' for key, value in attributes.items())
+        self.parts.append(f"<{tag} {pairs}/>" if text is None else f"<{tag} {pairs}>{html.escape(text)}</{tag}>")
+
+    def text(self, x, y, text, class_="t", anchor="start"):
+        self.add("text", text, x=x, y=y, class_=class_, text_anchor=anchor)
+
+    def line(self, x1, y1, x2, y2, class_="grid"):
+        self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+    def path(self, points, class_):
+        self.add("path", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), class_=class_)
+
+    def marker(self, x, y, shape, class_, tip=None, size=4.0):
+        """shape: circle, square, diamond, up, down, ring."""
+        if shape in ("circle", "ring"):
+            hollow = " hollow" if shape == "ring" else ""
+            body = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="{class_}{hollow}"'
+        else:
+            d = {"square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+                 "diamond": [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],
+                 "up": [(0, -1.2), (1.2, 1), (-1.2, 1)], "down": [(0, 1.2), (1.2, -1), (-1.2, -1)]}[shape]
+            points = " ".join(f"{x + a * size * 0.9:.1f},{y + b * size * 0.9:.1f}" for a, b in d)
+            body = f'<polygon points="{points}" class="{class_}"'
+        self.parts.append(body + (f"><title>{html.escape(tip)}</title></{body[1:].split()[0]}>" if tip else "/>"))
+
+    def render(self, class_=""):
+        return (f'<svg viewBox="0 0 {self.width} {self.height}" role="img" class="{class_}" '
+                f'aria-label="{html.escape(self.title, quote=True)}">{"".join(self.parts)}</svg>')
+
+
+def number(value):
+    return f"{value:.1f}" if isinstance(value, float) else html.escape(str(value), quote=True)
+
+
+class LogScale:
+    def __init__(self, low, high, start, end):
+        self.low, self.high, self.start, self.end = low, high, start, end
+
+    def __call__(self, value):
+        part = math.log(max(value, 1e-12) / self.low) / math.log(self.high / self.low)
+        return self.start + part * (self.end - self.start)
+
+    def decades(self):
+        first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+        return [10.0**e for e in range(first, last + 1)]
+
+
+def decade_range(values, room=1.25):
+    """Whole decades around the values."""
+    values = [v for v in values if v and v > 0] or [1]
+    low, high = min(values) / room, max(values) * room
+    return 10.0**math.floor(math.log10(low)), 10.0**math.ceil(math.log10(high))
+
+
+def tight_range(values, room=1.5):
+    values = [v for v in values if v and v > 0] or [1]
+    return min(values) / room, max(values) * room
+
+
+def spread_labels(wanted, gap, low, high):
+    """Positions near the wanted ones, in the same order, at least `gap` apart, within low..high."""
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    placed = [min(max(wanted[i], low), high) for i in order]
+    for _ in range(200):
+        moved = False
+        for k in range(len(placed) - 1):
+            overlap = gap - (placed[k + 1] - placed[k])
+            if overlap > 0.01:
+                placed[k] -= overlap / 2
+                placed[k + 1] += overlap / 2
+                moved = True
+        shift = max(0, low - placed[0]) if placed else 0
+        placed = [max(p, low + k * gap) if shift else p for k, p in enumerate(placed)]
+        placed = [min(p, high - (len(placed) - 1 - k) * gap) for k, p in enumerate(placed)]
+        if not moved:
+            break
+    out = [0.0] * len(wanted)
+    for position, i in zip(placed, order):
+        out[i] = position
+    return out
+
+
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def power_label(value):
+    exponent = round(math.log10(value))
+    return str(int(value)) if 0 <= exponent <= 2 else "10" + str(exponent).translate(SUPERSCRIPT)
+
+
+def duration(ns):
+    """"0.35 µs", "12 ms": two or three digits."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size or unit == "µs":
+            return f"{digits(ns / size)} {unit}"
+    return ""
+
+
+def digits(value):
+    if value == 0:
+        return "0"
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    if value >= 0.095:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.0005 else "0.000"
+
+
+def count(n):
+    """10⁶, or 115,008."""
+    exponent = math.log10(n) if n else 0
+    return power_label(n) if exponent == int(exponent) and n >= 1000 else f"{n:,}"

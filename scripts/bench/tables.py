@@ -1,0 +1,128 @@
+"""The results as text: in the terminal and as Markdown for the README."""
+import stats
+from svg import count, digits
+
+CASE_TITLES = {"add": "a + b", "sum": "sum(a)", "expr": "a*b + sqrt(a) - exp(b)", "matmul": "a @ b"}
+DATA_TITLES = {"digits": "handwritten digits, 1797 x 64", "photo": "photo, 427 x 640 x 3",
+               "diabetes": "diabetes patients, 442 x 10"}
+
+
+def variant(row):
+    return tuple(row[k] for k in ("way", "client", "mode", "wait"))
+
+
+def variant_label(key):
+    way, client, mode, wait = key
+    shown = client if way.startswith("numd") else None
+    return " ".join(filter(None, [way, shown, mode, wait]))
+
+
+def block(rows, columns, baseline="numpy"):
+    """(variants in their order, {(variant, column): (µs, ratio to NumPy)}); a column is (case, n, data)."""
+    base = {column: stats.find(rows, way=baseline, **dict(zip(("case", "n", "data"), column))) for column in columns}
+    variants, cells = [], {}
+    for row in rows:
+        column = (row["case"], row["n"], row["data"])
+        if column in base:
+            key = variant(row)
+            if key not in variants:
+                variants.append(key)
+            against = base[column]
+            cells[key, column] = (row["p50_ns"] / 1e3, row["p50_ns"] / against["p50_ns"] if against else None)
+    order = ["numpy", "numpy-out", "ctypes", "c-direct", "numd-ring", "numd-socket", "shm-pipe", "pipe"]
+    rank = {way: i for i, way in enumerate(order)}
+    modes, waits = {"prepared": 0, "adhoc": 1}, {"spin": 0, "handoff": 1, "sleep": 2, "auto": 3}
+    variants.sort(key=lambda v: (rank.get(v[0], 99), v[1] != "python", modes.get(v[2], 0), waits.get(v[3], 0)))
+    return variants, cells
+
+
+def cell_text(cell, nothing):
+    """"0.35 (0.80)": µs and times NumPy."""
+    if cell is None:
+        return nothing
+    us, ratio = cell
+    return digits(us) + (f" ({digits(ratio)})" if ratio is not None else "")
+
+
+def columns_of(rows):
+    """[(title, [(heading, column)])]: a block for each case, then for each data set."""
+    out = []
+    for case, title in CASE_TITLES.items():
+        sizes = sorted({r["n"] for r in rows if r["case"] == case and r["data"] is None})
+        if sizes:
+            out.append((f"{case}: {title}", [(count(n), (case, n, None)) for n in sizes]))
+    for data, title in DATA_TITLES.items():
+        found = []
+        for case in CASE_TITLES:
+            row = stats.find(rows, case=case, data=data)
+            if row:
+                found.append(("gram" if case == "matmul" else case, (case, row["n"], data)))
+        if found:
+            out.append((f"{data}: {title}", found))
+    return out
+
+
+def terminal_block(title, columns, rows):
+    variants, cells = block(rows, [c for _, c in columns])
+    lines = [f"{title}   (median, µs; in brackets: times NumPy in process)",
+             " " * 32 + "".join(f"{heading:>17}" for heading, _ in columns)]
+    for key in variants:
+        texts = []
+        for _, column in columns:
+            texts.append(cell_text(cells.get((key, column)), "-"))
+        lines.append(f"{variant_label(key):<32}" + "".join(f"{t:>17}" for t in texts))
+    return "\n".join(lines)
+
+
+def figures_text(rows):
+    lines = [f"{'figure':<60}{'measured':>10}{'target':>9}"]
+    for f in stats.figures(rows):
+        value = "skipped" if f["value"] is None else digits(f["value"])
+        verdict = {None: "", True: "  ok", False: "  MISSED"}[f["ok"]]
+        lines.append(f"{f['name']:<60}{value:>10}{'<= ' + str(f['target']):>9}{verdict}")
+    return "\n".join(lines)
+
+
+def terminal(rows, facts):
+    parts = [terminal_block(title, columns, rows) for title, columns in columns_of(rows)]
+    floors = [r for r in rows if r["case"] == "floor"]
+    if floors:
+        parts.append("floors (plain C, median µs)\n" + "\n".join(
+            f"{r['way']:<32}{digits(r['p50_ns'] / 1e3):>17}" for r in floors))
+    parts.append(figures_text(rows))
+    if facts["skipped"]:
+        parts.append("skipped\n" + "\n".join(
+            "  " + " ".join(filter(None, [s["way"], s["client"], s["mode"], s["wait"], s["case"]])) + ": " + s["reason"]
+            for s in facts["skipped"]))
+    if facts["strangers_percent"] > 10:
+        parts.append(f"note: other programs used {facts['strangers_percent']:.0f} % of a core during the run.")
+    return "\n\n".join(parts) + "\n"
+
+
+README_COLUMNS = [("add 64", ("add", 64, None)), ("sum 64", ("sum", 64, None)), ("expr 64", ("expr", 64, None)),
+                  ("add 10⁶", ("add", 10**6, None)), ("expr 10⁶", ("expr", 10**6, None)),
+                  ("matmul 512", ("matmul", 512, None)), ("expr on a photo", ("expr", 819840, "photo"))]
+README_WAYS = [("NumPy, in process", ("numpy", "python", None, None)),
+               ("numd ring, Python", ("numd-ring", "python", "prepared", "auto")),
+               ("numd ring, Python, ad hoc", ("numd-ring", "python", "adhoc", "auto")),
+               ("numd ring, C", ("numd-ring", "c", "prepared", "auto")),
+               ("numd socket, Python", ("numd-socket", "python", "prepared", None)),
+               ("`shared_memory` + `Pipe`", ("shm-pipe", "python", None, None)),
+               ("`Pipe`, arrays pickled", ("pipe", "python", None, None)),
+               ("same kernel in process, C", ("c-direct", "c", None, None))]
+
+
+def markdown(rows, facts):
+    """The main table for the README: medians in µs, and how many times NumPy in process."""
+    columns = [(h, c) for h, c in README_COLUMNS if stats.find(rows, case=c[0], n=c[1], data=c[2])]
+    _, cells = block(rows, [c for _, c in columns])
+    lines = ["| median, µs (times NumPy) | " + " | ".join(h for h, _ in columns) + " |",
+             "|---|" + "---:|" * len(columns)]
+    for label, key in README_WAYS:
+        texts = []
+        for _, column in columns:
+            texts.append(cell_text(cells.get((key, column)), "–"))
+        if any(t != "–" for t in texts):
+            lines.append(f"| {label} | " + " | ".join(texts) + " |")
+    machine = f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}, NumPy {facts['numpy']}."
+    return "\n".join(lines) + f"\n\n{machine}\n"

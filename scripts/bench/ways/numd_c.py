@@ -1,0 +1,11 @@
+"""numd's C client, through the ring and through the socket."""
+from way import Way
+
+PROGRAM = "bench/bench-numd"
+MODES = ("prepared", "adhoc")
+
+WAYS = [
+    Way(name="numd-ring", client="c", modes=MODES, waits=("spin", "handoff", "sleep", "auto"),
+        program=PROGRAM, argument="ring", daemon=True),
+    Way(name="numd-socket", client="c", modes=MODES, program=PROGRAM, argument="socket", daemon=True),
+]

@@ -1,0 +1,202 @@
+/* The one road from a request to a kernel: every binding is checked against this session's segments
+ * and the byte range that the plan knows it touches; only then do addresses exist.
+ *
+ * Everything judged here is in the request, a private copy. A segment removed from the table meanwhile
+ * stays mapped until this runner has left its call (session.h), and one that shrinks meanwhile is made
+ * whole by the SIGBUS handler and marked lost (guard.h). */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "server/exec.h"
+#include "server/plan_impl.h"
+#include "server/scalar.h"
+#include "server/session.h"
+
+#define SCRATCH_KEPT ((size_t)64 << 20) /* a runner keeps this much scratch from call to call */
+
+struct binding_run {
+  struct call call;
+  struct segment *segment[MAX_BINDINGS];
+  uint64_t offset[MAX_BINDINGS];
+  char scalars[SCALAR_BYTES];
+};
+
+static int fail(struct completion *c, int status, uint32_t binding) {
+  c->status = status;
+  c->detail = binding;
+  return status;
+}
+
+static int bind_array(struct session *session, const struct plan *p, uint32_t i, uint64_t binding,
+                      struct binding_run *run) {
+  uint32_t id = binding_segment(binding);
+  uint64_t offset = binding_offset(binding);
+  struct segment *s =
+      id < MAX_SEGMENTS ? atomic_load_explicit(&session->segments[id], memory_order_acquire) : NULL;
+  if (!s)
+    return NUMD_ESEGMENT;
+  /* 48 bits of offset and 62 of extent: no sum here overflows. */
+  if ((int64_t)offset + p->lo[i] < 0 || (uint64_t)((int64_t)offset + p->hi[i]) > s->bytes ||
+      offset > s->bytes)
+    return NUMD_EBOUNDS;
+  if (offset & p->align_mask[i])
+    return NUMD_EALIGN;
+  run->segment[i] = s;
+  run->offset[i] = offset;
+  run->call.bases[i] = s->data + offset;
+  return 0;
+}
+
+static int bind_scalars(const struct plan *p, const struct request *request, struct binding_run *run,
+                        struct completion *completion) {
+  for (uint32_t i = 0; i < p->n_scalars; i++) {
+    const struct scalar_use *use = &p->scalars[i];
+    uint64_t bits = request->bindings[use->binding], converted;
+    if (use->from == NUMD_BOOL)
+      bits = (bits & 0xff) != 0;
+    if (!scalar_convert(use->from, bits, use->to, &converted))
+      return fail(completion, NUMD_ERANGE, use->binding);
+    memcpy(run->scalars + use->offset, &converted, sizeof(converted));
+  }
+  return 0;
+}
+
+static bool ranges_meet(const struct plan *p, const struct binding_run *run, uint32_t a, uint32_t b) {
+  if (run->segment[a] != run->segment[b] || p->lo[a] == p->hi[a] || p->lo[b] == p->hi[b])
+    return false;
+  int64_t x = (int64_t)run->offset[a], y = (int64_t)run->offset[b];
+  return x + p->lo[a] < y + p->hi[b] && y + p->lo[b] < x + p->hi[a];
+}
+
+/* Whether output `o` overlaps something in a way that its plan is not made for. */
+static int check_overlap(const struct plan *p, const struct binding_run *run, uint32_t o, bool *redirect) {
+  for (uint32_t i = 0; i < p->n_bindings; i++) {
+    if (i == o || p->binding_kinds[i] == BIND_SCALAR || !ranges_meet(p, run, o, i))
+      continue;
+    if (p->binding_kinds[i] == BIND_OUTPUT)
+      return NUMD_EINVAL;
+    if (run->offset[i] != run->offset[o] || !(p->exact_ok[o] >> i & 1))
+      *redirect = true;
+  }
+  return 0;
+}
+
+static char *reserve_scratch(struct runner *r, size_t bytes) {
+  if (bytes <= r->scratch_bytes)
+    return r->scratch;
+  if (r->scratch)
+    munmap(r->scratch, r->scratch_bytes);
+  bytes = (size_t)align_up((int64_t)bytes, 1 << 16);
+  char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  r->scratch = p == MAP_FAILED ? NULL : p;
+  r->scratch_bytes = r->scratch ? bytes : 0;
+  return r->scratch;
+}
+
+static void trim_scratch(struct runner *r) {
+  if (r->scratch_bytes <= SCRATCH_KEPT)
+    return;
+  munmap(r->scratch, r->scratch_bytes);
+  r->scratch = NULL;
+  r->scratch_bytes = 0;
+}
+
+/* Runs with the outputs in `mask` in private memory, behind the plan's own scratch, and copies them to
+ * where they belong when everything has been read. */
+static int run_redirected(struct runner *runner, const struct plan *p, uint64_t mask,
+                          struct binding_run *run) {
+  char *where[MAX_BINDINGS];
+  int64_t at = align_up(p->scratch_bytes, 64), total = at;
+  for (uint32_t i = 0; i < p->n_bindings; i++)
+    if (mask >> i & 1)
+      total += align_up(p->hi[i] - p->lo[i], 64);
+  char *scratch = reserve_scratch(runner, (size_t)total);
+  if (!scratch)
+    return NUMD_ENOMEMORY;
+  run->call.bases[BASE_SCRATCH] = scratch;
+  for (uint32_t i = 0; i < p->n_bindings; i++) {
+    where[i] = run->call.bases[i];
+    if (!(mask >> i & 1))
+      continue;
+    run->call.bases[i] = scratch + at - p->lo[i];
+    at += align_up(p->hi[i] - p->lo[i], 64);
+  }
+  int status = exec_run(&run->call);
+  for (uint32_t i = 0; i < p->n_bindings && status == 0; i++) {
+    if (!(mask >> i & 1))
+      continue;
+    run->call.bases[BASE_REDIRECT] = run->call.bases[i];
+    run->call.bases[i] = where[i];
+    exec_step(&run->call, p->copy_back[i]);
+  }
+  return status;
+}
+
+static int bind_all(struct session *session, const struct plan *p, const struct request *request,
+                    struct binding_run *run, struct completion *completion) {
+  if (request->n_bindings != p->n_bindings)
+    return fail(completion, NUMD_EINVAL, NO_DETAIL);
+  for (uint32_t i = 0; i < p->n_bindings; i++) {
+    int r = p->binding_kinds[i] == BIND_SCALAR ? 0 : bind_array(session, p, i, request->bindings[i], run);
+    if (r)
+      return fail(completion, r, i);
+  }
+  return bind_scalars(p, request, run, completion);
+}
+
+static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
+                    const struct request *request, struct completion *completion) {
+  struct binding_run run;
+  uint64_t redirect = 0;
+  int status = bind_all(session, p, request, &run, completion);
+  if (status)
+    return status;
+  for (uint64_t left = p->outputs_mask; left; left &= left - 1) {
+    uint32_t o = (uint32_t)__builtin_ctzll(left);
+    bool apart = false;
+    if ((status = check_overlap(p, &run, o, &apart)))
+      return fail(completion, status, o);
+    redirect |= (uint64_t)apart << o;
+  }
+  run.call.plan = p;
+  run.call.cancel = &runner->cancel;
+  run.call.call_id = runner->call_id;
+  run.call.pool = session->pool;
+  atomic_init(&run.call.flags, 0);
+  run.call.bases[BASE_CONSTANTS] = p->constants;
+  run.call.bases[BASE_SCALARS] = run.scalars;
+  run.call.bases[BASE_RESULT] = (char *)completion->result;
+  if (redirect) {
+    status = run_redirected(runner, p, redirect, &run);
+  } else {
+    if (p->scratch_bytes &&
+        !(run.call.bases[BASE_SCRATCH] = reserve_scratch(runner, (size_t)p->scratch_bytes)))
+      return fail(completion, NUMD_ENOMEMORY, NO_DETAIL);
+    status = exec_run(&run.call);
+  }
+  trim_scratch(runner);
+  for (uint32_t i = 0; i < p->n_bindings; i++)
+    if (p->binding_kinds[i] != BIND_SCALAR &&
+        atomic_load_explicit(&run.segment[i]->lost, memory_order_relaxed))
+      return fail(completion, NUMD_ELOST, i);
+  return fail(completion, status, NO_DETAIL);
+}
+
+void session_run(struct session *session, struct runner *runner, const struct request *request,
+                 struct completion *completion) {
+  uint64_t calls = atomic_load_explicit(&runner->calls, memory_order_relaxed);
+  memset(completion->result, 0, sizeof(completion->result));
+  atomic_store_explicit(&runner->calls, calls + 1, memory_order_relaxed);
+  /* Whoever removes something runs a barrier on all our threads (session.c), so here the compiler alone must
+   * keep order. */
+  atomic_signal_fence(memory_order_seq_cst);
+  struct plan *p = request->plan_id < MAX_PLANS
+                       ? atomic_load_explicit(&session->plans[request->plan_id], memory_order_acquire)
+                       : NULL;
+  if (!p)
+    fail(completion, NUMD_EPLAN, NO_DETAIL);
+  else
+    run_plan(session, runner, p, request, completion);
+  atomic_store_explicit(&runner->calls, calls + 2, memory_order_release);
+}

@@ -1,0 +1,55 @@
+/* The board: one shared page of facts about the whole daemon. The supervisor makes it (a memfd) and
+ * every worker maps it; clients never do.
+ *
+ * Cores are owned by workers one by one: owner[i] is 0 or the worker's entry number plus 1, taken by
+ * compare-and-swap and cleared by its owner, or by the supervisor when the owner is dead; so no core is ever
+ * lost. A core here is a permission to run one more thread, not a particular processor. Spin tokens are
+ * permissions for a channel thread to spin (its client spins too, so there is one for every two cores); same
+ * rules. Numbers in entries are written by their worker alone, with relaxed order: readers only show them. */
+#ifndef NUMD_SERVER_BOARD_H
+#define NUMD_SERVER_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BOARD_MAX_CORES 256
+#define BOARD_MAX_ENTRIES 1024
+
+struct board_entry {
+  _Atomic int32_t pid; /* 0: free */
+  _Atomic uint32_t uid;
+  _Atomic int32_t client_pid;
+  _Atomic uint32_t state; /* enum board_state */
+  _Atomic uint64_t calls_ring, calls_socket, errors;
+  _Atomic uint64_t segments, segment_bytes, plans, channels;
+  _Atomic uint64_t busy_ns;
+};
+
+enum board_state { BOARD_FREE, BOARD_SPARE, BOARD_SESSION };
+
+struct board {
+  uint32_t n_cores, n_spin, n_entries;
+  uint64_t started_ns; /* CLOCK_BOOTTIME */
+  _Atomic uint64_t sessions_total, workers_lost;
+  _Atomic uint32_t core_owner[BOARD_MAX_CORES];
+  _Atomic uint32_t spin_owner[BOARD_MAX_CORES];
+  struct board_entry entries[BOARD_MAX_ENTRIES];
+};
+
+/* Makes a board for the cores that this process may use (affinity and cgroup quota). -errno. */
+int board_new(struct board **out, int *fd);
+int board_map(int fd, struct board **out);
+void board_unmap(struct board *board);
+/* The number of cores this process may use: affinity mask, limited by cgroup v1/v2 CPU quota; at least 1. */
+int board_count_cores(void);
+
+/* Takes up to `want` cores for `entry`; returns how many. Never waits. */
+int board_take_cores(struct board *board, uint32_t entry, int want);
+void board_give_cores(struct board *board, uint32_t entry, int n);
+bool board_take_spin(struct board *board, uint32_t entry);
+void board_give_spin(struct board *board, uint32_t entry);
+/* Gives back all that a dead worker held, and frees its entry. Supervisor only. */
+void board_bury(struct board *board, uint32_t entry);
+
+#endif

@@ -1,0 +1,44 @@
+/* What the supervisor and its workers say to each other: fixed structs, one a packet, over a socket pair
+ * (SOCK_SEQPACKET), descriptors beside them. Both ends are always of the same build.
+ *
+ *   SESSION  supervisor -> worker   here is a client (its socket beside it): serve it
+ *   STOP     supervisor -> worker   the daemon ends: say goodbye
+ *   SHARE    worker -> supervisor   keep this object (beside it) and name it; answered by REPLY with the
+ * token IMPORT   worker -> supervisor   the object of this token; answered by REPLY with the object beside it
+ *   DROP     worker -> supervisor   this session no longer holds the token; not answered
+ *
+ * A token is 128 random bits: who knows it may have the object. The supervisor keeps an object while a
+ * session that shared or imported it holds it. */
+#ifndef NUMD_SERVER_CONTROL_H
+#define NUMD_SERVER_CONTROL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONTROL_TOKEN_BYTES 16
+
+enum control_type {
+  CONTROL_SESSION = 1,
+  CONTROL_STOP,
+  CONTROL_SHARE,
+  CONTROL_IMPORT,
+  CONTROL_DROP,
+  CONTROL_REPLY,
+};
+
+struct control_message {
+  uint32_t type;
+  int32_t status; /* REPLY: numd_status */
+  int32_t pid;    /* SESSION: the client, as the kernel tells */
+  uint32_t uid, gid;
+  uint8_t token[CONTROL_TOKEN_BYTES];
+};
+
+/* Sends a message, with a descriptor beside it unless fd is -1 (the caller keeps it). 0 or -errno. */
+int control_send(int sock, const struct control_message *message, int fd);
+
+/* Receives one: 1 and the descriptor beside it or -1 in *fd, 0 at end of file, or -errno (-EAGAIN,
+ * -EPROTO). */
+int control_recv(int sock, struct control_message *message, int *fd);
+
+#endif

@@ -1,0 +1,153 @@
+#include "server/exec.h"
+
+#include <string.h>
+
+#include "server/pool.h"
+#include "server/product.h"
+#include "server/scalar.h"
+
+/* Units of a map step to one task: enough to be worth a hand-over, few enough to share out evenly. */
+#define TASK_ITEMS 65536
+
+static __thread char arena[ARENA_BYTES] __attribute__((aligned(64)));
+
+char *exec_arena(void) {
+  return arena;
+}
+
+static char *address(const struct call *call, const struct memory *m) {
+  return call->bases[m->place.base] + m->place.offset;
+}
+
+static void seek(struct cursor *c, int64_t linear) {
+  const struct step *s = c->step;
+  for (int d = c->last - 1; d >= c->first; d--) {
+    c->index[d] = linear % s->shape[d];
+    linear /= s->shape[d];
+    for (uint32_t i = 0; c->index[d] && i < s->n_memories; i++)
+      c->at[i] += c->index[d] * s->memories[i].stride[d];
+  }
+}
+
+void cursor_seek(struct cursor *c, const struct call *call, const struct step *step, int first, int last,
+                 int64_t linear) {
+  c->step = step;
+  c->first = first;
+  c->last = last;
+  for (uint32_t i = 0; i < step->n_memories; i++)
+    c->at[i] = address(call, &step->memories[i]);
+  seek(c, linear);
+}
+
+void cursor_seek_from(struct cursor *c, const struct cursor *outer, int first, int last, int64_t linear) {
+  c->step = outer->step;
+  c->first = first;
+  c->last = last;
+  memcpy(c->at, outer->at, sizeof(char *) * outer->step->n_memories);
+  seek(c, linear);
+}
+
+unsigned exec_block(const struct step *step, char *slot[], char *registers, int64_t n) {
+  unsigned flags = 0;
+  for (uint32_t i = 0; i < step->n_registers; i++)
+    slot[step->n_memories + i] = registers + (size_t)i * (size_t)step->block * 8;
+  for (uint32_t i = 0; i < step->n_instructions; i++) {
+    const struct instruction *in = &step->instructions[i];
+    char *ptr[4];
+    for (int a = 0; a < in->n_args; a++)
+      ptr[a] = slot[in->arg[a]];
+    flags |= in->fn(n, ptr, in->stride);
+  }
+  return flags;
+}
+
+/* ---- Map steps ---- */
+
+struct map_job {
+  struct call *call;
+  const struct step *step;
+  int64_t units_a_task;
+};
+
+/* Computes units first .. last-1: blocks, counted along the innermost loop first. */
+static void map_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
+  int inner_loop = s->ndim - 1;
+  int64_t inner = s->shape[inner_loop], blocks = (inner + s->block - 1) / s->block;
+  char *slot[MAX_MEMORIES + MAX_REGISTERS];
+  struct cursor c;
+  unsigned flags = 0;
+  cursor_seek(&c, call, s, 0, inner_loop, first / blocks);
+  for (int64_t u = first, b = first % blocks; u < last; b = 0) {
+    for (; b < blocks && u < last && !call_given_up(call); b++, u++) {
+      int64_t at = b * s->block, n = inner - at < s->block ? inner - at : s->block;
+      for (uint32_t i = 0; i < s->n_memories; i++)
+        slot[i] = c.at[i] + at * s->memories[i].stride[inner_loop];
+      flags |= exec_block(s, slot, arena, n);
+    }
+    if (b < blocks)
+      break;
+    cursor_next(&c);
+  }
+  if (flags)
+    atomic_fetch_or_explicit(&call->flags, flags, memory_order_relaxed);
+}
+
+static void map_task(void *arg, int64_t task) {
+  const struct map_job *job = arg;
+  int64_t first = task * job->units_a_task, last = first + job->units_a_task;
+  map_units(job->call, job->step, first, last < job->step->n_units ? last : job->step->n_units);
+}
+
+/* A single kernel over a single loop, as the smallest and most frequent calls are. */
+static bool is_one_kernel(const struct step *s) {
+  return s->n_instructions == 1 && s->ndim == 1 && s->n_units == 1;
+}
+
+static void run_one_kernel(struct call *call, const struct step *s) {
+  const struct instruction *in = &s->instructions[0];
+  char *ptr[4];
+  for (int a = 0; a < in->n_args; a++)
+    ptr[a] = address(call, &s->memories[in->arg[a]]);
+  unsigned flags = in->fn(s->shape[0], ptr, in->stride);
+  if (flags)
+    atomic_fetch_or_explicit(&call->flags, flags, memory_order_relaxed);
+}
+
+static void exec_map(struct call *call, const struct step *s) {
+  if (is_one_kernel(s)) {
+    run_one_kernel(call, s);
+  } else if (!s->parallel) {
+    map_units(call, s, 0, s->n_units);
+  } else {
+    struct map_job job = {.call = call, .step = s, .units_a_task = (TASK_ITEMS + s->block - 1) / s->block};
+    pool_run(call->pool, (s->n_units + job.units_a_task - 1) / job.units_a_task, map_task, &job);
+  }
+}
+
+/* ---- The whole ---- */
+
+void exec_step(struct call *call, const struct step *s) {
+  switch (s->kind) {
+    case STEP_MAP:
+      if (!s->empty)
+        exec_map(call, s);
+      break;
+    case STEP_PRODUCT:
+      product_run(call, s);
+      break;
+    default:
+      exec_reduce(call, s);
+  }
+}
+
+int exec_run(struct call *call) {
+  const struct plan *p = call->plan;
+  for (uint32_t i = 0; i < p->n_steps; i++) {
+    exec_step(call, p->steps[i]);
+    unsigned flags = atomic_load_explicit(&call->flags, memory_order_relaxed);
+    if (flags == 0)
+      continue;
+    return flags & CALL_CANCELLED ? NUMD_ECANCELLED : flags & CALL_NO_MEMORY ? NUMD_ENOMEMORY : NUMD_EDOMAIN;
+  }
+  return 0;
+}

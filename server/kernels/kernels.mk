@@ -1,0 +1,44 @@
+# How build/libkernels.a is made. Wants CC, CFLAGS and BUILD; gives KERNEL_OBJS, KERNEL_LIBS and the rules.
+#
+# Every family is compiled once for each instruction set. -ffp-contract=off: a product and a sum are
+# rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
+
+KERNEL_DIR := server/kernels
+KERNEL_FAMILIES := map math cast reduce product table
+KERNEL_COMMON := kernels matmul
+KERNEL_ISAS := c
+ifneq (,$(filter x86_64-%,$(shell $(CC) -dumpmachine)))
+KERNEL_ISAS += v2 v3 v4
+endif
+
+KERNEL_CFLAGS := -O3 -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off
+KERNEL_CFLAGS_c :=
+KERNEL_CFLAGS_v2 := -march=x86-64-v2 -mno-cx16 -mno-sahf
+KERNEL_CFLAGS_v3 := -march=x86-64-v3 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mno-f16c
+# Not -mno-f16c: to clang that means no AVX-512 either.
+KERNEL_CFLAGS_v4 := -march=x86-64-v4 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mprefer-vector-width=512
+# The 64-bit multiplication of AVX512DQ was measured to be slower than three of 32 bits.
+KERNEL_CFLAGS_map.v4 := -mno-avx512dq
+KERNEL_BLAS_CFLAGS := $(shell pkg-config --cflags openblas)
+KERNEL_LIBS := $(shell pkg-config --libs sleef openblas) -lm
+
+KERNEL_OBJS := $(KERNEL_COMMON:%=$(BUILD)/$(KERNEL_DIR)/%.o) \
+               $(foreach isa,$(KERNEL_ISAS),$(KERNEL_FAMILIES:%=$(BUILD)/$(KERNEL_DIR)/%.$(isa).o))
+
+define KERNEL_ISA_RULE
+$(BUILD)/$(KERNEL_DIR)/%.$(1).o: $(KERNEL_DIR)/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(KERNEL_CFLAGS) $$(KERNEL_CFLAGS_$(1)) $$(KERNEL_CFLAGS_$$*.$(1)) \
+	  -DKERNEL_ISA=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach isa,$(KERNEL_ISAS),$(eval $(call KERNEL_ISA_RULE,$(isa))))
+
+$(KERNEL_COMMON:%=$(BUILD)/$(KERNEL_DIR)/%.o): $(BUILD)/$(KERNEL_DIR)/%.o: $(KERNEL_DIR)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(KERNEL_CFLAGS) $(KERNEL_BLAS_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libkernels.a: $(KERNEL_OBJS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+-include $(KERNEL_OBJS:.o=.d)

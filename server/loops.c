@@ -1,0 +1,242 @@
+/* The loops of a step: their order, which of them are really one, and how they are cut into blocks
+ * and chunks.
+ *
+ * Chunks of a reduction depend on its shape alone, never on the number of cores, so that its result is the
+ * same, bit by bit, however many threads compute it. */
+#include <string.h>
+
+#include "server/plan_impl.h"
+
+#define INNER_CHUNK 64 /* blocks to a partial result */
+#define ROWS_TASKS 16  /* kept tiles below which rows are cut into chunks, and chunks wanted */
+#define ROWS_MIN 64
+
+static int64_t magnitude(int64_t x) {
+  return x < 0 ? -x : x;
+}
+
+static void swap_loops(struct step *s, int a, int b) {
+  int64_t t = s->shape[a];
+  s->shape[a] = s->shape[b];
+  s->shape[b] = t;
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    int64_t *stride = s->memories[i].stride;
+    t = stride[a];
+    stride[a] = stride[b];
+    stride[b] = t;
+  }
+}
+
+/* Whether loop a should be inside loop b: it takes smaller steps in what is written, else in the
+ * first memory where the two differ. */
+static bool belongs_inside(const struct step *s, int a, int b) {
+  for (int written = 1; written >= 0; written--)
+    for (uint32_t i = 0; i < s->n_memories; i++) {
+      const struct memory *m = &s->memories[i];
+      int64_t x = magnitude(m->stride[a]), y = magnitude(m->stride[b]);
+      if (m->written == (written != 0) && x != y)
+        return x < y && (x != 0 || !written);
+    }
+  return false;
+}
+
+/* Sorts loops first .. last-1 so that the smallest steps are innermost. Stable. */
+static void sort_loops(struct step *s, int first, int last) {
+  for (int i = first + 1; i < last; i++)
+    for (int j = i; j > first && belongs_inside(s, j - 1, j); j--)
+      swap_loops(s, j - 1, j);
+}
+
+static void remove_loop(struct step *s, int d) {
+  for (int e = d; e + 1 < s->ndim; e++) {
+    s->shape[e] = s->shape[e + 1];
+    for (uint32_t i = 0; i < s->n_memories; i++)
+      s->memories[i].stride[e] = s->memories[i].stride[e + 1];
+  }
+  s->ndim--;
+}
+
+static bool joins_next(const struct step *s, int d) {
+  for (uint32_t i = 0; i < s->n_memories; i++)
+    if (s->memories[i].stride[d] != s->memories[i].stride[d + 1] * s->shape[d + 1])
+      return false;
+  return true;
+}
+
+/* Drops loops of length 1 and joins neighbours that make one loop, within first .. last-1; the new last. */
+static int join_loops(struct step *s, int first, int last) {
+  for (int d = last - 1; d >= first; d--)
+    if (s->shape[d] == 1) {
+      remove_loop(s, d);
+      last--;
+    }
+  for (int d = last - 2; d >= first; d--)
+    if (joins_next(s, d)) {
+      s->shape[d + 1] *= s->shape[d];
+      remove_loop(s, d);
+      last--;
+    }
+  return last;
+}
+
+/* Puts a loop of length 1 at d. */
+static void insert_loop(struct step *s, int d) {
+  for (int e = s->ndim; e > d; e--) {
+    s->shape[e] = s->shape[e - 1];
+    for (uint32_t i = 0; i < s->n_memories; i++)
+      s->memories[i].stride[e] = s->memories[i].stride[e - 1];
+  }
+  s->shape[d] = 1;
+  for (uint32_t i = 0; i < s->n_memories; i++)
+    s->memories[i].stride[d] = 0;
+  s->ndim++;
+}
+
+static int64_t product(const int64_t *shape, int first, int last) {
+  int64_t n = 1;
+  for (int d = first; d < last; d++)
+    n *= shape[d];
+  return n;
+}
+
+/* Moves the loops over `axes` behind the others, keeping order. */
+static void split_loops(struct step *s, int ndim, uint32_t axes) {
+  uint8_t reduced[MAX_DIMS];
+  int n = 0;
+  for (int d = 0; d < ndim; d++)
+    reduced[d] = axes >> d & 1;
+  for (int d = 0; d < ndim; d++) {
+    if (reduced[d])
+      continue;
+    for (int e = d; e > n; e--) {
+      swap_loops(s, e, e - 1);
+      uint8_t t = reduced[e];
+      reduced[e] = reduced[e - 1];
+      reduced[e - 1] = t;
+    }
+    n++;
+  }
+  s->n_kept = (uint8_t)n;
+}
+
+/* Whether the smallest steps through the inputs are along a kept loop. */
+static bool rows_are_kept(const struct step *s) {
+  if (s->n_kept == 0 || s->n_reduced == 0)
+    return false;
+  int kept = s->n_kept - 1, reduced = s->ndim - 1;
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    const struct memory *m = &s->memories[i];
+    int64_t x = magnitude(m->stride[kept]), y = magnitude(m->stride[reduced]);
+    if (!m->written && x != y && x != 0)
+      return x < y || y == 0;
+  }
+  return false;
+}
+
+static int64_t choose_block(const struct step *s, int64_t inner) {
+  uint32_t held = s->n_registers + s->n_memories;
+  bool direct = s->n_registers == 0 && s->n_instructions <= 1;
+  int64_t block = direct ? 8 * BLOCK_MAX : BLOCK_BUDGET / (8 * (int64_t)held) / 64 * 64;
+  if (s->kind != STEP_MAP && block > BLOCK_MAX)
+    block = BLOCK_MAX;
+  if (s->kind == STEP_REDUCE_ROWS && block > 512)
+    block = 512;
+  if (block < 128)
+    block = 128;
+  return inner < block ? (inner > 0 ? inner : 1) : block;
+}
+
+static int64_t blocks_of(int64_t n, int64_t block) {
+  return (n + block - 1) / block;
+}
+
+static void plan_partials(struct step *s, int64_t *scratch_bytes) {
+  if (s->n_chunks <= 1)
+    return;
+  for (uint32_t i = 0; i < s->n_reductions; i++) {
+    s->reductions[i].partials = *scratch_bytes;
+    *scratch_bytes += align_up(s->n_chunks * s->n_kept_items * s->reductions[i].acc_bytes, 64);
+  }
+}
+
+static int64_t round_up_pow2(int64_t n) {
+  int64_t p = 1;
+  while (p < n)
+    p *= 2;
+  return p;
+}
+
+static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *scratch_bytes) {
+  split_loops(s, ndim, axes);
+  s->n_kept_items = product(s->shape, 0, s->n_kept);
+  s->n_reduced_items = product(s->shape, s->n_kept, ndim);
+  s->empty = s->n_kept_items == 0 || s->n_reduced_items == 0;
+  if (s->empty)
+    return;
+  sort_loops(s, 0, s->n_kept);
+  sort_loops(s, s->n_kept, s->ndim);
+  (void)join_loops(s, s->n_kept, s->ndim);
+  uint8_t reduced_loops = (uint8_t)(s->ndim - s->n_kept);
+  s->n_kept = (uint8_t)join_loops(s, 0, s->n_kept);
+  s->ndim = (uint8_t)(s->n_kept + reduced_loops);
+  s->n_reduced = reduced_loops;
+  if (rows_are_kept(s)) {
+    s->kind = STEP_REDUCE_ROWS;
+    for (int d = s->n_kept - 1; d + 1 < s->ndim; d++)
+      swap_loops(s, d, d + 1);
+    int64_t inner = s->shape[s->ndim - 1];
+    s->block = choose_block(s, inner);
+    s->n_units = s->n_reduced_items;
+    int64_t tiles = product(s->shape, 0, s->n_kept - 1) * blocks_of(inner, s->block);
+    s->chunk = tiles >= ROWS_TASKS ? s->n_units : round_up_pow2(blocks_of(s->n_units, ROWS_TASKS));
+    if (s->chunk < ROWS_MIN)
+      s->chunk = ROWS_MIN;
+  } else {
+    s->kind = STEP_REDUCE_INNER;
+    if (s->n_reduced == 0) {
+      insert_loop(s, s->n_kept);
+      s->n_reduced = 1;
+    }
+    int64_t inner = s->shape[s->ndim - 1];
+    s->block = choose_block(s, inner);
+    s->n_units = s->n_reduced_items / inner * blocks_of(inner, s->block);
+    s->chunk = INNER_CHUNK;
+  }
+  s->n_chunks = blocks_of(s->n_units, s->chunk);
+  plan_partials(s, scratch_bytes);
+}
+
+/* Strides along the innermost loop, of every argument that is a memory. */
+static void set_inner_strides(struct step *s) {
+  for (uint32_t i = 0; i < s->n_instructions; i++) {
+    struct instruction *in = &s->instructions[i];
+    for (int a = 0; a < in->n_args; a++)
+      if (in->arg[a] < s->n_memories)
+        in->stride[a] = s->memories[in->arg[a]].stride[s->ndim - 1];
+  }
+  for (uint32_t i = 0; i < s->n_reductions; i++)
+    if (s->reductions[i].source < s->n_memories)
+      s->reductions[i].source_stride = s->memories[s->reductions[i].source].stride[s->ndim - 1];
+}
+
+void loops_arrange(struct step *s, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes) {
+  s->ndim = (uint8_t)ndim;
+  memcpy(s->shape, shape, sizeof(int64_t) * (size_t)ndim);
+  if (s->kind == STEP_MAP) {
+    s->empty = product(shape, 0, ndim) == 0;
+    if (s->empty)
+      return;
+    sort_loops(s, 0, ndim);
+    (void)join_loops(s, 0, s->ndim);
+    if (s->ndim == 0)
+      insert_loop(s, 0);
+    int64_t inner = s->shape[s->ndim - 1];
+    s->block = choose_block(s, inner);
+    s->n_units = product(s->shape, 0, s->ndim - 1) * blocks_of(inner, s->block);
+  } else {
+    arrange_reduction(s, ndim, axes, scratch_bytes);
+    if (s->empty)
+      return;
+  }
+  set_inner_strides(s);
+}

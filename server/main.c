@@ -1,0 +1,130 @@
+/* numd: options, then the supervisor. */
+#include <errno.h>
+#include <getopt.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/log.h"
+#include "server/supervisor.h"
+#include "server/version.h"
+
+#define IDLE_MS 1000
+
+static const char usage[] =
+    "Usage: numd [OPTION...]\n"
+    "Serves arrays in shared memory: other processes on this host have operations done on them.\n"
+    "\n"
+    "  --socket=PATH             listen at PATH; the default is $NUMD_SOCKET, else /run/numd/numd.sock for\n"
+    "                            root, else $XDG_RUNTIME_DIR/numd.sock, else /tmp/numd-UID/numd.sock\n"
+    "  --workers-max=N           serve at most N clients at once (256)\n"
+    "  --spares=N                keep N workers ready for clients to come (2)\n"
+    "  --exit-when-idle[=SECS]   end SECS (1) after the last client left, or if none comes within 10\n"
+    "  --log-level=LEVEL         error, warning, info or debug (info)\n"
+    "  --help, --version\n"
+    "\n"
+    "Log lines go to standard error. A socket passed by a service manager (LISTEN_FDS) is used if there is\n"
+    "one. SIGTERM and SIGINT end the daemon; its clients' data stays theirs.\n";
+
+enum option_code {
+  OPT_SOCKET = 1,
+  OPT_WORKERS_MAX,
+  OPT_SPARES,
+  OPT_IDLE,
+  OPT_LOG_LEVEL,
+  OPT_HELP,
+  OPT_VERSION
+};
+
+static const struct option options[] = {
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"workers-max", required_argument, NULL, OPT_WORKERS_MAX},
+    {"spares", required_argument, NULL, OPT_SPARES},
+    {"exit-when-idle", optional_argument, NULL, OPT_IDLE},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* Ends the program if `text` is not a number from min to max. */
+static double number_or_die(const char *option, const char *text, double min, double max) {
+  char *end;
+  errno = 0;
+  double value = strtod(text, &end);
+  if (*text == '\0' || *end != '\0' || errno != 0 || !(value >= min && value <= max)) {
+    fprintf(stderr, "numd: --%s: a number from %g to %g is wanted, not '%s'\n", option, min, max, text);
+    exit(2);
+  }
+  return value;
+}
+
+static enum log_level level_or_die(const char *text) {
+  int level = log_level_find(text);
+  if (level < 0) {
+    fprintf(stderr, "numd: --log-level: error, warning, info or debug is wanted, not '%s'\n", text);
+    exit(2);
+  }
+  return (enum log_level)level;
+}
+
+static void parse(int argc, char **argv, struct supervisor_options *out, enum log_level *level) {
+  int code;
+  while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    switch (code) {
+      case OPT_SOCKET:
+        out->socket = optarg;
+        break;
+      case OPT_WORKERS_MAX:
+        out->workers_max = (int)number_or_die("workers-max", optarg, 1, 960);
+        break;
+      case OPT_SPARES:
+        out->spares = (int)number_or_die("spares", optarg, 0, 64);
+        break;
+      case OPT_IDLE:
+        out->idle_ms = optarg ? (int)(1000 * number_or_die("exit-when-idle", optarg, 0, 1e6)) : IDLE_MS;
+        break;
+      case OPT_LOG_LEVEL:
+        *level = level_or_die(optarg);
+        break;
+      case OPT_HELP:
+        fputs(usage, stdout);
+        exit(0);
+      case OPT_VERSION:
+        printf("numd %s\n", NUMD_SERVER_VERSION);
+        exit(0);
+      default:
+        fputs("Try 'numd --help'.\n", stderr);
+        exit(2);
+    }
+  }
+  if (optind < argc) {
+    fprintf(stderr, "numd: '%s' is not an option\nTry 'numd --help'.\n", argv[optind]);
+    exit(2);
+  }
+}
+
+/* Whatever else the starting program left open is not ours to keep open. */
+static void close_strangers(void) {
+  syscall(SYS_close_range, 3u + (unsigned)listen_inherited(), ~0u, 0);
+}
+
+int main(int argc, char **argv) {
+  char address[ADDRESS_BYTES];
+  enum log_level level = LOG_LEVEL_INFO;
+  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1};
+  parse(argc, argv, &o, &level);
+  log_init("numd", level);
+  close_strangers();
+  if (!o.socket) {
+    if (address_default(address, sizeof(address)) < 0) {
+      log_error("the default path of the socket is too long; use --socket");
+      return 1;
+    }
+    o.socket = address;
+  }
+  return supervisor_run(&o);
+}

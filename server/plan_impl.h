@@ -1,0 +1,191 @@
+/* Inside of a plan: what lower.c, plan.c, loops.c and the exec files share.
+ *
+ * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
+ * cast explicit (lower.c). Nodes are gathered into steps (plan.c): a fused group of elementwise nodes,
+ * perhaps with reductions at its end, or one product. A step addresses memory by places: a base, which a call
+ * provides, and an offset. Within a group values live in registers: blocks of elements that stay in L1. */
+#ifndef NUMD_SERVER_PLAN_IMPL_H
+#define NUMD_SERVER_PLAN_IMPL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/program.h"
+#include "server/kernels/kernels.h"
+#include "server/plan.h"
+
+/* ---- Lowered program ---- */
+
+enum value_kind { VALUE_BINDING, VALUE_SCALAR, VALUE_CONSTANT, VALUE_NODE };
+
+struct value {
+  uint8_t kind;
+  bool weak;
+  bool is_output;       /* VALUE_NODE: an output claimed it; it lives in that binding or the result */
+  uint32_t index;       /* binding, byte offset in the constants or scalars, or node */
+  uint32_t output;      /* where is_output */
+  struct layout layout; /* strides for bindings alone */
+  uint64_t bits;        /* VALUE_CONSTANT that is weak: the value as given */
+};
+
+enum node_kind { NODE_MAP, NODE_REDUCE, NODE_PRODUCT };
+
+struct node {
+  uint8_t kind, n_in;
+  uint8_t op;    /* numd_op, as a name */
+  uint8_t dtype; /* what it computes in */
+  uint32_t in[3], out;
+  kernel_map_fn map;
+  kernel_reduce_fn reduce;
+  kernel_map_fn combine;
+  uint32_t axes; /* reduce: of the input */
+  unsigned cost_ps;
+};
+
+/* A weak scalar that a call brings, converted into the dtype that is computed in. */
+struct scalar_use {
+  uint32_t binding, offset;
+  uint8_t from, to;
+};
+
+#define CONSTANT_BYTES 4096
+#define SCALAR_BYTES 2048
+
+struct lowered {
+  struct value *values;
+  uint32_t n_values, values_cap;
+  struct node *nodes;
+  uint32_t n_nodes, nodes_cap;
+  struct scalar_use scalars[SCALAR_BYTES / MAX_ITEM_BYTES];
+  uint32_t n_scalars;
+  char constants[CONSTANT_BYTES];
+  uint32_t constants_used;
+  uint32_t n_outputs;
+  struct layout outputs[MAX_OUTPUTS];
+  uint8_t output_kinds[MAX_OUTPUTS];
+  uint32_t output_bindings[MAX_OUTPUTS]; /* binding numbers; of OUTPUT_ARRAY alone */
+  uint32_t output_values[MAX_OUTPUTS];   /* values that live in the outputs */
+  uint32_t n_bindings;
+  struct layout bindings[MAX_BINDINGS]; /* of arrays */
+  uint8_t binding_kinds[MAX_BINDINGS];  /* enum binding_kind */
+};
+
+enum binding_kind { BIND_INPUT, BIND_SCALAR, BIND_OUTPUT };
+
+/* 0, a positive status with a sentence, or -ENOMEMORY. *out is initialised in any case. */
+int lower_program(const struct program *program, struct lowered *out, struct errtext *err);
+void lowered_deinit(struct lowered *lowered);
+
+/* ---- Steps ---- */
+
+/* Bases of a call: its bindings, then these. */
+enum { BASE_SCRATCH = MAX_BINDINGS, BASE_CONSTANTS, BASE_SCALARS, BASE_RESULT, BASE_REDIRECT, N_BASES };
+
+struct place {
+  uint16_t base;
+  int64_t offset;
+};
+
+/* Memory that a step reads or writes: a place and its byte strides in the step's loops. */
+struct memory {
+  struct place place;
+  bool written;
+  int64_t stride[MAX_DIMS];
+};
+
+#define MAX_MEMORIES 96
+#define MAX_REGISTERS 64
+#define BLOCK_MAX 4096
+#define BLOCK_BUDGET 32768 /* bytes of L1 for the blocks of a step */
+
+/* One kernel call a block. Arguments below n_memories are memories, others registers. */
+struct instruction {
+  kernel_map_fn fn;
+  uint8_t n_args;
+  uint16_t arg[4];
+  int64_t stride[4]; /* along the innermost loop */
+  uint32_t node;
+};
+
+/* A reduction at the end of a group. `source` as an instruction's argument. */
+struct reduction {
+  kernel_reduce_fn fn;
+  kernel_map_fn combine, copy;
+  uint16_t source;
+  int64_t source_stride;
+  uint8_t acc_bytes;
+  uint8_t identity_bytes; /* 0: none */
+  char identity[MAX_ITEM_BYTES];
+  uint16_t target;  /* memory, with stride 0 along reduced loops */
+  int64_t partials; /* offset of partial results in scratch */
+};
+
+enum step_kind { STEP_MAP, STEP_REDUCE_INNER, STEP_REDUCE_ROWS, STEP_PRODUCT };
+
+/* Loops are outermost first. In reductions the kept loops and the reduced ones are contiguous:
+ * INNER: kept loops, then reduced ones. ROWS: kept loops but the last, reduced ones, the last kept. */
+struct step {
+  uint8_t kind;
+  uint8_t ndim, n_kept, n_reduced;
+  bool empty;    /* nothing to do, or identities to store */
+  bool parallel; /* worth sharing out */
+  int64_t shape[MAX_DIMS];
+  int64_t block;        /* elements of a block along the innermost loop */
+  int64_t n_kept_items; /* reductions: product of the kept loops */
+  int64_t n_reduced_items;
+  int64_t n_units; /* MAP: blocks in all. INNER: blocks to one kept element. ROWS: rows to one */
+  int64_t chunk;   /* reductions: units (INNER) or rows (ROWS) to a partial result */
+  int64_t n_chunks;
+  uint64_t cost_ns;
+  uint32_t n_memories, n_instructions, n_reductions, n_registers;
+  struct memory *memories;
+  struct instruction *instructions;
+  struct reduction *reductions;
+  /* Products: memories are A, B, C; the last two strides of each are its rows and columns. */
+  uint8_t dtype;
+  int64_t m, n, k;
+  int64_t panel; /* columns or rows of C computed by one task */
+  bool panel_rows;
+  int64_t task_scratch; /* bytes */
+};
+
+struct plan {
+  uint32_t n_bindings;
+  uint8_t binding_kinds[MAX_BINDINGS];
+  uint8_t scalar_dtypes[MAX_BINDINGS];
+  int64_t lo[MAX_BINDINGS], hi[MAX_BINDINGS]; /* bytes touched, relative to the binding */
+  uint8_t align_mask[MAX_BINDINGS];
+  uint64_t exact_ok[MAX_BINDINGS]; /* outputs: inputs that may be the very same array */
+  uint64_t outputs_mask;
+  struct step *copy_back[MAX_BINDINGS]; /* outputs: from BASE_REDIRECT to the binding */
+  uint32_t n_outputs;
+  struct layout outputs[MAX_OUTPUTS];
+  uint8_t output_kinds[MAX_OUTPUTS];
+  int result_dtype; /* -1: none */
+  struct scalar_use *scalars;
+  uint32_t n_scalars;
+  char *constants;
+  uint32_t n_steps;
+  struct step **steps;
+  int64_t scratch_bytes;
+  uint64_t cost_ns;
+  bool parallel;
+  char *text; /* for plan_explain */
+};
+
+/* One value inside a group that is being made into a step; built by plan.c, arranged by loops.c. */
+struct step *step_new(uint32_t n_memories, uint32_t n_instructions, uint32_t n_reductions);
+void step_free(struct step *step);
+
+/* Orders and joins the loops of a map step or a reduction over `axes`, chooses blocks and chunks, adds what
+ * scratch it needs to *scratch_bytes. The step's memories have strides for `ndim` loops of `shape` in program
+ * order. */
+void loops_arrange(struct step *step, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes);
+
+#define PARALLEL_MIN_NS 100000 /* steps below this are not worth waking another core */
+
+static inline int64_t align_up(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
+
+#endif

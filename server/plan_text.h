@@ -1,0 +1,10 @@
+/* The description of a plan that plan_explain gives: a line a step. */
+#ifndef NUMD_SERVER_PLAN_TEXT_H
+#define NUMD_SERVER_PLAN_TEXT_H
+
+#include "server/plan_impl.h"
+
+/* group[i] is the step of node i. malloc'ed; NULL if out of memory. */
+char *plan_text(const struct plan *plan, const struct lowered *low, const uint32_t group[]);
+
+#endif

@@ -1,0 +1,58 @@
+/* The supervisor: listens, keeps spare workers ready, hands each connection to one, reaps the dead, and ends
+ * the daemon. It never reads a byte from a client. */
+#ifndef NUMD_SERVER_SUPERVISOR_H
+#define NUMD_SERVER_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "server/board.h"
+#include "server/broker.h"
+#include "server/listen.h"
+
+struct supervisor_options {
+  const char *socket; /* path */
+  int workers_max;    /* sessions at once */
+  int spares;
+  int idle_ms; /* end this long after the last client left; -1: never */
+};
+
+struct child; /* children.c: a worker process */
+
+struct supervisor {
+  struct supervisor_options options;
+  uv_loop_t loop;
+  struct listener listener;
+  uv_poll_t accept_poll;
+  uv_timer_t accept_timer; /* accepting rests after descriptors ran out */
+  uv_timer_t idle_timer, stop_timer, spawn_timer;
+  uv_signal_t sigterm, sigint;
+  struct board *board;
+  int board_fd;
+  int reserve_fd; /* given up to refuse a connection politely when descriptors ran out */
+  struct broker broker;
+  char worker_path[4096];
+  struct child *children;
+  bool entry_used[BOARD_MAX_ENTRIES];
+  int n_spares, n_sessions;
+  int n_failures; /* spares in a row that died or did not start: the next waits longer */
+  bool stopping;
+};
+
+/* Runs the daemon until it ends. The process's exit code. */
+int supervisor_run(const struct supervisor_options *options);
+
+/* children.c calls these. */
+void supervisor_session_ended(struct supervisor *s); /* n_sessions was lowered */
+void supervisor_child_gone(struct supervisor *s);    /* the last may be what a stop waits for */
+
+/* Starts spares as far as they are missing, now or, after failures, later. */
+void children_refill(struct supervisor *s);
+/* Hands a connection (which stays the caller's) to a worker. 0 or -errno. */
+int children_serve(struct supervisor *s, int client, const struct ucred *who);
+/* Asks all to end, or makes them. */
+void children_stop(struct supervisor *s);
+void children_kill(struct supervisor *s);
+
+#endif

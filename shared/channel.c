@@ -1,0 +1,67 @@
+#include "shared/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static size_t mapped_bytes(void) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return (sizeof(struct channel_memory) + page - 1) / page * page;
+}
+
+static struct channel_memory *map(int fd) {
+  void *p = mmap(NULL, mapped_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd_out) {
+  struct channel_memory *c = NULL;
+  int err, fd = memfd_create("numd-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    return -errno;
+  if (ftruncate(fd, (off_t)mapped_bytes()) < 0 ||
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 || !(c = map(fd)))
+    goto fail;
+  c->signature = CHANNEL_SIGNATURE;
+  c->n_slots = CHANNEL_SLOTS;
+  c->slot_bytes = sizeof(struct slot);
+  c->spill_bindings = SLOT_SPILL;
+  c->wait = wait;
+  c->total_bytes = mapped_bytes();
+  if (sem_init(&c->client_sem.sem, 1, 0) < 0 || sem_init(&c->worker_sem.sem, 1, 0) < 0)
+    goto fail;
+  c->magic = CHANNEL_MAGIC;
+  *out = c;
+  *fd_out = fd;
+  return 0;
+fail:
+  err = -errno;
+  channel_unmap(c);
+  close(fd);
+  return err;
+}
+
+int channel_map(int fd, struct channel_memory **out) {
+  struct stat st;
+  if (fstat(fd, &st) < 0)
+    return -errno;
+  if (st.st_size != (off_t)mapped_bytes())
+    return -EPROTO;
+  struct channel_memory *c = map(fd);
+  if (!c)
+    return -errno;
+  if (c->magic != CHANNEL_MAGIC || c->signature != CHANNEL_SIGNATURE || c->n_slots != CHANNEL_SLOTS ||
+      c->slot_bytes != sizeof(struct slot) || c->spill_bindings != SLOT_SPILL) {
+    channel_unmap(c);
+    return -EPROTO;
+  }
+  *out = c;
+  return 0;
+}
+
+void channel_unmap(struct channel_memory *channel) {
+  if (channel)
+    munmap(channel, mapped_bytes());
+}

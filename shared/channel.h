@@ -1,0 +1,103 @@
+/* A channel's memory: a ring of slots and, for each side, a park word and a semaphore.
+ *
+ * Calls of a channel are numbered from 0. Call k lives in slot k % n_slots, in lap k / n_slots. The
+ * slot's `seq` says whose it is: 2 * lap means the client may fill it, 2 * lap + 1 that the worker has
+ * it, 2 * lap + 2 (which is 2 * (lap + 1)) that it is done and the client's again. Both sides count k in
+ * private memory.
+ *
+ * Order of memory. The client writes a slot's request fields, then stores seq with release; the worker
+ * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
+ * stores its `parked` = 1, then a full fence, then looks at seq once more; the other side stores seq,
+ * then a full fence, then looks at `parked` and posts if it is set. So one of the two always sees the
+ * other. The semaphore is only a hint: whoever wakes looks at seq again.
+ *
+ * Either side may be hostile: nothing read here is believed but for the 128 bytes of a slot as copied,
+ * which are then checked; cores and gears are used as hints, checked for range. */
+#ifndef NUMD_SHARED_CHANNEL_H
+#define NUMD_SHARED_CHANNEL_H
+
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHANNEL_MAGIC 0x646d756eu /* "numd" */
+#define CHANNEL_SLOTS 256u
+#define SLOT_INLINE 11 /* bindings in the slot itself */
+#define SLOT_SPILL 53  /* bindings that go to the slot's part of the spill area */
+
+enum wait_policy { WAIT_AUTO, WAIT_SPIN, WAIT_HANDOFF, WAIT_SLEEP };
+
+struct slot {
+  _Atomic uint32_t seq;
+  uint32_t plan;
+  uint16_t n_bindings;
+  uint16_t flags; /* 0 */
+  uint32_t detail;
+  int32_t status;
+  uint32_t reserved; /* 0 */
+  uint64_t bindings[3];
+  uint8_t result[16];
+  uint64_t more_bindings[8];
+};
+
+/* Words that one side writes and the other reads. */
+struct channel_side {
+  _Atomic uint32_t parked; /* 1: asleep or about to be */
+  _Atomic uint32_t cpu;    /* the core it runs on */
+  _Atomic uint32_t gear;   /* enum gear, of the worker */
+  uint8_t pad[116];
+};
+
+/* A semaphore alone on its cache lines. */
+struct channel_sem {
+  sem_t sem;
+  uint8_t pad[128 - sizeof(sem_t)];
+};
+
+struct channel_memory {
+  uint32_t magic, signature, n_slots, slot_bytes;
+  uint32_t spill_bindings; /* a slot */
+  uint32_t wait;           /* enum wait_policy */
+  uint64_t total_bytes;
+  uint8_t pad[96];
+  struct channel_side client, worker;
+  struct channel_sem client_sem, worker_sem;
+  struct slot slots[CHANNEL_SLOTS];
+  uint64_t spill[CHANNEL_SLOTS][SLOT_SPILL];
+};
+
+_Static_assert(sizeof(struct slot) == 128, "a slot is two cache lines");
+_Static_assert(offsetof(struct slot, plan) == 4, "layout");
+_Static_assert(offsetof(struct slot, n_bindings) == 8, "layout");
+_Static_assert(offsetof(struct slot, detail) == 12, "layout");
+_Static_assert(offsetof(struct slot, status) == 16, "layout");
+_Static_assert(offsetof(struct slot, bindings) == 24, "layout");
+_Static_assert(offsetof(struct slot, result) == 48, "the first three bindings and the result share a line");
+_Static_assert(offsetof(struct slot, more_bindings) == 64, "layout");
+_Static_assert(sizeof(struct channel_side) == 128, "a side has its own lines");
+_Static_assert(sizeof(struct channel_sem) == 128, "a semaphore has its own lines");
+_Static_assert(offsetof(struct channel_memory, client) == 128, "layout");
+_Static_assert(offsetof(struct channel_memory, slots) == 640, "layout");
+
+/* Changes whenever a size or offset above does; both sides compare it. */
+#define CHANNEL_SIGNATURE \
+  ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x10u))
+
+/* Worker: makes and maps a channel's memory, a memfd sealed against any change of size. -errno. */
+int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd);
+/* Client: maps a channel that the worker sent. -EPROTO if it is not laid out as here; else -errno. */
+int channel_map(int fd, struct channel_memory **out);
+void channel_unmap(struct channel_memory *channel);
+
+static inline uint32_t channel_seq_submitted(uint64_t call) {
+  return (uint32_t)(call / CHANNEL_SLOTS) * 2 + 1;
+}
+static inline uint32_t channel_seq_done(uint64_t call) {
+  return (uint32_t)(call / CHANNEL_SLOTS) * 2 + 2;
+}
+static inline struct slot *channel_slot(struct channel_memory *channel, uint64_t call) {
+  return &channel->slots[call % CHANNEL_SLOTS];
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* Waiting: how the two sides of a channel learn that a slot changed hands. One policy, three gears.
+ *
+ *   spin      look again and again, for a bounded time, while both sides have a core of their own
+ *   hand-off  sleep, but on the core of the peer, so that waking costs no interrupt of another core
+ *   sleep     sleep wherever the scheduler likes
+ *
+ * The worker chooses: it spins only while it holds a spin token (see the board) and calls come in
+ * quick succession; otherwise it moves to the client's core before it sleeps. It publishes its gear
+ * and core, and the client follows: it spins if the worker is awake on another core, and
+ * else sleeps at once, on the worker's core, giving the core to it. A client's own affinity is
+ * changed only for the duration of such a sleep.
+ *
+ * Times: gaps and budgets in nanoseconds. */
+#ifndef NUMD_SHARED_WAKE_H
+#define NUMD_SHARED_WAKE_H
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/channel.h"
+
+enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
+
+#define WAKE_SPIN_MAX_NS 50000       /* the longest spin of the adaptive policy */
+#define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
+#define WAKE_SLICE_NS 100000000      /* the longest sleep of a client without a look at its socket */
+
+/* What one side keeps in private memory. */
+struct waiter {
+  struct channel_side *me, *peer;
+  sem_t *my_sem, *peer_sem;
+  enum wait_policy policy;
+  enum gear gear;    /* worker: the current one */
+  cpu_set_t allowed; /* worker: where it may run */
+  int pinned_to;     /* worker: the core it moved to, or -1 */
+  uint32_t cpu;      /* as last published */
+  int n_quick;       /* worker: calls in a row that followed quickly */
+  int64_t last_done; /* worker: when it last finished a call; 0 while spinning */
+  bool has_token;    /* worker: may spin */
+  bool (*take_token)(void *arg);
+  void (*give_token)(void *arg);
+  void *token_arg;
+};
+
+void wake_init_client(struct waiter *w, struct channel_memory *channel, enum wait_policy policy);
+/* Called by the thread that will wait. take and give a spin token; may be called often. */
+void wake_init_worker(struct waiter *w, struct channel_memory *channel, enum wait_policy policy,
+                      bool (*take_token)(void *arg), void (*give_token)(void *arg), void *token_arg);
+void wake_deinit_worker(struct waiter *w); /* gives the token back */
+
+/* After a slot's seq was stored: wakes the peer if it is parked. */
+static inline void wake_peer(struct waiter *w) {
+  atomic_thread_fence(memory_order_seq_cst);
+  if (atomic_load_explicit(&w->peer->parked, memory_order_relaxed))
+    sem_post(w->peer_sem); /* a full or broken semaphore is ignored: it is a hint */
+}
+
+/* Publishes the core that this side runs on, if it changed. */
+static inline void wake_publish_cpu(struct waiter *w) {
+  uint32_t cpu = (uint32_t)sched_getcpu();
+  if (cpu != w->cpu) {
+    w->cpu = cpu;
+    atomic_store_explicit(&w->me->cpu, cpu, memory_order_relaxed);
+  }
+}
+
+static inline bool wake_is(_Atomic uint32_t *seq, uint32_t want) {
+  return atomic_load_explicit(seq, memory_order_acquire) == want;
+}
+
+/* Worker: waits until *seq == want, or *stop. False if stopped. */
+bool wake_wait_worker(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, const atomic_int *stop);
+
+/* Client: waits until *seq == want, for one slice at most and not past the deadline (monotonic ns). spin_ns:
+ * how long a spin can be worth it for this call; 0 sleeps at once. Returns whether *seq == want. */
+bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t spin_ns,
+                      int64_t deadline);
+
+#endif

@@ -1,0 +1,85 @@
+"""Starts a daemon of its own for the tests.
+
+NUMD_BUILD names the directory of the build; by default `build` at the top of the tree.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import hypothesis
+import numpy as np
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
+
+hypothesis.settings.register_profile(
+    "numd",
+    deadline=None,
+    max_examples=30,
+    print_blob=True,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("numd")
+
+
+def answers(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def start_daemon(path):
+    """A daemon that listens on the path, as a Popen."""
+    daemon = subprocess.Popen([BUILD / "numd", "--socket", path])
+    limit = time.monotonic() + 20
+    while not answers(path):
+        if daemon.poll() is not None or time.monotonic() > limit:
+            daemon.kill()
+            raise RuntimeError(f"{BUILD / 'numd'} does not listen")
+        time.sleep(0.01)
+    return daemon
+
+
+def stop_daemon(daemon):
+    daemon.send_signal(signal.SIGTERM)
+    try:
+        daemon.wait(20)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+        raise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def daemon():
+    with tempfile.TemporaryDirectory(prefix="numd-test-") as directory:
+        path = os.path.join(directory, "socket")
+        process = start_daemon(path)
+        os.environ["NUMD_SOCKET"] = path
+        os.environ["NUMD_DAEMON"] = str(BUILD / "numd")
+        yield process
+        stop_daemon(process)
+
+
+@pytest.fixture
+def other_address(tmp_path):
+    """The address of a second daemon."""
+    path = str(tmp_path / "other")
+    process = start_daemon(path)
+    yield path
+    stop_daemon(process)
+
+
+@pytest.fixture
+def data():
+    """Loads a table of tests/data by its name."""
+    return lambda name: np.load(TOP / "tests" / "data" / f"{name}.npy")

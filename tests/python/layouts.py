@@ -1,0 +1,68 @@
+"""Random values and random layouts, for tests that compare with NumPy."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+import numd
+
+DTYPES = ["bool", "int32", "int64", "float32", "float64"]
+SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
+
+
+def values(rng, shape, dtype, special=True, low=-50, high=50):
+    """An ndarray of that dtype; reals have NaN, infinities and zeros among them if `special`."""
+    dtype = np.dtype(dtype)
+    if dtype == bool:
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.kind == "i":
+        return rng.integers(low, high, shape).astype(dtype)
+    array = rng.uniform(low, high, shape).astype(dtype)
+    if special:
+        mask = rng.random(shape) < 0.1
+        array = np.where(mask, rng.choice(SPECIAL, shape).astype(dtype), array).astype(dtype)
+    return array
+
+
+def lay_out(array, steps, transposed):
+    """A numd.Array of the same values, with gaps, reversed axes or transposed as asked."""
+    shape = array.shape[::-1] if transposed else array.shape
+    steps = steps[: len(shape)]
+    base = numd.zeros(tuple(n * abs(s) for n, s in zip(shape, steps)), dtype=array.dtype)
+    view = base[tuple(slice(None, None, s) for s in steps)]
+    view = view.T if transposed else view
+    np.asarray(view)[...] = array
+    return view
+
+
+def steps():
+    return st.lists(st.sampled_from([1, 1, 2, -1, -3]), min_size=6, max_size=6)
+
+
+def laid_out(array):
+    """A strategy: the array in a random layout."""
+    return st.builds(lay_out, st.just(array), steps(), st.booleans())
+
+
+def shapes(max_dims=4, min_side=0, max_side=7):
+    return st.lists(st.integers(min_side, max_side), max_size=max_dims).map(tuple)
+
+
+@st.composite
+def broadcastable(draw, n, max_dims=4):
+    """n shapes that broadcast together; lengths reach past a vector register's worth of elements."""
+    full = draw(st.lists(st.sampled_from([0, 1, 2, 3, 5, 8, 17, 33]), max_size=max_dims))
+    while np.prod(full, dtype=int) > 5000:
+        full.pop()
+    answer = []
+    for _ in range(n):
+        kept = full[draw(st.integers(0, len(full))) if draw(st.booleans()) else 0 :]
+        answer.append(tuple(1 if draw(st.integers(0, 4)) == 0 else length for length in kept))
+    return answer
+
+
+def close(got, wanted, bound):
+    """Whether |got - wanted| <= bound where both are finite, and the same otherwise."""
+    got, wanted, bound = np.broadcast_arrays(got, wanted, bound)
+    finite = np.isfinite(got) & np.isfinite(wanted)
+    difference = np.abs(got.astype(np.longdouble)[finite] - wanted.astype(np.longdouble)[finite])
+    return np.array_equal(got[~finite], wanted[~finite], equal_nan=True) and bool((difference <= bound[finite]).all())

@@ -100,6 +100,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(UNIT_OBJECTS) $(BUILD)/libkernels.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS) $(CHECK_LIBS)
 
+# This one is a client: it sees the public library alone.
+$(BUILD)/tests/test_client: $(BUILD)/tests/unit/test_client.o $(BUILD)/libnumd.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' $(CHECK_LIBS)
+
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 

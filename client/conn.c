@@ -24,6 +24,14 @@ static numd_conn *registry;
 
 /* ---- Fork ---- */
 
+static void init_lock(pthread_mutex_t *lock) {
+  pthread_mutexattr_t attr;
+  pthread_mutexattr_init(&attr);
+  pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+  pthread_mutex_init(lock, &attr);
+  pthread_mutexattr_destroy(&attr);
+}
+
 static void before_fork(void) {
   pthread_mutex_lock(&registry_lock);
   for (numd_conn *c = registry; c; c = c->next)
@@ -38,9 +46,13 @@ static void after_fork(void) {
   pthread_mutex_unlock(&registry_lock);
 }
 
+/* A recursive lock knows its owner by a thread id that the child does not have: it is made anew. */
 static void after_fork_in_child(void) {
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
-  after_fork();
+  layout_unlock();
+  for (numd_conn *c = registry; c; c = c->next)
+    init_lock(&c->lock);
+  pthread_mutex_unlock(&registry_lock);
 }
 
 static void install_fork_handlers(void) {
@@ -180,14 +192,6 @@ void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channe
 }
 
 /* ---- Life ---- */
-
-static void init_lock(pthread_mutex_t *lock) {
-  pthread_mutexattr_t attr;
-  pthread_mutexattr_init(&attr);
-  pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-  pthread_mutex_init(lock, &attr);
-  pthread_mutexattr_destroy(&attr);
-}
 
 static void destroy(numd_conn *c) {
   pthread_mutex_lock(&registry_lock);

@@ -33,6 +33,8 @@ static int send_all(struct rpc *rpc, int send_fd) {
     ssize_t n = fdpass_send(rpc->conn->sock, p, left, &send_fd, send_fd >= 0);
     if (n == -EAGAIN)
       continue;
+    if (n == -EPIPE || n == -ECONNRESET)
+      return 0; /* what the daemon said before it hung up is still to be read */
     if (n < 0)
       return lost(rpc->conn, strerror((int)-n));
     send_fd = -1;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a header says: its own bytes (with a string's), and the values that follow it. */
@@ -159,7 +160,11 @@ static int parse_response(struct wire_message *out, const msgpack_object *v, str
 int wire_parse(const void *frame, size_t len, struct wire_message *out, struct errtext *err) {
   size_t used = 0;
   msgpack_unpacked_init(&out->unpacked);
-  msgpack_unpack_return rc = msgpack_unpack_next(&out->unpacked, frame, len, &used);
+  out->copy = malloc(len); /* msgpack-c leaves strings where they were */
+  if (!out->copy)
+    return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
+  memcpy(out->copy, frame, len);
+  msgpack_unpack_return rc = msgpack_unpack_next(&out->unpacked, out->copy, len, &used);
   if (rc != MSGPACK_UNPACK_SUCCESS || used != len) {
     wire_free(out);
     return errtext_set(err, NUMD_EPROTOCOL, "not one msgpack value");
@@ -187,6 +192,8 @@ int wire_parse(const void *frame, size_t len, struct wire_message *out, struct e
 
 void wire_free(struct wire_message *message) {
   msgpack_unpacked_destroy(&message->unpacked);
+  free(message->copy);
+  message->copy = NULL;
 }
 
 void wire_pack_str(msgpack_packer *pk, const char *s) {

@@ -24,7 +24,8 @@ int wire_scan(const void *buf, size_t len, size_t *frame_bytes, struct errtext *
 
 enum wire_type { WIRE_REQUEST = 0, WIRE_RESPONSE = 1, WIRE_NOTIFY = 2 };
 
-/* A decoded frame. Objects point into `unpacked`, which wire_free releases. */
+/* A decoded frame. Objects point into `unpacked` and `copy`, which wire_free releases: the bytes that were
+ * parsed are not needed any more. */
 struct wire_message {
   enum wire_type type;
   uint32_t msgid;
@@ -34,9 +35,10 @@ struct wire_message {
   msgpack_object error;  /* responses: nil, or [number, name, sentence] */
   msgpack_object result;
   msgpack_unpacked unpacked;
+  char *copy;
 };
 
-/* Decodes a frame that wire_scan found. 0, or EPROTOCOL with a sentence. */
+/* Decodes a frame that wire_scan found. 0, EPROTOCOL or ENOMEMORY with a sentence. */
 int wire_parse(const void *frame, size_t len, struct wire_message *out, struct errtext *err);
 void wire_free(struct wire_message *message);
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/wire.h"
@@ -49,7 +50,7 @@ void door_rewind(struct door_socket *door, size_t mark) {
 
 int door_take_fd(struct door_socket *door) {
   if (door->n_fds == 0)
-    return -1;
+    return DOOR_FD_NONE;
   int fd = door->fds[0];
   memmove(&door->fds[0], &door->fds[1], sizeof(int) * (size_t)--door->n_fds);
   return fd;
@@ -124,8 +125,9 @@ void door_flush(struct door_socket *door) {
 static bool handle_frame(struct door_socket *door, const char *frame, size_t len) {
   struct wire_message message;
   struct errtext err;
-  if (wire_parse(frame, len, &message, &err) != 0) {
-    door_goodbye(door, NUMD_EPROTOCOL, "%s", err.text);
+  int status = wire_parse(frame, len, &message, &err);
+  if (status != 0) {
+    door_goodbye(door, status, "%s", err.text);
     return false;
   }
   methods_handle(door, &message);
@@ -167,11 +169,20 @@ static int make_room(struct door_socket *door) {
   return 0;
 }
 
+/* Only files are kept: a client that sent us its own end of this connection would never be seen to go. */
+static int keep_file(int fd) {
+  struct stat st;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    return fd;
+  close(fd);
+  return DOOR_FD_REFUSED;
+}
+
 /* Keeps the descriptors that came with the last bytes. False: too many, the client is sent away. */
 static bool keep_fds(struct door_socket *door, const int fds[], int n, int truncated) {
   int i = 0;
   for (; i < n && door->n_fds < DOOR_FDS_MAX; i++)
-    door->fds[door->n_fds++] = fds[i];
+    door->fds[door->n_fds++] = keep_file(fds[i]);
   bool fits = i == n && !truncated;
   for (; i < n; i++)
     close(fds[i]);
@@ -280,7 +291,8 @@ void door_goodbye(struct door_socket *door, int status, const char *format, ...)
 
 void door_deinit(struct door_socket *door) {
   for (int i = 0; i < door->n_fds; i++)
-    close(door->fds[i]);
+    if (door->fds[i] >= 0)
+      close(door->fds[i]);
   for (int i = 0; i < door->n_out_fds; i++)
     close(door->out_fds[i].fd);
   free(door->in);

@@ -143,7 +143,9 @@ static int run_attach(struct method_call *c, struct errtext *err) {
     status = errtext_set(err, NUMD_EPROTOCOL, "attach: one of name, fd and token is wanted");
   /* The descriptor is claimed in any case, so that it is not taken for the next request's. */
   if (yes && (fd = door_take_fd(&c->worker->door)) < 0 && status == 0)
-    status = errtext_set(err, NUMD_EDESCRIPTOR, "no descriptor came with the request");
+    status = errtext_set(
+        err, NUMD_EDESCRIPTOR,
+        fd == DOOR_FD_NONE ? "no descriptor came with the request" : "the descriptor is not a file");
   if (status == 0)
     status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)

@@ -54,10 +54,14 @@ class Stranger:
         self.fds = []
 
     def send(self, data, fds=()):
-        """All bytes, with descriptors beside the first of them."""
+        """All bytes, with descriptors beside the first of them. Who was sent away can still read why."""
         beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        sent = self.sock.sendmsg([data], beside)
-        self.sock.sendall(data[sent:])
+        try:
+            sent = self.sock.sendmsg([data], beside)
+            if sent < len(data):
+                self.sock.sendall(data[sent:])
+        except BrokenPipeError:
+            pass
 
     def post(self, method, *params, fds=()):
         """Sends a request; its msgid."""

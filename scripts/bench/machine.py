@@ -23,6 +23,7 @@ METHOD = [
     "exactly for add, to 1e-10 for the others. A wrong answer fails the run.",
     "Processor time is that of the client's process and, for the other side, of the daemon with all its "
     "workers or of the partner process, over all calls of a turn.",
+    "Before each measurement the harness waits a moment, with a limit, until nothing else runs on the machine.",
     "Nothing is pinned but the floors: their two processes sit on the first and the last core, or both on the "
     "first.",
     "NumPy and its BLAS run with their default threads, also on the other side of the pipes. expr in NumPy is the "
@@ -48,6 +49,11 @@ def busy_ns():
     fields = [int(x) for x in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
     return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def running():
+    """How many threads of the whole machine run or want to, this one among them."""
+    return int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
 
 
 def stolen_ns():

@@ -36,7 +36,8 @@ FIGURE_ROUNDS = {False: 12, True: 6}  # and short turns, where most figures with
 FIGURE_BUDGET_NS = {False: 20_000_000, True: 12_000_000}
 IDLE_SECONDS = {False: 5.0, True: 3.0}
 IDLE_SESSIONS = 10
-TIME_LIMIT_S = {False: 330, True: 42}  # measuring; beyond it the remaining cases get one round
+PATIENCE_S = {False: 40, True: 6}   # spent on waiting for a quiet machine, in all
+TIME_LIMIT_S = {False: 270, True: 36}  # measuring; beyond it the remaining cases get one round
 
 
 class Bench:
@@ -48,6 +49,7 @@ class Bench:
         self.daemon, self.clients = None, {}
         self.log = open(self.directory / "log", "wb")
         self.disturbed_ns = self.measured_ns = 0
+        self.patience_s = PATIENCE_S[quick]
         self.started = time.monotonic()
         self.ways = [w for w in ways if self.usable(w)]
 
@@ -111,17 +113,14 @@ class Bench:
             pids.append(self.daemon.process.pid)
         return sum(map(cpu_ns, pids))
 
-    def settle(self, patience_s=0.1):
-        """Waits until no client uses a processor: BLAS threads, for one, spin on for a while after their work."""
-        pids = [c.process.pid for c in self.clients.values() if c.process]
-        until = time.monotonic() + patience_s
-        before, start = sum(map(cpu_ns, pids)), time.monotonic_ns()
-        while time.monotonic() < until:
+    def settle(self):
+        """Waits, not for long, until nothing runs: BLAS threads spin on for a while after their work, the daemon
+        replaces a worker that was taken, and strangers come and go."""
+        until, quiet, start = time.monotonic() + 0.3, 0, time.monotonic()
+        while quiet < 3 and time.monotonic() < until and self.patience_s > 0:
             time.sleep(0.002)
-            now, used = time.monotonic_ns(), sum(map(cpu_ns, pids))
-            if used - before < 0.03 * (now - start):
-                return
-            before, start = used, now
+            quiet = quiet + 1 if machine.running() <= 1 else 0
+        self.patience_s -= time.monotonic() - start - 0.006
 
     def turn(self, way, words, output):
         """One turn of a way: prepare, measure, finish. The measurement."""
@@ -129,14 +128,15 @@ class Bench:
         partner = client.ask("prepare " + " ".join(words))["partner"]
         servers = ([partner] if partner else []) + (self.daemon.pids() if way.daemon else [])
         self.settle()
-        others, before, start = self.others_cpu_ns(way), sum(map(cpu_ns, servers)), time.monotonic_ns()
+        others, before, start = self.others_cpu_ns(way), {pid: cpu_ns(pid) for pid in servers}, time.monotonic_ns()
         try:
             answer = client.ask("measure")
         except Failed:
             if client.process:
                 client.ask("finish")  # it must not go on spinning in the others' turns
             raise
-        answer["cpu_server_ns"] = sum(map(cpu_ns, servers)) - before
+        # A worker of an earlier turn may end meanwhile, and its clock with it.
+        answer["cpu_server_ns"] = sum(max(0, cpu_ns(pid) - used) for pid, used in before.items())
         self.disturbed_ns += self.others_cpu_ns(way) - others
         self.measured_ns += time.monotonic_ns() - start
         client.ask(f"finish to={output}" if output else "finish")
@@ -215,8 +215,8 @@ class Bench:
         try:
             self.client(way).ask(f"prepare case=idle sessions={IDLE_SESSIONS} wait=auto budget_ns=0")
             time.sleep(1)
-            pids = self.daemon.pids()
-            before, start = sum(map(cpu_ns, pids)), time.monotonic_ns()
+            pids, start = self.daemon.pids(), time.monotonic_ns()
+            before = sum(map(cpu_ns, pids))
             time.sleep(IDLE_SECONDS[self.quick])
             used, passed = sum(map(cpu_ns, pids)) - before, time.monotonic_ns() - start
             self.client(way).ask("finish")

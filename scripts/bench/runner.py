@@ -55,6 +55,15 @@ def clamp(wanted):
     return int(min(MAX_SAMPLES, max(MIN_SAMPLES, wanted)))
 
 
+def take(batch, size, n, budget_ns, overhead):
+    """Up to n samples, fewer if that lasts much longer than it should, and the last call's value."""
+    samples, end = [], time.perf_counter_ns() + 2 * budget_ns
+    while len(samples) < n and (len(samples) < MIN_SAMPLES or time.perf_counter_ns() < end):
+        taken, value = batch(size)
+        samples.append(round(max(0.0, taken - overhead) / size, 1))
+    return samples, value
+
+
 def measure(call, batch, budget_ns):
     """Times a call for about budget_ns; the answer to the command `measure`."""
     overhead, calls, value = clock_overhead_ns(), 0, None
@@ -70,16 +79,11 @@ def measure(call, batch, budget_ns):
             n = min(16, n * 2)
         call.spoil()
         size = batch_size(call_ns, overhead)
-        samples = []
-        for _ in range(clamp(budget_ns / (size * call_ns))):
-            taken, value = batch(size)
-            samples.append(round(max(0.0, taken - overhead) / size, 1))
+        samples, value = take(batch, size, clamp(budget_ns / (size * call_ns)), budget_ns, overhead)
         calls += size * len(samples)
         singles = []
         if size > 1:
-            for _ in range(clamp(budget_ns / 4 / call_ns)):
-                taken, value = batch(1)
-                singles.append(round(max(0.0, taken - overhead), 1))
+            singles, value = take(batch, 1, clamp(budget_ns / 4 / call_ns), budget_ns / 4, overhead)
             calls += len(singles)
         cpu = time.process_time_ns() - cpu_start
     finally:

@@ -7,7 +7,7 @@
  * the same function in a padded copy, strided data through a small gather buffer.
  *
  * Where SLEEF 3.5 leaves its promised 1 ULP, `mend` functions correct it:
- *  - tanh of a tiny x is off by up to 1.0005 ULP, where x itself is right;
+ *  - tanh of a tiny x is off by a whole ULP and a little, where x itself is right;
  *  - pow overflows a little early: pow(DBL_MAX, 1) is inf. What becomes infinite from finite
  *    arguments is left to libm.
  * glibc's tanh has up to 2.2 ULP, hence SLEEF's scalar one in plain C too. */

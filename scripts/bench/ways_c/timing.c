@@ -82,17 +82,20 @@ static int clamp_samples(double wanted) {
   return wanted > MAX_SAMPLES ? MAX_SAMPLES : wanted < MIN_SAMPLES ? MIN_SAMPLES : (int)wanted;
 }
 
-static int take(const struct bench_way *way, int batch, int n, double overhead_ns, double *out,
+/* Takes up to n samples, fewer if that lasts much longer than it should; *taken_n says how many. */
+static int take(const struct bench_way *way, int batch, int n, int64_t budget_ns, double *out, int *taken_n,
                 struct bench_samples *s) {
-  for (int i = 0; i < n; i++) {
+  int64_t end = bench_now_ns() + 2 * budget_ns;
+  for (int i = 0; i < n && (i < MIN_SAMPLES || bench_now_ns() < end); i++) {
     int64_t taken;
     int failed = run_batch(way, batch, &taken);
     if (failed) {
       return failed;
     }
-    double each = ((double)taken - overhead_ns) / batch;
+    double each = ((double)taken - s->overhead_ns) / batch;
     out[i] = each > 0 ? each : 0;
     s->calls += batch;
+    *taken_n = i + 1;
   }
   return 0;
 }
@@ -116,11 +119,11 @@ int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_s
     way->spoil();
   }
   s->batch = batch_size(call_ns, s->overhead_ns);
-  s->n = clamp_samples((double)budget_ns / (s->batch * call_ns));
-  failed = take(way, s->batch, s->n, s->overhead_ns, s->ns, s);
+  int n = clamp_samples((double)budget_ns / (s->batch * call_ns));
+  failed = take(way, s->batch, n, budget_ns, s->ns, &s->n, s);
   if (!failed && s->batch > 1) {
-    s->n_single = clamp_samples((double)budget_ns / 4 / call_ns);
-    failed = take(way, 1, s->n_single, s->overhead_ns, s->single_ns, s);
+    n = clamp_samples((double)budget_ns / 4 / call_ns);
+    failed = take(way, 1, n, budget_ns / 4, s->single_ns, &s->n_single, s);
   }
   s->cpu_ns = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_start);
   return failed;

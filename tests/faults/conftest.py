@@ -1,0 +1,36 @@
+"""Each test here gets a daemon on a private socket, which must come out of it unharmed: it ends by SIGTERM with
+code 0, holds the descriptors that it held before, and left nothing in /dev/shm."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from stranger import Daemon, eventually  # noqa: E402
+
+
+def shared_names():
+    return set(os.listdir("/dev/shm"))
+
+
+@pytest.fixture(scope="module")
+def module_daemon(tmp_path_factory):
+    before = shared_names()
+    d = Daemon(tmp_path_factory.mktemp("numd"))
+    assert eventually(lambda: len(d.children()) == 2)
+    yield d
+    assert d.stop() == 0, d.log()
+    assert eventually(lambda: shared_names() <= before), shared_names() - before
+
+
+@pytest.fixture
+def daemon(module_daemon):
+    d = module_daemon
+    assert eventually(lambda: len(d.children()) == 2), d.log()
+    before = d.n_fds()
+    yield d
+    assert d.process.poll() is None, d.log()
+    assert eventually(lambda: len(d.children()) == 2), d.log()
+    assert eventually(lambda: d.n_fds() == before), os.listdir(f"/proc/{d.pid}/fd")

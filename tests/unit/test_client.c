@@ -1,0 +1,367 @@
+/* The C library against a real daemon: threads, forks, many bindings, calls in flight, time limits,
+ * the daemon's death. Runs $NUMD_BUILD/numd (default: build). */
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/numd.h"
+
+static char address[64], program[512];
+static pid_t daemon_pid;
+static numd_conn *conn;
+
+#define MUST(expression)                                                                    \
+  do {                                                                                      \
+    int must_status = (expression);                                                         \
+    ck_assert_msg(must_status == 0, "%s: %s", numd_status_name(must_status), numd_error()); \
+  } while (0)
+
+static void start_daemon(void) {
+  daemon_pid = fork();
+  if (daemon_pid == 0) {
+    execl(program, program, "--socket", address, "--log-level", "warning", (char *)NULL);
+    _exit(127);
+  }
+}
+
+/* Connects, giving a daemon that was just started a moment. */
+static void connect_to(numd_options options) {
+  options.address = address;
+  options.no_start = 1;
+  int r = NUMD_EUNAVAILABLE;
+  for (int i = 0; i < 100 && (r = numd_connect(&options, &conn)) == NUMD_EUNAVAILABLE; i++)
+    usleep(20000);
+  MUST(r);
+}
+
+static void setup(void) {
+  const char *build = getenv("NUMD_BUILD");
+  snprintf(program, sizeof(program), "%s/numd", build ? build : "build");
+  snprintf(address, sizeof(address), "/tmp/numd-test-client-%d.sock", getpid());
+  start_daemon();
+  connect_to((numd_options){0});
+}
+
+static void teardown(void) {
+  numd_conn_unref(conn);
+  kill(daemon_pid, SIGTERM);
+  waitpid(daemon_pid, NULL, 0);
+  unlink(address);
+}
+
+static numd_array *doubles(int64_t n, double first, double step) {
+  numd_array *a;
+  MUST(numd_array_empty(conn, NUMD_FLOAT64, 1, &n, &a));
+  for (int64_t i = 0; i < n; i++)
+    ((double *)a->data)[i] = first + step * (double)i;
+  return a;
+}
+
+static numd_plan *plan_of(numd_op op, int n_in, int64_t n, int as_result) {
+  numd_program *p = numd_program_new();
+  int in[2];
+  numd_plan *plan;
+  for (int i = 0; i < n_in; i++)
+    in[i] = numd_program_input(p, NUMD_FLOAT64, 1, &n, NULL);
+  int v = numd_program_op(p, op, in, NULL);
+  if (as_result)
+    ck_assert_int_eq(numd_program_result(p, v), 0);
+  else
+    ck_assert_int_eq(numd_program_output(p, v, NUMD_DTYPE_NONE, -1, NULL, NULL), 0);
+  MUST(numd_prepare(conn, p, &plan));
+  numd_program_free(p);
+  return plan;
+}
+
+START_TEST(one_operation_at_a_time) {
+  numd_array *a = doubles(1000, 0, 1), *b = doubles(1000, 1, 2), *sum = NULL;
+  const numd_arg args[] = {{.array = a}, {.array = b}};
+  MUST(numd_apply(conn, NUMD_OP_ADD, NULL, 2, args, &sum, NULL));
+  for (int i = 0; i < 1000; i++)
+    ck_assert_double_eq(((double *)sum->data)[i], 1 + 3.0 * i);
+  numd_scalar total;
+  MUST(numd_apply(conn, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = sum}}, NULL, &total));
+  ck_assert_int_eq(total.dtype, NUMD_FLOAT64);
+  ck_assert_double_eq(total.f, 1000 + 3.0 * 499500);
+  const numd_arg scaled[] = {{.array = sum}, {.scalar = {.dtype = NUMD_INT64, .i = 10}}};
+  MUST(numd_apply(conn, NUMD_OP_MULTIPLY, NULL, 2, scaled, &sum, NULL)); /* in place */
+  ck_assert_double_eq(((double *)sum->data)[7], 220);
+  numd_array_unref(a);
+  numd_array_unref(b);
+  numd_array_unref(sum);
+}
+END_TEST
+
+START_TEST(mistakes_are_named) {
+  numd_array *a = doubles(3, 0, 1), *b = doubles(4, 0, 1), *out = NULL;
+  const numd_arg args[] = {{.array = a}, {.array = b}};
+  ck_assert_int_eq(numd_apply(conn, NUMD_OP_ADD, NULL, 2, args, &out, NULL), NUMD_ESHAPE);
+  ck_assert_ptr_nonnull(strstr(numd_error(), "(3,) and (4,) do not broadcast"));
+  ck_assert_ptr_null(out);
+  ck_assert_int_eq(numd_apply(conn, NUMD_OP_ADD, NULL, 1, args, &out, NULL), NUMD_EINVAL);
+  ck_assert_int_eq(numd_apply(conn, (numd_op)63, NULL, 1, args, &out, NULL), NUMD_EOP);
+  int64_t far = 1000;
+  ck_assert_int_eq(numd_array_view(a, 0, NUMD_FLOAT64, 1, &far, NULL, &out), NUMD_EBOUNDS);
+  ck_assert_int_eq(numd_array_view(a, 1, NUMD_FLOAT64, 0, NULL, NULL, &out), NUMD_EALIGN);
+  numd_segment *s;
+  ck_assert_int_eq(numd_segment_attach(conn, "/numd-no-such-object", &s), NUMD_EACCESS);
+  ck_assert_int_eq(numd_segment_attach_fd(conn, 0, &s), NUMD_EDESCRIPTOR);
+  numd_array_unref(a);
+  numd_array_unref(b);
+}
+END_TEST
+
+/* More bindings than a slot holds: the rest goes through the spill area. */
+START_TEST(many_bindings) {
+  enum { N_IN = 40 };
+  const int64_t n = 100;
+  numd_program *p = numd_program_new();
+  numd_arg args[N_IN + 1];
+  numd_plan *plan;
+  int v = -1;
+  for (int i = 0; i < N_IN; i++) {
+    ck_assert_int_eq(numd_program_input(p, NUMD_FLOAT64, 1, &n, NULL), i);
+    args[i] = (numd_arg){.array = doubles(n, i, 1)};
+  }
+  for (int i = 1; i < N_IN; i++)
+    v = numd_program_op(p, NUMD_OP_ADD, (int[]){i == 1 ? 0 : v, i}, NULL);
+  numd_program_output(p, v, NUMD_DTYPE_NONE, -1, NULL, NULL);
+  MUST(numd_prepare(conn, p, &plan));
+  numd_program_free(p);
+  args[N_IN] = (numd_arg){.array = doubles(n, 0, 0)};
+  MUST(numd_plan_call(plan, N_IN + 1, args, NULL, NUMD_FOREVER));
+  for (int i = 0; i < n; i++)
+    ck_assert_double_eq(((double *)args[N_IN].array->data)[i], N_IN * (N_IN - 1) / 2 + N_IN * i);
+  for (int i = 0; i <= N_IN; i++)
+    numd_array_unref(args[i].array);
+  numd_plan_unref(plan);
+}
+END_TEST
+
+/* More calls in flight than the ring has slots, waited for in the opposite order. */
+START_TEST(many_calls_in_flight) {
+  enum { N = 1000 };
+  static numd_ticket tickets[N];
+  numd_array *a = doubles(50, 1, 0);
+  numd_plan *plan = plan_of(NUMD_OP_SUM, 1, 50, 1);
+  numd_scalar result;
+  for (int i = 0; i < N; i++)
+    MUST(numd_plan_submit(plan, 1, (numd_arg[]){{.array = a}}, &tickets[i]));
+  for (int i = N - 1; i >= 0; i--) {
+    MUST(numd_wait(&tickets[i], NUMD_FOREVER, &result));
+    ck_assert_double_eq(result.f, 50);
+  }
+  ck_assert_int_eq(numd_wait(&tickets[0], NUMD_FOREVER, &result), NUMD_EINVAL);
+  numd_plan_unref(plan);
+  numd_array_unref(a);
+}
+END_TEST
+
+static void *thread_main(void *arg) {
+  double first = *(int *)arg;
+  numd_array *a = doubles(100, first, 1), *b = doubles(100, 0, 1), *out = NULL;
+  for (int i = 0; i < 2000; i++) {
+    const numd_arg args[] = {{.array = a}, {.array = b}};
+    MUST(numd_apply(conn, i % 2 ? NUMD_OP_ADD : NUMD_OP_SUBTRACT, NULL, 2, args, &out, NULL));
+    ck_assert_double_eq(((double *)out->data)[99], i % 2 ? first + 198 : first);
+  }
+  numd_array_unref(a);
+  numd_array_unref(b);
+  numd_array_unref(out);
+  return NULL;
+}
+
+START_TEST(threads_have_channels_of_their_own) {
+  pthread_t threads[8];
+  int numbers[8];
+  for (int round = 0; round < 2; round++) { /* the second round finds the channels of the first */
+    for (int i = 0; i < 8; i++) {
+      numbers[i] = i;
+      ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_main, &numbers[i]), 0);
+    }
+    for (int i = 0; i < 8; i++)
+      pthread_join(threads[i], NULL);
+  }
+}
+END_TEST
+
+static void *wait_main(void *arg) {
+  static numd_scalar result;
+  MUST(numd_wait(arg, NUMD_FOREVER, &result));
+  return &result;
+}
+
+START_TEST(any_thread_may_wait) {
+  numd_array *a = doubles(1000000, 1, 0);
+  numd_plan *plan = plan_of(NUMD_OP_SUM, 1, 1000000, 1);
+  numd_ticket ticket;
+  pthread_t thread;
+  void *result;
+  MUST(numd_plan_submit(plan, 1, (numd_arg[]){{.array = a}}, &ticket));
+  ck_assert_int_eq(pthread_create(&thread, NULL, wait_main, &ticket), 0);
+  pthread_join(thread, &result);
+  ck_assert_double_eq(((numd_scalar *)result)->f, 1e6);
+  numd_plan_unref(plan);
+  numd_array_unref(a);
+}
+END_TEST
+
+START_TEST(a_child_goes_on_with_what_it_inherited) {
+  numd_array *a = doubles(100, 0, 1), *out = doubles(100, 0, 0);
+  numd_plan *plan = plan_of(NUMD_OP_NEGATIVE, 1, 100, 0);
+  const numd_arg args[] = {{.array = a}, {.array = out}};
+  MUST(numd_plan_call(plan, 2, args, NULL, NUMD_FOREVER));
+  pid_t child = fork();
+  if (child == 0) {
+    ((double *)a->data)[5] = 55;
+    int r = numd_plan_call(plan, 2, args, NULL, NUMD_FOREVER); /* a session of its own, the same memory */
+    numd_array *fresh = NULL;                                  /* and memory of its own */
+    r = r ? r : numd_apply(conn, NUMD_OP_ADD, NULL, 2, args, &fresh, NULL);
+    _exit(r || ((double *)fresh->data)[5] != 0);
+  }
+  int status;
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+  ck_assert_double_eq(((double *)out->data)[5], -55);
+  numd_array *mine = doubles(100, 7, 0); /* not where the child's is */
+  MUST(numd_plan_call(plan, 2, args, NULL, NUMD_FOREVER));
+  ck_assert_double_eq(((double *)mine->data)[5], 7);
+  numd_array_unref(mine);
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_plan_unref(plan);
+}
+END_TEST
+
+START_TEST(a_time_limit_ends_a_long_call) {
+  const int64_t shape[] = {3000, 3000};
+  numd_array *a, *out;
+  numd_plan *plan;
+  MUST(numd_array_zeros(conn, NUMD_INT64, 2, shape, &a));
+  MUST(numd_array_zeros(conn, NUMD_INT64, 2, shape, &out));
+  numd_program *p = numd_program_new();
+  numd_program_input(p, NUMD_INT64, 2, shape, NULL);
+  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1, NULL,
+                      NULL);
+  MUST(numd_prepare(conn, p, &plan));
+  numd_program_free(p);
+  const numd_arg args[] = {{.array = a}, {.array = out}};
+  ck_assert_int_eq(numd_plan_call(plan, 2, args, NULL, 1000000), NUMD_ETIMEOUT);
+  numd_ticket first, second;
+  MUST(numd_plan_submit(plan, 2, args, &first));
+  MUST(numd_plan_submit(plan, 2, args, &second)); /* cancelled while it waits in the ring */
+  ck_assert_int_eq(numd_wait(&second, 0, NULL), NUMD_ETIMEOUT);
+  MUST(numd_cancel(&second));
+  MUST(numd_cancel(&first));
+  ck_assert_int_eq(numd_wait(&first, NUMD_FOREVER, NULL), NUMD_ECANCELLED);
+  ck_assert_int_eq(numd_wait(&second, NUMD_FOREVER, NULL), NUMD_ECANCELLED);
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_plan_unref(plan);
+}
+END_TEST
+
+START_TEST(the_socket_is_a_complete_way_in) {
+  numd_conn_unref(conn);
+  connect_to((numd_options){.door = NUMD_DOOR_SOCKET});
+  numd_array *a = doubles(1000, 0, 1);
+  numd_plan *plan = plan_of(NUMD_OP_SUM, 1, 1000, 1);
+  numd_scalar result;
+  MUST(numd_plan_call(plan, 1, (numd_arg[]){{.array = a}}, &result, NUMD_FOREVER));
+  ck_assert_double_eq(result.f, 499500);
+  numd_ticket ticket;
+  MUST(numd_plan_submit(plan, 1, (numd_arg[]){{.array = a}}, &ticket));
+  MUST(numd_wait(&ticket, NUMD_FOREVER, &result));
+  ck_assert_double_eq(result.f, 499500);
+  numd_plan_unref(plan);
+  numd_array_unref(a);
+}
+END_TEST
+
+START_TEST(the_daemons_death_loses_no_data) {
+  numd_array *a = doubles(100, 3, 0), *out = doubles(100, 0, 0);
+  numd_plan *plan = plan_of(NUMD_OP_NEGATIVE, 1, 100, 0);
+  const numd_arg args[] = {{.array = a}, {.array = out}};
+  MUST(numd_plan_call(plan, 2, args, NULL, NUMD_FOREVER));
+  kill(daemon_pid, SIGKILL);
+  waitpid(daemon_pid, NULL, 0);
+  usleep(200000);
+  int r = numd_plan_call(plan, 2, args, NULL, 5000000000);
+  ck_assert_msg(r == NUMD_EDISCONNECTED || r == NUMD_EUNAVAILABLE, "status %d: %s", r, numd_error());
+  start_daemon();
+  ((double *)out->data)[7] = 0;
+  for (int i = 0; i < 100 && (r = numd_plan_call(plan, 2, args, NULL, 5000000000)); i++)
+    usleep(20000);
+  MUST(r);
+  ck_assert_double_eq(((double *)out->data)[7], -3);
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_plan_unref(plan);
+}
+END_TEST
+
+START_TEST(a_handle_reaches_another_process) {
+  numd_array *a = doubles(100, 2, 1);
+  numd_handle handle;
+  int ends[2], status;
+  ck_assert_int_eq(pipe(ends), 0);
+  pid_t child = fork(); /* before the export: the child learns of the memory by its handle alone */
+  if (child == 0) {
+    numd_conn *own;
+    numd_array *there;
+    numd_scalar sum;
+    if (read(ends[0], &handle, sizeof(handle)) != sizeof(handle))
+      _exit(1);
+    if (numd_connect(&(numd_options){.address = address, .no_start = 1}, &own) ||
+        numd_array_import(own, &handle, &there) ||
+        numd_apply(own, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = there}}, NULL, &sum) || sum.f != 5150)
+      _exit(2);
+    ((double *)there->data)[0] = -1;
+    _exit(0);
+  }
+  MUST(numd_array_export(a, &handle));
+  ck_assert_int_eq(write(ends[1], &handle, sizeof(handle)), sizeof(handle));
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+  ck_assert_double_eq(((double *)a->data)[0], -1);
+  handle.token[3] ^= 1;
+  numd_array *none;
+  numd_conn *other = NULL;
+  MUST(numd_connect(&(numd_options){.address = address, .no_start = 1}, &other));
+  ck_assert_int_eq(numd_array_import(other, &handle, &none), NUMD_ESEGMENT);
+  numd_conn_unref(other);
+  numd_array_unref(a);
+  close(ends[0]);
+  close(ends[1]);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("client");
+  TCase *t = tcase_create("client");
+  tcase_add_checked_fixture(t, setup, teardown);
+  tcase_set_timeout(t, 60);
+  tcase_add_test(t, one_operation_at_a_time);
+  tcase_add_test(t, mistakes_are_named);
+  tcase_add_test(t, many_bindings);
+  tcase_add_test(t, many_calls_in_flight);
+  tcase_add_test(t, threads_have_channels_of_their_own);
+  tcase_add_test(t, any_thread_may_wait);
+  tcase_add_test(t, a_child_goes_on_with_what_it_inherited);
+  tcase_add_test(t, a_time_limit_ends_a_long_call);
+  tcase_add_test(t, the_socket_is_a_complete_way_in);
+  tcase_add_test(t, the_daemons_death_loses_no_data);
+  tcase_add_test(t, a_handle_reaches_another_process);
+  suite_add_tcase(suite, t);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}

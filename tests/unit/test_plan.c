@@ -1,0 +1,191 @@
+/* Plans without a daemon: what programs compile to, what is refused and how, and that outputs may
+ * overlap inputs. Numeric results against NumPy are tests/python's business. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/exec.h"
+#include "server/plan_impl.h"
+
+static struct program *program;
+static struct errtext err;
+
+static void setup(void) {
+  kernels_init(NULL);
+  program = calloc(1, sizeof(*program));
+  err.text[0] = 0;
+}
+
+static void teardown(void) {
+  free(program);
+}
+
+static uint16_t input(uint8_t dtype, int ndim, const int64_t shape[]) {
+  struct operand *o = &program->operands[program->n_operands];
+  o->kind = OPERAND_ARRAY;
+  o->layout.dtype = dtype;
+  o->layout.ndim = (uint8_t)ndim;
+  memcpy(o->layout.shape, shape, sizeof(int64_t) * (size_t)ndim);
+  ck_assert_int_eq(layout_set_c_order(&o->layout), 0);
+  return program->n_operands++;
+}
+
+static uint16_t op(uint8_t code, uint16_t a, uint16_t b) {
+  struct op *o = &program->ops[program->n_ops++];
+  *o = (struct op){
+      .code = code, .n_in = op_rows[code].n_in, .dtype = NUMD_DTYPE_NONE, .axes = ALL_AXES, .in = {a, b, 0}};
+  return (uint16_t)(program->n_operands + program->n_ops - 1);
+}
+
+static void output(uint16_t value, uint8_t kind) {
+  program->outputs[program->n_outputs++] =
+      (struct output){.value = value, .kind = kind, .open_dtype = true, .open_shape = true};
+}
+
+static struct plan *compile(void) {
+  struct plan *plan = NULL;
+  int r = plan_compile(program, &plan, &err);
+  ck_assert_msg(r == 0, "status %d: %s", r, err.text);
+  return plan;
+}
+
+static const int64_t thousand[] = {1000};
+
+START_TEST(an_expression_is_one_step) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand), b = input(NUMD_FLOAT64, 1, thousand);
+  uint16_t left = op(NUMD_OP_ADD, op(NUMD_OP_MULTIPLY, a, b), op(NUMD_OP_SQRT, a, 0));
+  output(op(NUMD_OP_SUBTRACT, left, op(NUMD_OP_EXP, b, 0)), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->n_steps, 1);
+  ck_assert_uint_eq(p->steps[0]->n_instructions, 5);
+  ck_assert_uint_eq(p->steps[0]->n_registers, 2);
+  ck_assert_uint_eq(p->steps[0]->n_memories, 3);
+  ck_assert_int_eq(p->scratch_bytes, 0);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(a_reduction_ends_its_group_and_needs_no_memory) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand), b = input(NUMD_FLOAT64, 1, thousand);
+  output(op(NUMD_OP_SUM, op(NUMD_OP_MULTIPLY, a, b), 0), OUTPUT_RESULT);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->n_steps, 1);
+  ck_assert_int_eq(p->steps[0]->kind, STEP_REDUCE_INNER);
+  ck_assert_int_eq(p->result_dtype, NUMD_FLOAT64);
+  ck_assert_int_eq(p->scratch_bytes, 0);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(what_no_output_needs_is_left_out) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand);
+  op(NUMD_OP_EXP, a, 0);
+  output(op(NUMD_OP_NEGATIVE, a, 0), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->steps[0]->n_instructions, 1);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(contiguous_dimensions_become_one_loop) {
+  const int64_t shape[] = {4, 5, 6};
+  uint16_t a = input(NUMD_FLOAT64, 3, shape);
+  output(op(NUMD_OP_NEGATIVE, a, 0), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_int_eq(p->steps[0]->ndim, 1);
+  ck_assert_int_eq(p->steps[0]->shape[0], 120);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(shapes_that_do_not_broadcast_are_named) {
+  const int64_t three[] = {3};
+  output(op(NUMD_OP_ADD, input(NUMD_FLOAT64, 1, thousand), 1), OUTPUT_ARRAY);
+  program->ops[0].in[1] = input(NUMD_FLOAT64, 1, three);
+  program->outputs[0].value = 2;
+  struct plan *p = NULL;
+  ck_assert_int_eq(plan_compile(program, &p, &err), NUMD_ESHAPE);
+  ck_assert_str_eq(err.text, "add: shapes (1000,) and (3,) do not broadcast");
+}
+END_TEST
+
+START_TEST(a_dtype_without_a_loop_is_named) {
+  uint16_t a = input(NUMD_BOOL, 1, thousand);
+  output(op(NUMD_OP_NEGATIVE, a, 0), OUTPUT_ARRAY);
+  struct plan *p = NULL;
+  ck_assert_int_eq(plan_compile(program, &p, &err), NUMD_EDTYPE);
+  ck_assert_str_eq(err.text, "negative: not defined for bool");
+}
+END_TEST
+
+START_TEST(a_cast_that_loses_is_refused) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand);
+  output(op(NUMD_OP_NEGATIVE, a, 0), OUTPUT_ARRAY);
+  program->outputs[0].open_dtype = false;
+  program->outputs[0].layout.dtype = NUMD_INT64;
+  struct plan *p = NULL;
+  ck_assert_int_eq(plan_compile(program, &p, &err), NUMD_ECAST);
+  ck_assert_str_eq(err.text, "outputs[0]: cannot cast from float64 to int64");
+}
+END_TEST
+
+START_TEST(an_input_may_be_the_output_unless_it_is_read_later) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand);
+  uint16_t first = op(NUMD_OP_NEGATIVE, a, 0);
+  output(first, OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->exact_ok[1], 1);
+  plan_free(p);
+  output(op(NUMD_OP_ADD, a, first), OUTPUT_ARRAY); /* reads a once more */
+  p = compile();
+  ck_assert_uint_eq(p->exact_ok[1], 0);
+  ck_assert_uint_eq(p->exact_ok[2], 1);
+  plan_free(p);
+}
+END_TEST
+
+/* Sums of every length around the sizes at which blocks, levels and chunks begin. */
+START_TEST(sums_of_awkward_lengths_are_exact) {
+  static const int64_t lengths[] = {1,    2,     15,    16,     17,     4095,   4096,
+                                    4097, 65535, 65537, 262144, 262145, 1100003};
+  static const atomic_ullong never;
+  int64_t n = lengths[_i];
+  double *data = malloc((size_t)n * 8), result = 0;
+  for (int64_t i = 0; i < n; i++)
+    data[i] = (double)(i % 1000);
+  double want = (double)(n / 1000 * 499500 + (n % 1000) * (n % 1000 - 1) / 2);
+  output(op(NUMD_OP_SUM, input(NUMD_FLOAT64, 1, &n), 0), OUTPUT_RESULT);
+  struct plan *p = compile();
+  char *scratch = malloc((size_t)p->scratch_bytes + 64);
+  struct call call = {.plan = p, .cancel = (const _Atomic uint64_t *)&never, .call_id = 1};
+  call.bases[0] = (char *)data;
+  call.bases[BASE_SCRATCH] = scratch;
+  call.bases[BASE_RESULT] = (char *)&result;
+  ck_assert_int_eq(exec_run(&call), 0);
+  ck_assert_double_eq(result, want);
+  plan_free(p);
+  free(scratch);
+  free(data);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("plan");
+  TCase *t = tcase_create("plan");
+  tcase_add_checked_fixture(t, setup, teardown);
+  tcase_add_test(t, an_expression_is_one_step);
+  tcase_add_test(t, a_reduction_ends_its_group_and_needs_no_memory);
+  tcase_add_test(t, what_no_output_needs_is_left_out);
+  tcase_add_test(t, contiguous_dimensions_become_one_loop);
+  tcase_add_test(t, shapes_that_do_not_broadcast_are_named);
+  tcase_add_test(t, a_dtype_without_a_loop_is_named);
+  tcase_add_test(t, a_cast_that_loses_is_refused);
+  tcase_add_test(t, an_input_may_be_the_output_unless_it_is_read_later);
+  tcase_add_loop_test(t, sums_of_awkward_lengths_are_exact, 0, 13);
+  suite_add_tcase(suite, t);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}

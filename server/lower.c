@@ -333,7 +333,7 @@ static int lower_reduce(struct lowering *l, const struct op *op, uint32_t *out) 
   if ((r = reduce_dtypes(l, op, in.dtype, &acc, &result)) ||
       (r = reduced_shape(l, op, &in, &axes, &kept, &count)))
     return r;
-  char identity[MAX_ITEM_BYTES];
+  _Alignas(8) char identity[MAX_ITEM_BYTES];
   int64_t size;
   if (count == 0 && !kernel_reduce_identity(code, acc, identity) && layout_size(&kept, &size) == 0 &&
       size > 0)

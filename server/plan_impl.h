@@ -115,7 +115,7 @@ struct reduction {
   int64_t source_stride;
   uint8_t acc_bytes;
   uint8_t identity_bytes; /* 0: none */
-  char identity[MAX_ITEM_BYTES];
+  _Alignas(8) char identity[MAX_ITEM_BYTES];
   uint16_t target;  /* memory, with stride 0 along reduced loops */
   int64_t partials; /* offset of partial results in scratch */
 };

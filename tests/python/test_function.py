@@ -305,12 +305,13 @@ def test_waiting_lets_other_threads_run():
 
     thread = threading.Thread(target=count)
     thread.start()
-    before = ticks
-    f(x)
-    after = ticks
-    running = False
-    thread.join()
-    assert after - before >= 3
+    try:
+        before = ticks
+        f(x)
+        assert ticks - before >= 3
+    finally:
+        running = False
+        thread.join()
 
 
 def test_signals_interrupt_a_wait():

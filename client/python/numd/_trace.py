@@ -28,8 +28,19 @@ def trace(function, args):
     is_tuple = isinstance(traced, (tuple, list))
     outputs = graph.outputs(traced if is_tuple else (traced,))
     no_dims = tuple(output.shape == () for output in outputs)
-    numbers = tuple(output._number for output in outputs)
-    return tuple(graph.nodes), tuple(graph.captured), numbers, no_dims, is_tuple
+    nodes, numbers = leaves_first(graph.nodes)
+    return nodes, tuple(graph.captured), tuple(numbers[o._number] for o in outputs), no_dims, is_tuple
+
+
+def leaves_first(nodes):
+    """The nodes in the order that a program wants, and the new number of each old one."""
+    order = sorted(range(len(nodes)), key=lambda i: nodes[i][0] == "op")
+    numbers = {old: new for new, old in enumerate(order)}
+
+    def renumbered(node):
+        return node[:2] + (tuple(numbers[i] for i in node[2]),) + node[3:] if node[0] == "op" else node
+
+    return tuple(renumbered(nodes[i]) for i in order), numbers
 
 
 def where_called():

@@ -169,7 +169,8 @@ static PyObject *object_name(PyObject *object, int *fd) {
   *fd = -1;
   if (PyUnicode_Check(object))
     return Py_NewRef(object);
-  if (!PyLong_Check(object) && !PyObject_HasAttrString(object, "fileno"))
+  if (!PyLong_Check(object) && PyObject_HasAttrString(object, "name") &&
+      !PyObject_HasAttrString(object, "fileno"))
     return PyObject_GetAttrString(object, "name"); /* multiprocessing.shared_memory.SharedMemory */
   *fd = PyObject_AsFileDescriptor(object);
   return NULL;

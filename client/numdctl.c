@@ -1,0 +1,238 @@
+/* numdctl: asks a running daemon how it is, and tells what operations there are. It never starts one. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/numd.h"
+
+#define PING_NS 5000000000
+
+static const char usage[] =
+    "Usage: numdctl [--socket=PATH] COMMAND\n"
+    "\n"
+    "  ping              how long the daemon takes to answer\n"
+    "  status [--json]   sessions, segments, plans, calls and cores\n"
+    "  ops               the operations: classes, types, accuracy\n"
+    "\n"
+    "  --socket=PATH     the daemon's socket; otherwise $NUMD_SOCKET, else the user's default\n"
+    "  --help, --version\n";
+
+static int fail(const char *what) {
+  fprintf(stderr, "numdctl: %s: %s\n", what, numd_error());
+  return 1;
+}
+
+/* Looking things up in JSON text that the library made: well-formed, strings without quotes in them. Each
+ * function takes where a value begins; NULL stays NULL. */
+
+static const char *skip_space(const char *p) {
+  return p + strspn(p, " ,:\n");
+}
+
+/* One past the value. */
+static const char *skip_value(const char *p) {
+  int depth = 0;
+  do {
+    if (*p == '"')
+      p = strchr(p + 1, '"');
+    depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
+    p++;
+  } while (depth > 0 || (*p != ',' && *p != '}' && *p != ']' && *p != '\0' && *p != ':'));
+  return p;
+}
+
+static const char *member(const char *object, const char *key) {
+  size_t len = strlen(key);
+  if (!object || *object != '{')
+    return NULL;
+  for (const char *p = skip_space(object + 1); *p == '"';) {
+    const char *value = skip_space(skip_value(p));
+    if (strncmp(p + 1, key, len) == 0 && p[len + 1] == '"')
+      return value;
+    p = skip_space(skip_value(value));
+  }
+  return NULL;
+}
+
+/* The first element of an array, or the one after another; NULL at the end. */
+static const char *first(const char *array) {
+  const char *p = array && *array == '[' ? skip_space(array + 1) : NULL;
+  return p && *p != ']' ? p : NULL;
+}
+static const char *next(const char *element) {
+  const char *p = skip_space(skip_value(element));
+  return *p != ']' && *p != '\0' ? p : NULL;
+}
+
+static uint64_t number(const char *object, const char *key) {
+  const char *value = member(object, key);
+  return value ? strtoull(value, NULL, 10) : 0;
+}
+
+static void print_text(const char *object, const char *key) {
+  const char *value = member(object, key);
+  if (value && *value == '"')
+    printf("%.*s", (int)strcspn(value + 1, "\""), value + 1);
+}
+
+static void print_bytes(uint64_t bytes) {
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double n = (double)bytes;
+  int i = 0;
+  for (; n >= 1024 && i < 4; i++)
+    n /= 1024;
+  printf("%8.*f %-3s", i > 0, n, units[i]);
+}
+
+/* "2 of 2 cores free", or who holds the others. */
+static void print_owners(const char *list, const char *what) {
+  int n = 0, n_free = 0;
+  for (const char *p = first(list); p; p = next(p), n++)
+    n_free += *p == 'n';
+  printf("%d of %d %s free", n_free, n, what);
+  if (n_free < n)
+    printf(", held by");
+  for (const char *p = first(list); p; p = next(p))
+    if (*p != 'n')
+      printf(" %" PRIu64, (uint64_t)strtoull(p, NULL, 10));
+  printf("\n");
+}
+
+static void print_session(const char *s) {
+  printf("%8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %12" PRIu64 " %12" PRIu64 " %8" PRIu64 " %6" PRIu64
+         " %8" PRIu64 " ",
+         number(s, "pid"), number(s, "client_pid"), number(s, "uid"), number(s, "calls_ring"),
+         number(s, "calls_socket"), number(s, "errors"), number(s, "plans"), number(s, "channels"));
+  printf("%8" PRIu64 " ", number(s, "segments"));
+  print_bytes(number(s, "segment_bytes"));
+  printf("\n");
+}
+
+static void print_status(const char *json, const char *address) {
+  const char *daemon = member(json, "daemon"), *sessions = member(json, "sessions");
+  uint64_t seconds = number(daemon, "uptime_ns") / 1000000000;
+  printf("numd ");
+  print_text(daemon, "version");
+  printf(", process %" PRIu64 ", at %s, up %" PRIu64 ":%02d:%02d\n", number(daemon, "pid"), address,
+         seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60));
+  print_owners(member(json, "core_owners"), "cores");
+  print_owners(member(json, "spin_owners"), "spin tokens");
+  printf("%" PRIu64 " sessions so far, %" PRIu64 " workers lost, %" PRIu64 " spare\n\n",
+         number(daemon, "sessions_total"), number(daemon, "workers_lost"), number(daemon, "spares"));
+  printf("%8s %8s %6s %12s %12s %8s %6s %8s %8s %12s\n", "worker", "client", "uid", "ring calls",
+         "socket calls", "errors", "plans", "channels", "segments", "bytes");
+  for (const char *s = first(sessions); s; s = next(s))
+    print_session(s);
+}
+
+static int run_status(numd_conn *conn, int json) {
+  char *text = NULL;
+  if (numd_stats(conn, &text) != NUMD_OK)
+    return fail("status");
+  if (json)
+    printf("%s\n", text);
+  else
+    print_status(text, numd_conn_address(conn));
+  free(text);
+  return 0;
+}
+
+static int run_ping(numd_conn *conn) {
+  struct timespec before, after;
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  if (numd_ping(conn, PING_NS) != NUMD_OK)
+    return fail("ping");
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  double us = (double)(after.tv_sec - before.tv_sec) * 1e6 + (double)(after.tv_nsec - before.tv_nsec) / 1e3;
+  printf("%s answers in %.0f us\n", numd_conn_address(conn), us);
+  return 0;
+}
+
+/* What the words of protocol/op.h mean in a table. */
+#define CLASS_MAP "map"
+#define CLASS_REDUCE "reduce"
+#define CLASS_PRODUCT "product"
+#define TYPES_ANY "any -> same"
+#define TYPES_NUMBER "number -> same"
+#define TYPES_FLOAT "any -> float"
+#define TYPES_COMPARE "any -> bool"
+#define TYPES_SELECT "bool, any -> any"
+#define TYPES_ASTYPE "any -> as asked"
+#define TYPES_SUM "any -> int64, float"
+#define TYPES_LOGICAL "any -> bool"
+#define TYPES_MEAN "any -> float"
+
+static int run_ops(void) {
+  static const struct {
+    const char *name, *class, *types, *doc;
+    int inputs;
+    double ulp;
+  } rows[] = {
+#define X(number, NAME, name, class, inputs, typing, ulp, doc) \
+  {#name, CLASS_##class, TYPES_##typing, doc, inputs, ulp},
+      NUMD_OP_LIST(X)
+#undef X
+  };
+  printf("%-14s %-8s %6s  %-19s %5s  %s\n", "operation", "class", "inputs", "types", "ULP", "");
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    char ulp[16] = "-";
+    if (rows[i].ulp > 0)
+      snprintf(ulp, sizeof(ulp), "%g", rows[i].ulp);
+    printf("%-14s %-8s %6d  %-19s %5s  %s\n", rows[i].name, rows[i].class, rows[i].inputs, rows[i].types, ulp,
+           rows[i].doc);
+  }
+  printf("\ndtypes:");
+#define X(number, NAME, name, ctype, kind, npchar) printf(" " #name);
+  NUMD_DTYPE_LIST(X)
+#undef X
+  printf("\n");
+  return 0;
+}
+
+static int misuse(const char *what) {
+  fprintf(stderr, "numdctl: %s\n%s", what, usage);
+  return 2;
+}
+
+static int run_connected(const char *command, const char *address, int json) {
+  numd_options options = {.address = address, .no_start = 1};
+  numd_conn *conn;
+  if (numd_connect(&options, &conn) != NUMD_OK)
+    return fail(command);
+  int code = strcmp(command, "ping") == 0 ? run_ping(conn) : run_status(conn, json);
+  numd_conn_unref(conn);
+  return code;
+}
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+  const char *address = NULL;
+  int code, json = 0;
+  while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    if (code == 's')
+      address = optarg;
+    else if (code == 'j')
+      json = 1;
+    else if (code == 'h')
+      return fputs(usage, stdout) < 0;
+    else if (code == 'v')
+      return printf("numdctl %s\n", NUMD_VERSION) < 0;
+    else
+      return 2;
+  }
+  if (optind + 1 != argc)
+    return misuse("one command is wanted");
+  const char *command = argv[optind];
+  if (strcmp(command, "ops") == 0)
+    return run_ops();
+  if (strcmp(command, "ping") == 0 || strcmp(command, "status") == 0)
+    return run_connected(command, address, json);
+  return misuse("unknown command");
+}

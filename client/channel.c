@@ -86,7 +86,7 @@ static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
 static void sweep(numd_conn *conn) {
   for (int i = 0; i < conn->n_channels;) {
     struct channel *ch = conn->channels[i];
-    if (ch->epoch != conn->epoch && ch->n_flying == 0 && !ch->done) {
+    if (ch->epoch != conn->epoch && ch->n_flying == 0 && ch->single_state == FLIGHT_NONE && !ch->done) {
       channel_free(ch);
       conn->channels[i] = conn->channels[--conn->n_channels];
     } else {
@@ -159,7 +159,7 @@ void channel_free(struct channel *ch) {
   free(ch);
 }
 
-/* ---- Flights ---- */
+/* ---- Calls in flight ---- */
 
 static void lock(struct channel *ch) {
   while (atomic_flag_test_and_set_explicit(&ch->lock, memory_order_acquire)) {
@@ -184,6 +184,10 @@ static void harvest(struct channel *ch, struct flight *f) {
   atomic_fetch_sub_explicit(&ch->n_flying, 1, memory_order_relaxed);
 }
 
+static int lost_in_flight(void) {
+  return error_set(NUMD_EDISCONNECTED, "the daemon or its worker ended while the call was in flight");
+}
+
 static int lose(struct channel *ch, struct flight *f) {
   lock(ch);
   if (f->state == FLIGHT_FLYING) {
@@ -191,7 +195,7 @@ static int lose(struct channel *ch, struct flight *f) {
     atomic_fetch_sub_explicit(&ch->n_flying, 1, memory_order_relaxed);
   }
   unlock(ch);
-  return error_set(NUMD_EDISCONNECTED, "the daemon or its worker ended while the call was in flight");
+  return lost_in_flight();
 }
 
 /* Makes the slot of the next call free: the call that had it is done and its answer put aside. */
@@ -223,18 +227,10 @@ static int clear_slot(struct channel *ch, struct flight *f) {
   return 0;
 }
 
-int channel_submit(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[], uint64_t *number) {
-  uint64_t call = ch->next;
-  struct flight *f = &ch->flights[call % CHANNEL_SLOTS];
-  struct slot *slot = channel_slot(ch->memory, call);
-  int r = 0, i = 0;
-  if (f->state != FLIGHT_NONE && (r = clear_slot(ch, f)))
-    return r;
-  lock(ch);
-  *f = (struct flight){.number = call, .state = FLIGHT_FLYING};
-  unlock(ch);
-  atomic_fetch_add_explicit(&ch->n_flying, 1, memory_order_relaxed);
-  ch->next = call + 1;
+/* Fills a slot and hands it over. */
+static inline void publish(struct channel *ch, struct slot *slot, uint64_t *spill, uint32_t plan_id, int n,
+                           const uint64_t bindings[], uint32_t seq) {
+  int i = 0;
   slot->plan = plan_id;
   slot->n_bindings = (uint16_t)n;
   slot->flags = 0;
@@ -244,11 +240,40 @@ int channel_submit(struct channel *ch, uint32_t plan_id, int n, const uint64_t b
   for (; i < n && i < SLOT_INLINE; i++)
     slot->more_bindings[i - 3] = bindings[i];
   for (; i < n; i++)
-    ch->memory->spill[call % CHANNEL_SLOTS][i - SLOT_INLINE] = bindings[i];
+    spill[i - SLOT_INLINE] = bindings[i];
   wake_publish_cpu(&ch->waiter);
-  atomic_store_explicit(&slot->seq, channel_seq_submitted(call), memory_order_release);
+  atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer(&ch->waiter);
+}
+
+static int submit_to_ring(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[],
+                          uint64_t *number) {
+  uint64_t call = ch->next;
+  struct flight *f = &ch->flights[call % CHANNEL_SLOTS];
+  int r;
+  if (f->state != FLIGHT_NONE && (r = clear_slot(ch, f)))
+    return r;
+  lock(ch);
+  *f = (struct flight){.number = call, .state = FLIGHT_FLYING};
+  unlock(ch);
+  atomic_fetch_add_explicit(&ch->n_flying, 1, memory_order_relaxed);
+  ch->next = call + 1;
+  publish(ch, channel_slot(ch->memory, call), ch->memory->spill[call % CHANNEL_SLOTS], plan_id, n, bindings,
+          channel_seq_submitted(call));
   *number = call;
+  return 0;
+}
+
+/* A call that finds nothing in flight takes the single slot, which needs no bookkeeping. */
+int channel_submit(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[], uint64_t *number) {
+  if (atomic_load_explicit(&ch->single_state, memory_order_acquire) != FLIGHT_NONE ||
+      atomic_load_explicit(&ch->n_flying, memory_order_relaxed) != 0)
+    return submit_to_ring(ch, plan_id, n, bindings, number);
+  uint64_t call = ch->next_single++;
+  atomic_store_explicit(&ch->single_state, FLIGHT_FLYING, memory_order_relaxed);
+  *number = SINGLE_CALL | call;
+  publish(ch, &ch->memory->single, ch->memory->single_spill, plan_id, n, bindings,
+          single_seq_submitted(call));
   return 0;
 }
 
@@ -291,33 +316,62 @@ static int answer(const struct flight *f, uint64_t *result) {
 }
 
 /* One look or sleep, at most a slice long. */
-static void wait_a_while(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t deadline) {
-  struct slot *slot = channel_slot(ch->memory, number);
+static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
+                         int64_t deadline) {
   bool owner = last.channel == ch;
   for (int i = 0; !owner && i < n_mine; i++)
     owner = mine[i].channel == ch;
   if (owner) {
-    wake_wait_client(&ch->waiter, &slot->seq, channel_seq_done(number), spin_ns, deadline);
+    wake_wait_client(&ch->waiter, seq, done, spin_ns, deadline);
     return;
   }
   struct timespec pause = {.tv_nsec = 50000};
   nanosleep(&pause, NULL);
 }
 
+/* Waits until *seq == done. 0, ETIMEOUT or EDISCONNECTED. */
+static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
+                    int64_t timeout_ns) {
+  int64_t deadline = timeout_ns == NUMD_FOREVER ? INT64_MAX : clock_deadline(timeout_ns);
+  while (!wake_is(seq, done)) {
+    if (deadline != INT64_MAX && clock_now_ns() >= deadline)
+      return error_set(NUMD_ETIMEOUT, "the call is not done within the time limit");
+    wait_a_while(ch, seq, done, spin_ns, deadline);
+    /* Not done after a slice: the end of file on the socket is the sign of death. */
+    if (!wake_is(seq, done) && conn_is_dead(ch->conn) && !wake_is(seq, done))
+      return NUMD_EDISCONNECTED;
+  }
+  return 0;
+}
+
+static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64_t timeout_ns,
+                       uint64_t *result) {
+  struct slot *slot = &ch->memory->single;
+  if (ch->next_single != call + 1 ||
+      atomic_load_explicit(&ch->single_state, memory_order_relaxed) != FLIGHT_FLYING)
+    return error_set(NUMD_EINVAL, "this ticket was finished before");
+  int r = wait_for(ch, &slot->seq, single_seq_done(call), spin_ns, timeout_ns);
+  if (r == NUMD_ETIMEOUT)
+    return r;
+  struct flight f = {.status = slot->status, .detail = slot->detail};
+  memcpy(&f.result, slot->result, sizeof(f.result));
+  atomic_store_explicit(&ch->single_state, FLIGHT_NONE, memory_order_release);
+  return r ? lost_in_flight() : answer(&f, result);
+}
+
 int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t timeout_ns, uint64_t *result) {
   struct flight f;
-  int64_t deadline = timeout_ns == NUMD_FOREVER ? INT64_MAX : clock_deadline(timeout_ns);
+  if (number & SINGLE_CALL)
+    return wait_single(ch, number & ~SINGLE_CALL, spin_ns, timeout_ns, result);
   for (;;) {
     int found = take(ch, number, &f);
     if (found == 1)
       return answer(&f, result);
     if (found < 0)
       return error_set(NUMD_EINVAL, "this ticket was finished before");
-    if (deadline != INT64_MAX && clock_now_ns() >= deadline)
-      return error_set(NUMD_ETIMEOUT, "the call is not done within the time limit");
-    wait_a_while(ch, number, spin_ns, deadline);
-    /* Not done after a slice: the end of file on the socket is the sign of death. */
-    if (!is_done(ch, number) && conn_is_dead(ch->conn) && !is_done(ch, number))
-      return lose(ch, &ch->flights[number % CHANNEL_SLOTS]);
+    int r =
+        wait_for(ch, &channel_slot(ch->memory, number)->seq, channel_seq_done(number), spin_ns, timeout_ns);
+    if (r)
+      return r == NUMD_ETIMEOUT ? r : lose(ch, &ch->flights[number % CHANNEL_SLOTS]);
   }
 }

@@ -146,8 +146,10 @@ struct channel {
   struct channel_memory *memory;
   struct waiter waiter;
   atomic_flag lock; /* flights; held for moments only */
-  uint64_t next;    /* number of the next call */
-  atomic_int n_flying;
+  uint64_t next;    /* number of the next call of the ring */
+  uint64_t next_single;
+  _Atomic uint8_t single_state; /* enum flight_state of the single slot's call: NONE or FLYING */
+  atomic_int n_flying;          /* in the ring */
   struct flight flights[CHANNEL_SLOTS];
   struct flight *done; /* overtaken by later calls */
   struct channel *next_free;

@@ -311,7 +311,8 @@ numd_plan *numd_plan_ref(numd_plan *plan) {
 /* A plan may still be named by calls in the rings, so its id is given up only when nothing flies. */
 void plan_release_dead(numd_conn *conn) {
   for (int i = 0; i < conn->n_channels; i++)
-    if (conn->channels[i]->epoch == conn->epoch && conn->channels[i]->n_flying > 0)
+    if (conn->channels[i]->epoch == conn->epoch &&
+        (conn->channels[i]->n_flying > 0 || conn->channels[i]->single_state != FLIGHT_NONE))
       return;
   while (conn->dead_plans) {
     numd_plan *plan = conn->dead_plans;

@@ -50,9 +50,8 @@ static uint64_t load_once(const uint64_t *word) {
   return *(const volatile uint64_t *)word;
 }
 
-/* Copies call `number` out of its slot. A status that refuses it, or 0. */
-static int take_request(const struct served *c, uint64_t number, struct request *r) {
-  const struct slot *slot = channel_slot(c->memory, number);
+/* Copies a call out of its slot. A status that refuses it, or 0. */
+static int take_request(const struct slot *slot, const uint64_t *spill, struct request *r) {
   r->plan_id = *(const volatile uint32_t *)&slot->plan;
   r->n_bindings = *(const volatile uint16_t *)&slot->n_bindings;
   if (*(const volatile uint16_t *)&slot->flags != 0 || *(const volatile uint32_t *)&slot->reserved != 0 ||
@@ -64,16 +63,16 @@ static int take_request(const struct served *c, uint64_t number, struct request 
   for (; i < n && i < SLOT_INLINE; i++)
     r->bindings[i] = load_once(&slot->more_bindings[i - 3]);
   for (; i < n; i++)
-    r->bindings[i] = load_once(&c->memory->spill[number % CHANNEL_SLOTS][i - SLOT_INLINE]);
+    r->bindings[i] = load_once(&spill[i - SLOT_INLINE]);
   return 0;
 }
 
-static void give_completion(struct served *c, uint64_t number, const struct completion *done) {
-  struct slot *slot = channel_slot(c->memory, number);
+static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
+                            const struct completion *done) {
   slot->status = done->status;
   slot->detail = done->detail;
   memcpy(slot->result, done->result, sizeof(slot->result));
-  atomic_store_explicit(&slot->seq, channel_seq_done(number), memory_order_release);
+  atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer(&c->waiter);
 }
 
@@ -88,25 +87,43 @@ static bool is_cancelled(struct served *c, uint64_t number) {
   return atomic_load_explicit(&c->cancelled[number % CHANNEL_SLOTS], memory_order_relaxed) == number + 1;
 }
 
-static void *serve(void *arg) {
-  struct served *c = arg;
+/* Runs one call and answers it. `id` is what a cancellation names it by. */
+static void run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id, bool cancelled,
+                     uint32_t seq_done) {
   struct request request;
   struct completion done;
-  wake_init_worker(&c->waiter, c->memory, c->policy, take_token, give_token, c->session);
-  for (uint64_t number = 0;; number++) {
-    if (!wake_wait_worker(&c->waiter, &channel_slot(c->memory, number)->seq, channel_seq_submitted(number),
-                          &c->stop))
+  int status = take_request(slot, spill, &request);
+  c->runner->call_id = id;
+  if (status == 0 && cancelled)
+    status = NUMD_ECANCELLED;
+  if (status)
+    done = (struct completion){.status = status, .detail = NO_DETAIL};
+  else
+    session_run(c->session, c->runner, &request, &done);
+  give_completion(c, slot, seq_done, &done);
+  count_call(c, &done);
+}
+
+static void *serve(void *arg) {
+  struct served *c = arg;
+  struct channel_memory *m = c->memory;
+  uint64_t number = 0, single = 0;
+  wake_init_worker(&c->waiter, m, c->policy, take_token, give_token, c->session);
+  for (;;) {
+    struct slot *slot = channel_slot(m, number);
+    const struct watch watch = {.seq = {&m->single.seq, &slot->seq},
+                                .want = {single_seq_submitted(single), channel_seq_submitted(number)}};
+    int which = wake_wait_worker(&c->waiter, &watch, &c->stop);
+    if (which < 0)
       break;
-    int status = take_request(c, number, &request);
-    c->runner->call_id = number + 1;
-    if (status == 0 && is_cancelled(c, number))
-      status = NUMD_ECANCELLED;
-    if (status)
-      done = (struct completion){.status = status, .detail = NO_DETAIL};
-    else
-      session_run(c->session, c->runner, &request, &done);
-    give_completion(c, number, &done);
-    count_call(c, &done);
+    if (which == 0) {
+      run_call(c, &m->single, m->single_spill, (SINGLE_CALL | single) + 1, false, single_seq_done(single));
+      single++;
+    } else {
+      run_call(c, slot, m->spill[number % CHANNEL_SLOTS], number + 1, is_cancelled(c, number),
+               channel_seq_done(number));
+      number++;
+    }
   }
   wake_deinit_worker(&c->waiter);
   return NULL;
@@ -192,7 +209,8 @@ int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct e
     return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
   struct served *c = d->channels[id];
   /* Whether it waits in the ring or is at work: a call is named by its number in both places. */
-  atomic_store_explicit(&c->cancelled[number % CHANNEL_SLOTS], number + 1, memory_order_relaxed);
+  if (!(number & SINGLE_CALL))
+    atomic_store_explicit(&c->cancelled[number % CHANNEL_SLOTS], number + 1, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, number + 1, memory_order_relaxed);
   return 0;
 }

@@ -5,6 +5,11 @@
  * it, 2 * lap + 2 (which is 2 * (lap + 1)) that it is done and the client's again. Both sides count k in
  * private memory.
  *
+ * Beside the ring there is a single slot, for a call that is submitted while no other is in flight; it
+ * counts its own calls, each a lap. It comes before anything in the ring. It is the same cache line every
+ * time, which is what makes it quicker: a line that both cores hold changes hands in half the time of one
+ * that has to be fetched.
+ *
  * Order of memory. The client writes a slot's request fields, then stores seq with release; the worker
  * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
  * stores its `parked` = 1, then a full fence, then looks at seq once more; the other side stores seq,
@@ -63,8 +68,10 @@ struct channel_memory {
   uint8_t pad[96];
   struct channel_side client, worker;
   struct channel_sem client_sem, worker_sem;
+  struct slot single;
   struct slot slots[CHANNEL_SLOTS];
   uint64_t spill[CHANNEL_SLOTS][SLOT_SPILL];
+  uint64_t single_spill[SLOT_SPILL];
 };
 
 _Static_assert(sizeof(struct slot) == 128, "a slot is two cache lines");
@@ -78,11 +85,11 @@ _Static_assert(offsetof(struct slot, more_bindings) == 64, "layout");
 _Static_assert(sizeof(struct channel_side) == 128, "a side has its own lines");
 _Static_assert(sizeof(struct channel_sem) == 128, "a semaphore has its own lines");
 _Static_assert(offsetof(struct channel_memory, client) == 128, "layout");
-_Static_assert(offsetof(struct channel_memory, slots) == 640, "layout");
+_Static_assert(offsetof(struct channel_memory, single) == 640, "layout");
 
 /* Changes whenever a size or offset above does; both sides compare it. */
 #define CHANNEL_SIGNATURE \
-  ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x10u))
+  ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x11u))
 
 /* Worker: makes and maps a channel's memory, a memfd sealed against any change of size. -errno. */
 int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd);
@@ -90,6 +97,16 @@ int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd);
 int channel_map(int fd, struct channel_memory **out);
 void channel_unmap(struct channel_memory *channel);
 
+/* In the number by which a call is cancelled: that it is one of the single slot. */
+#define SINGLE_CALL ((uint64_t)1 << 63)
+
+/* The seq of call `call` of the single slot, and of the ring. */
+static inline uint32_t single_seq_submitted(uint64_t call) {
+  return (uint32_t)call * 2 + 1;
+}
+static inline uint32_t single_seq_done(uint64_t call) {
+  return (uint32_t)call * 2 + 2;
+}
 static inline uint32_t channel_seq_submitted(uint64_t call) {
   return (uint32_t)(call / CHANNEL_SLOTS) * 2 + 1;
 }

@@ -6,7 +6,7 @@
 
 #include "shared/clock.h"
 
-#define LOOKS_A_TURN 64 /* looks at the word between two looks at the clock */
+#define LOOKS_A_TURN 64 /* looks at the words between two looks at the clock */
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -16,34 +16,52 @@ static inline void relax(void) {
 #endif
 }
 
-/* The pause instruction takes up to 140 cycles, as long as the whole hot call: it comes only after a
- * first burst of plain looks. */
-static bool spin(_Atomic uint32_t *seq, uint32_t want, int64_t budget_ns) {
-  for (int i = 0; i < 4 * LOOKS_A_TURN; i++)
-    if (wake_is(seq, want))
-      return true;
-  for (int64_t end = clock_now_ns() + budget_ns; clock_now_ns() < end;)
-    for (int i = 0; i < LOOKS_A_TURN; i++) {
-      if (wake_is(seq, want))
-        return true;
-      if (i % 8 == 0)
-        relax();
-    }
-  return false;
+/* Which of the words is there: 0 or 1, or -1. The first comes first: what was stored before the second is
+ * seen, even if it came between the two looks. */
+static inline int look(const struct watch *watch) {
+  if (wake_is(watch->seq[0], watch->want[0]))
+    return 0;
+  if (!wake_is(watch->seq[1], watch->want[1]))
+    return -1;
+  return wake_is(watch->seq[0], watch->want[0]) ? 0 : 1;
 }
 
-/* Sleeps on the semaphore until *seq == want is seen, the deadline, or a stale post. */
-static bool park(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t deadline) {
+static bool shares_core(struct waiter *w) {
+  wake_publish_cpu(w);
+  return atomic_load_explicit(&w->peer->cpu, memory_order_relaxed) == w->cpu;
+}
+
+/* Should the scheduler put both sides on one core, whoever spins keeps the other from running: it yields. */
+static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns) {
+  int found;
+  for (int64_t end = 0;;) {
+    for (int i = 0; i < LOOKS_A_TURN; i++) {
+      if ((found = look(watch)) >= 0)
+        return found;
+      relax();
+    }
+    int64_t now = clock_now_ns();
+    if (end == 0)
+      end = now + budget_ns;
+    if (now >= end)
+      return -1;
+    if (shares_core(w))
+      sched_yield();
+  }
+}
+
+/* Sleeps on the semaphore until a word is there, the deadline, or a stale post. */
+static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
   atomic_store_explicit(&w->me->parked, 1, memory_order_relaxed);
   atomic_thread_fence(memory_order_seq_cst);
-  bool there = wake_is(seq, want);
-  if (!there) {
+  int found = look(watch);
+  if (found < 0) {
     struct timespec t = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
     (void)sem_clockwait(w->my_sem, CLOCK_MONOTONIC, &t);
-    there = wake_is(seq, want);
+    found = look(watch);
   }
   atomic_store_explicit(&w->me->parked, 0, memory_order_relaxed);
-  return there;
+  return found;
 }
 
 static void init(struct waiter *w, struct channel_side *me, struct channel_side *peer,
@@ -129,56 +147,58 @@ static void learn(struct waiter *w, int64_t gap_ns) {
     shift_to_spin(w);
 }
 
-bool wake_wait_worker(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, const atomic_int *stop) {
-  if (wake_is(seq, want))
-    return true;
-  int64_t since = 0;
-  if (w->gear == GEAR_SPIN) {
-    if (spin(seq, want, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS))
-      return true;
+int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
+  int found = look(watch);
+  if (found >= 0)
+    return found;
+  bool spun = w->gear == GEAR_SPIN;
+  if (spun) {
+    if ((found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS)) >= 0)
+      return found;
     shift_down(w);
-    since = -WAKE_SPIN_FIXED_NS; /* what follows is no quick call */
   }
-  since += clock_now_ns();
+  int64_t since = clock_now_ns();
   if (w->policy != WAIT_SLEEP)
     pin_to_peer(w);
   while (!atomic_load_explicit(stop, memory_order_relaxed)) {
-    if (park(w, seq, want, clock_deadline(10 * (int64_t)WAKE_SLICE_NS))) {
-      learn(w, clock_now_ns() - since);
-      return true;
+    if ((found = park(w, watch, clock_deadline(10 * (int64_t)WAKE_SLICE_NS))) >= 0) {
+      /* A gap that began with a fruitless spin was no quick one. */
+      learn(w, spun ? WAKE_SPIN_MAX_NS : clock_now_ns() - since);
+      return found;
     }
   }
-  return false;
+  return -1;
 }
 
 /* ---- The client ---- */
 
 /* Sleeps on the worker's core, so that each of the two wakes the other without an interrupt. */
-static bool park_handed_off(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t deadline) {
+static int park_handed_off(struct waiter *w, const struct watch *watch, int64_t deadline) {
   cpu_set_t mine, peers;
   uint32_t cpu = atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
   if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(mine), &mine) != 0 || !CPU_ISSET(cpu, &mine))
-    return park(w, seq, want, deadline);
+    return park(w, watch, deadline);
   CPU_ZERO(&peers);
   CPU_SET(cpu, &peers);
   bool moved = CPU_COUNT(&mine) > 1 && sched_setaffinity(0, sizeof(peers), &peers) == 0;
-  bool there = park(w, seq, want, deadline);
+  int found = park(w, watch, deadline);
   if (moved)
     sched_setaffinity(0, sizeof(mine), &mine);
-  return there;
+  return found;
 }
 
 bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t spin_ns,
                       int64_t deadline) {
+  const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
   if (wake_is(seq, want))
     return true;
   enum gear gear = (enum gear)atomic_load_explicit(&w->peer->gear, memory_order_relaxed);
   if (gear == GEAR_SPIN && spin_ns > 0) {
-    if (spin(seq, want, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns))
+    if (spin(w, &watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns) >= 0)
       return true;
   }
   int64_t now = clock_now_ns();
   if (deadline > now + WAKE_SLICE_NS)
     deadline = now + WAKE_SLICE_NS;
-  return gear == GEAR_HANDOFF ? park_handed_off(w, seq, want, deadline) : park(w, seq, want, deadline);
+  return (gear == GEAR_HANDOFF ? park_handed_off(w, &watch, deadline) : park(w, &watch, deadline)) >= 0;
 }

@@ -70,8 +70,14 @@ static inline bool wake_is(_Atomic uint32_t *seq, uint32_t want) {
   return atomic_load_explicit(seq, memory_order_acquire) == want;
 }
 
-/* Worker: waits until *seq == want, or *stop. False if stopped. */
-bool wake_wait_worker(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, const atomic_int *stop);
+/* Two words that a worker watches at once: the single slot and the next slot of the ring. */
+struct watch {
+  _Atomic uint32_t *seq[2];
+  uint32_t want[2];
+};
+
+/* Worker: waits until one of the two words is what is wanted, or *stop. Which one: 0 or 1; -1 if stopped. */
+int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
 /* Client: waits until *seq == want, for one slice at most and not past the deadline (monotonic ns). spin_ns:
  * how long a spin can be worth it for this call; 0 sleeps at once. Returns whether *seq == want. */

@@ -5,6 +5,7 @@ Used by the tests; it also shows how little a client in another language needs.
 
 import array
 import os
+import re
 import socket
 import subprocess
 import time
@@ -150,6 +151,11 @@ class Daemon:
     def log(self):
         with open(self.log_path) as f:
             return f.read()
+
+    def complaints(self):
+        """Lines that no healthy daemon writes: workers that failed or were ended (but for SIGKILL), sanitizers."""
+        bad = re.compile(r"ended with code [^0]|ended by signal (?!9 )|: error: |Sanitizer|runtime error")
+        return [line for line in self.log().splitlines() if bad.search(line)]
 
     def children(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:

@@ -4,15 +4,26 @@ code 0, holds the descriptors that it held before, and left nothing in /dev/shm.
 import os
 import pathlib
 import sys
+import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from clients import Bystander  # noqa: E402
 from stranger import Daemon, eventually  # noqa: E402
 
 
 def shared_names():
     return set(os.listdir("/dev/shm"))
+
+
+def settled_fds(daemon):
+    """How many descriptors the daemon holds, once that does not change any more."""
+    seen = [-1]
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:
+        seen.append(daemon.n_fds())
+        time.sleep(0.005)
+    return seen[-1]
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +33,7 @@ def module_daemon(tmp_path_factory):
     assert eventually(lambda: len(d.children()) == 2)
     yield d
     assert d.stop() == 0, d.log()
+    assert d.complaints() == []
     assert eventually(lambda: shared_names() <= before), shared_names() - before
 
 
@@ -29,8 +41,16 @@ def module_daemon(tmp_path_factory):
 def daemon(module_daemon):
     d = module_daemon
     assert eventually(lambda: len(d.children()) == 2), d.log()
-    before = d.n_fds()
+    before = settled_fds(d)
     yield d
     assert d.process.poll() is None, d.log()
     assert eventually(lambda: len(d.children()) == 2), d.log()
     assert eventually(lambda: d.n_fds() == before), os.listdir(f"/proc/{d.pid}/fd")
+
+
+@pytest.fixture
+def bystander(daemon):
+    b = Bystander(daemon)
+    yield b
+    b.check()
+    b.close()

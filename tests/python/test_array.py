@@ -109,9 +109,10 @@ def test_repr():
 
 # ---- Views
 
+LIMIT = st.one_of(st.none(), st.integers(-9, 9))
 INDEX = st.one_of(
     st.integers(-4, 3),
-    st.builds(slice, *[st.one_of(st.none(), st.integers(-9, 9))] * 2, st.sampled_from([None, 1, 2, -1, -2, 3, -5])),
+    st.builds(slice, LIMIT, LIMIT, st.sampled_from([None, 1, 2, -1, -2, 3, -5])),
     st.just(Ellipsis),
     st.none(),
 )
@@ -226,9 +227,11 @@ def test_one_element_as_a_python_scalar(dtype):
 
 def test_several_elements_are_no_scalar():
     _, ours = make()
-    for convert, error in [(bool, ValueError), (int, TypeError), (float, TypeError), (operator.index, TypeError)]:
-        with pytest.raises(error):
+    for convert in [int, float, operator.index]:
+        with pytest.raises(TypeError):
             convert(ours)
+    with pytest.raises(ValueError):
+        bool(ours)
     assert [10, 20, 30][numd.asarray(2)] == 30
     with pytest.raises(TypeError):
         operator.index(numd.asarray(2.0))
@@ -358,9 +361,10 @@ def test_session():
     session.close()
 
 
-@pytest.mark.parametrize("options", [{"door": "socket"}, {"wait": "sleep"}, {"wait": "handoff"}, {"wait": "spin"}])
-def test_doors_and_gears_compute_the_same(options):
-    with numd.connect(start=False, **options) as session:
+@pytest.mark.parametrize("door", ["ring", "socket"])
+@pytest.mark.parametrize("wait", ["auto", "sleep", "handoff", "spin"])
+def test_doors_and_gears_compute_the_same(door, wait):
+    with numd.connect(start=False, door=door, wait=wait) as session:
         ours = numd.asarray(np.arange(100.0), session=session)
         for _ in range(20):
             ours += 1

@@ -125,12 +125,14 @@ def test_scalar_arguments_are_not_compiled_in():
 def test_numpy_functions_and_methods_in_the_body():
     @numd.function
     def mixed(x, m):
-        y = np.where(x > 2, np.sqrt(x), np.abs(-x))
-        return np.sum(y, axis=-1), y.max(axis=0, keepdims=True), np.maximum(y, 1.5).astype("float32"), y @ m, 2 - y
+        return body(x, m)
 
-    y = np.where(A > 2, np.sqrt(A), np.abs(-A))
-    wanted = np.sum(y, axis=-1), y.max(axis=0, keepdims=True), np.maximum(y, 1.5).astype("float32"), y @ A.T, 2 - y
-    for got, expected in zip(mixed(numd.asarray(A), numd.asarray(A).T), wanted):
+    def body(x, m):
+        y = np.where(x > 2, np.sqrt(x), np.abs(-x))
+        highest = y.max(axis=0, keepdims=True)
+        return np.sum(y, axis=-1), highest, np.maximum(y, 1.5).astype("float32"), y @ m, 2 - y
+
+    for got, expected in zip(mixed(numd.asarray(A), numd.asarray(A).T), body(A, A.T)):
         assert got.dtype == expected.dtype
         np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-6)
 
@@ -177,7 +179,14 @@ def branching(x):
 
 @pytest.mark.parametrize(
     "body",
-    [branching, lambda x: float(x), lambda x: x[0], lambda x: [y for y in x], lambda x: np.asarray(x), lambda x: [1][x]],
+    [
+        branching,
+        lambda x: float(x),
+        lambda x: x[0],
+        lambda x: [y for y in x],
+        lambda x: np.asarray(x),
+        lambda x: [1][x],
+    ],
 )
 def test_what_depends_on_values_is_refused_with_its_line(body):
     with pytest.raises(TypeError, match=r"test_function\.py, line \d+"):
@@ -340,11 +349,12 @@ def test_eight_threads():
         try:
             array = np.random.default_rng(seed).uniform(1, 2, 64)
             a, b, out = numd.asarray(array), numd.asarray(array[::-1].copy()), numd.empty(64)
+            wanted = array * array[::-1] + np.sqrt(array) - np.exp(-array[::-1])
             for _ in range(500):
                 numd.add(a, b, out=out)
                 assert np.array_equal(np.asarray(out), array + array[::-1])
                 assert abs(a.sum() - array.sum()) < 1e-12
-                assert np.allclose(np.asarray(fused(a, b)), array * array[::-1] + np.sqrt(array) - np.exp(-array[::-1]))
+                assert np.allclose(np.asarray(fused(a, b)), wanted)
                 assert (a[::2] * 2).tolist() == (array[::2] * 2).tolist()
         except BaseException as error:
             failures.append(error)

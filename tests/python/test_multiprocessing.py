@@ -170,6 +170,13 @@ def test_futures_stay_with_the_parent():
 
 def test_program_that_ends_at_once_leaves_nothing():
     """A process that ends in the middle of everything ends quietly."""
-    code = "import numd; f = numd.function(lambda x: x + 1); x = numd.ones(100000); f.submit(x); f.submit(x); a = x + 1"
+    code = """
+import numd
+f = numd.function(lambda x: x + 1)
+x = numd.ones(100000)
+f.submit(x)
+kept = f.submit(x)
+a = x + 1
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""

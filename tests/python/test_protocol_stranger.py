@@ -22,6 +22,7 @@ def daemon(tmp_path_factory):
     d = Daemon(tmp_path_factory.mktemp("stranger"))
     yield d
     assert d.stop() == 0, d.log()
+    assert d.complaints() == []
 
 
 @pytest.fixture

@@ -1,0 +1,202 @@
+"""Clients that send what they should not, do not read, die, or take their memory away. Nobody else notices."""
+
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import msgpack
+import pytest
+from clients import BYTES, N, attach, goodbye, memory, refused, worker_fds
+from stranger import Refused, add_program, eventually, operand, program
+
+
+def test_wrong_descriptors(daemon, bystander, tmp_path):
+    r, w = os.pipe()
+    pair = socket.socketpair()
+    read_only = memory()
+    with daemon.connect() as c:
+        before = worker_fds(c)
+        for fd, sentence in [
+            (r, "the descriptor is not a file"), (w, "the descriptor is not a file"),
+            (pair[0].fileno(), "the descriptor is not a file"),
+            (os.open("/dev/zero", os.O_RDWR), "the descriptor is not a file"),
+            (os.open("/dev/shm", os.O_RDONLY), "the descriptor is not a file"),
+            (os.eventfd(0), "the descriptor is not a file"),
+            (os.open(f"/proc/self/fd/{read_only}", os.O_RDONLY),
+             "the object is not open for both reading and writing"),
+            (os.open(f"/proc/self/fd/{read_only}", os.O_PATH), "the descriptor was opened with O_PATH"),
+            (memory(0), "the object is empty"),
+        ]:
+            refused(c, "EDESCRIPTOR", sentence, "attach", 0, {"fd": True}, fds=[fd])
+            os.close(fd)
+        assert worker_fds(c) == before
+    pair[0].detach()
+    pair[1].close()
+    os.close(read_only)
+
+
+def test_descriptor_floods(daemon, bystander):
+    fd = memory()
+    with daemon.connect() as c:  # more than one message may carry
+        c.send(b"\x94", fds=[fd] * 200)
+        goodbye(c, "ELIMIT", "more than 8 descriptors beside one message, or 16 unclaimed")
+    with daemon.connect() as c:  # a few at a time, never claimed
+        before = worker_fds(c)
+        for _ in range(4):
+            c.request("ping", fds=[fd] * 4)
+        assert worker_fds(c) == before + 16
+        c.post("ping", fds=[fd])
+        goodbye(c, "ELIMIT", "more than 8 descriptors beside one message, or 16 unclaimed")
+    with daemon.connect() as c:  # claimed in the order in which they came
+        small = memory(4096)
+        c.request("ping", fds=[fd, small])
+        assert c.request("attach", 0, {"fd": True}) == {"bytes": BYTES}
+        assert c.request("attach", 1, {"fd": True}) == {"bytes": 4096}
+        refused(c, "EDESCRIPTOR", "no descriptor came with the request", "attach", 2, {"fd": True})
+        os.close(small)
+    os.close(fd)
+
+
+def test_sockets_sent_through_themselves(daemon, bystander):
+    """A worker that kept its own client's end would never see that the client has gone."""
+    a, b = socket.socketpair()
+    with daemon.connect() as c:
+        c.request("ping", fds=[a.fileno(), b.fileno(), c.sock.fileno()])
+    a.close()
+    b.close()
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+
+
+def test_a_client_that_never_reads(daemon, bystander):
+    with daemon.connect() as c:
+        c.sock.settimeout(5)
+        stats = msgpack.packb([0, 1, "stats", []]) * 100
+        with pytest.raises(ConnectionError):
+            for _ in range(10000):
+                c.sock.sendall(stats)
+        assert eventually(lambda: "answers were not read by the client" in daemon.log())
+
+
+CLIENT = """
+import mmap, os, struct, sys
+sys.path.insert(0, {tests!r})
+from stranger import Stranger, sum_program, operand, program
+n = 1 << 20
+fd = os.memfd_create("victim", os.MFD_CLOEXEC)
+os.ftruncate(fd, 8 * n)
+print("x", flush=True)
+while True:
+    c = Stranger({path!r})
+    c.request("attach", 0, {{"fd": True}}, fds=[fd])
+    c.request("share", 0)
+    c.request("prepare", 0, program([operand("float64", n)], [["exp", [0]], ["sum", [1]]], [[2, {{"result": True}}]]))
+    c.request("open_channel", {{"wait": "auto"}})
+    for _ in range(5):
+        c.request("call", 0, [[0, 0]])
+    c.close()
+"""
+
+
+def test_clients_killed_at_any_moment(daemon, bystander):
+    rng = random.Random(int(os.environ.get("NUMD_TEST_SEED", "7")))
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    code = CLIENT.format(tests=tests, path=daemon.path)
+    for _ in range(15):
+        victim = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert victim.stdout.read(1) == b"x"
+        time.sleep(rng.random() * 0.15)
+        victim.kill()
+        victim.wait()
+        victim.stdout.close()
+        bystander.check()
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+
+
+def test_a_worker_killed(daemon, bystander):
+    with daemon.connect() as c:
+        attach(c)
+        os.kill(c.info["pid"], signal.SIGKILL)
+        with pytest.raises((EOFError, ConnectionError)):
+            while True:
+                c.request("ping")
+        assert eventually(lambda: f"worker {c.info['pid']} (session of process {os.getpid()}, user {os.getuid()}) "
+                          "was ended by signal 9 (Killed)" in daemon.log())
+    bystander.check()
+    with daemon.connect() as c:
+        assert c.request("stats")["daemon"]["workers_lost"] >= 1
+
+
+@pytest.mark.parametrize("victim", ["input", "output"])
+def test_truncation_during_a_call(daemon, bystander, victim):
+    n = 1 << 23
+    fds = [memory(8 * n), memory(8 * n)]
+    with daemon.connect() as c:
+        for i, fd in enumerate(fds):
+            c.request("attach", i, {"fd": True}, fds=[fd])
+        c.request("prepare", 0, program([operand("float64", n)], [["exp", [0]], ["sin", [1]]], [[2, {}]]))
+        pid = c.info["pid"]
+        statuses = set()
+        for fraction in (0.1, 0.5, 0.9):
+            msgid = c.post("call", 0, [[0, 0], [1, 0]])
+            time.sleep(0.003 * fraction)
+            os.ftruncate(fds[victim == "output"], int(8 * n * fraction) // 4096 * 4096)
+            try:
+                c.answer(msgid)
+            except Refused as e:
+                statuses.add((e.name, e.sentence))
+            bystander.check()
+        which = int(victim == "output")
+        assert statuses == {("ELOST", f"bindings[{which}]: segment was truncated while in use")}
+        assert c.info["pid"] in daemon.children()
+        refused(c, "ELOST", f"bindings[{which}]: segment was truncated while in use", "call", 0, [[0, 0], [1, 0]])
+        os.ftruncate(fds[which], 8 * n)
+        c.request("detach", which)
+        c.request("attach", which, {"fd": True}, fds=[fds[which]])
+        assert c.request("call", 0, [[0, 0], [1, 0]]) is None
+        os.kill(pid, 0)
+    for fd in fds:
+        os.close(fd)
+
+
+def test_a_sparse_terabyte_is_over_the_quota(daemon):
+    with daemon.connect() as c:
+        fd = memory(1 << 40)
+        with pytest.raises(Refused) as e:
+            c.request("attach", 0, {"fd": True}, fds=[fd])
+        os.close(fd)
+        if c.info["limits"]["segment_bytes"] < 1 << 40:
+            assert e.value.name == "ELIMIT"
+            assert e.value.sentence.startswith("a segment of 1099511627776 bytes: a session may hold ")
+
+
+
+
+def test_many_sessions_at_once(daemon, bystander):
+    errors = []
+
+    def work(seed):
+        rng = random.Random(seed)
+        try:
+            for _ in range(6):
+                with daemon.connect() as c:
+                    data = attach(c)
+                    value = rng.random()
+                    struct.pack_into(f"{N}d", data, 0, *[value] * N)
+                    c.request("prepare", 0, add_program(N))
+                    c.request("call", 0, [[0, 0], [0, 0], [0, 8 * N]])
+                    assert struct.unpack_from("d", data, 16 * N - 8)[0] == value + value
+        except BaseException as e:  # noqa: BLE001
+            errors.append(e)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert errors == []

@@ -222,17 +222,38 @@ static int set_up(numd_conn *conn, numd_op op, const numd_params *params, int n_
   return 0;
 }
 
-int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
-                      const numd_arg args[], numd_array **out, numd_ticket *ticket) {
+/* Hands the call over, after which the caller waits or settles. An output made here goes if that fails. */
+static int start(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
+                 numd_array **out, numd_ticket *ticket) {
   bool made = out && !*out;
-  numd_plan *plan;
+  numd_plan *plan = NULL;
   numd_arg all[4];
   uint64_t words[4];
   int r = set_up(conn, op, params, n_args, args, out, &plan, all, words);
-  if (r)
-    return r;
-  r = plan_submit_words(plan, n_args + (out != NULL), all, words, ticket);
+  if (r == 0)
+    r = plan_start_words(plan, n_args + (out != NULL), all, words, ticket);
   if (r && made) {
+    numd_array_unref(*out);
+    *out = NULL;
+  }
+  return r;
+}
+
+int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
+                      const numd_arg args[], numd_array **out, numd_ticket *ticket) {
+  int r = start(conn, op, params, n_args, args, out, ticket);
+  if (r == 0 && ticket->channel)
+    channel_settle(ticket->channel);
+  return r;
+}
+
+int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
+                   numd_array **out, numd_scalar *result, int64_t timeout_ns, numd_ticket *ticket) {
+  bool made = out && !*out;
+  int r = start(conn, op, params, n_args, args, out, ticket);
+  if (r || (r = numd_wait(ticket, timeout_ns, result)) == 0 || r == NUMD_ETIMEOUT)
+    return r;
+  if (made) {
     numd_array_unref(*out);
     *out = NULL;
   }
@@ -241,17 +262,6 @@ int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, in
 
 int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
                numd_array **out, numd_scalar *result) {
-  bool made = out && !*out;
-  numd_plan *plan;
-  numd_arg all[4];
-  uint64_t words[4];
-  int r = set_up(conn, op, params, n_args, args, out, &plan, all, words);
-  if (r)
-    return r;
-  r = plan_call_words(plan, n_args + (out != NULL), all, words, result, NUMD_FOREVER);
-  if (r && made) {
-    numd_array_unref(*out);
-    *out = NULL;
-  }
-  return r;
+  numd_ticket ticket;
+  return numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
 }

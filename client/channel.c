@@ -243,7 +243,7 @@ static inline void publish(struct channel *ch, struct slot *slot, uint64_t *spil
     spill[i - SLOT_INLINE] = bindings[i];
   wake_publish_cpu(&ch->waiter);
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
-  wake_peer(&ch->waiter);
+  wake_peer_unsettled(&ch->waiter);
 }
 
 static int submit_to_ring(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[],
@@ -260,8 +260,13 @@ static int submit_to_ring(struct channel *ch, uint32_t plan_id, int n, const uin
   ch->next = call + 1;
   publish(ch, channel_slot(ch->memory, call), ch->memory->spill[call % CHANNEL_SLOTS], plan_id, n, bindings,
           channel_seq_submitted(call));
+  wake_settle(&ch->waiter);
   *number = call;
   return 0;
+}
+
+void channel_settle(struct channel *ch) {
+  wake_settle(&ch->waiter);
 }
 
 /* A call that finds nothing in flight takes the single slot, which needs no bookkeeping. */

@@ -159,8 +159,10 @@ struct channel {
 /* The calling thread's channel, opened on its first call. */
 int channel_get(numd_conn *conn, struct channel **out);
 void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
+/* Hands a call over. The caller waits for it at once (by the owner's thread) or settles. */
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
                    uint64_t *number);
+void channel_settle(struct channel *channel);
 int channel_wait(struct channel *channel, uint64_t number, int64_t spin_ns, int64_t timeout_ns,
                  uint64_t *result);
 
@@ -198,8 +200,9 @@ int plan_enter(numd_plan *plan);
 void plan_release_dead(numd_conn *conn);
 void plan_free_dead(numd_conn *conn); /* the connection is closing */
 int plan_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_t words[MAX_BINDINGS]);
-int plan_submit_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                      numd_ticket *ticket);
+/* Hands a call over. The caller waits for it at once or settles the channel. */
+int plan_start_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
+                     numd_ticket *ticket);
 int plan_call_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
                     numd_scalar *result, int64_t timeout_ns);
 

@@ -462,8 +462,8 @@ static int submit_rpc(numd_plan *plan, int n, const numd_arg args[], const uint6
   return 0;
 }
 
-int plan_submit_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                      numd_ticket *ticket) {
+int plan_start_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
+                     numd_ticket *ticket) {
   struct channel *ch;
   int r = plan_enter(plan);
   if (r)
@@ -482,24 +482,14 @@ int plan_call_words(numd_plan *plan, int n, const numd_arg args[], const uint64_
                     numd_scalar *result, int64_t timeout_ns) {
   numd_ticket t;
   uint64_t bits;
-  int r;
-  if (plan->conn->door == NUMD_DOOR_SOCKET) {
-    if ((r = plan_enter(plan)) == 0 && (r = call_rpc(plan, n, args, words, &bits, timeout_ns)) == 0)
-      give_result(plan->result_dtype, bits, result);
+  int r = plan_start_words(plan, n, args, words, &t);
+  if (r || (r = numd_wait(&t, timeout_ns, result)) != NUMD_ETIMEOUT)
     return r;
-  }
-  if ((r = plan_submit_words(plan, n, args, words, &t)))
-    return r;
-  r = channel_wait(t.channel, t.number, plan->spin_ns, timeout_ns, &bits);
-  if (r == NUMD_ETIMEOUT) {
-    numd_cancel(&t);
-    r = channel_wait(t.channel, t.number, 0, RPC_TIMEOUT_NS, &bits);
-    if (r == NUMD_ECANCELLED)
-      r = error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled");
-  }
-  if (r == 0)
-    give_result(plan->result_dtype, bits, result);
-  return r;
+  numd_cancel(&t);
+  r = channel_wait(t.channel, t.number, 0, RPC_TIMEOUT_NS, &bits);
+  return r == NUMD_ECANCELLED
+             ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
+             : r;
 }
 
 int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
@@ -512,7 +502,20 @@ int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scal
 int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket) {
   uint64_t words[MAX_BINDINGS];
   int r = plan_words(plan, n_args, args, words);
-  return r ? r : plan_submit_words(plan, n_args, args, words, ticket);
+  if (r || (r = plan_start_words(plan, n_args, args, words, ticket)))
+    return r;
+  if (ticket->channel)
+    channel_settle(ticket->channel);
+  return 0;
+}
+
+int numd_plan_call_for(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
+                       int64_t timeout_ns, numd_ticket *ticket) {
+  uint64_t words[MAX_BINDINGS];
+  int r = plan_words(plan, n_args, args, words);
+  if (r || (r = plan_start_words(plan, n_args, args, words, ticket)))
+    return r;
+  return numd_wait(ticket, timeout_ns, result);
 }
 
 int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {

@@ -36,11 +36,11 @@ static int bind_array(struct session *session, const struct plan *p, uint32_t i,
       id < MAX_SEGMENTS ? atomic_load_explicit(&session->segments[id], memory_order_acquire) : NULL;
   if (!s)
     return NUMD_ESEGMENT;
+  const struct bound *b = &p->bounds[i];
   /* 48 bits of offset and 62 of extent: no sum here overflows. */
-  if ((int64_t)offset + p->lo[i] < 0 || (uint64_t)((int64_t)offset + p->hi[i]) > s->bytes ||
-      offset > s->bytes)
+  if ((int64_t)offset + b->lo < 0 || (uint64_t)((int64_t)offset + b->hi) > s->bytes || offset > s->bytes)
     return NUMD_EBOUNDS;
-  if (offset & p->align_mask[i])
+  if (offset & b->align_mask)
     return NUMD_EALIGN;
   run->segment[i] = s;
   run->offset[i] = offset;
@@ -63,20 +63,21 @@ static int bind_scalars(const struct plan *p, const struct request *request, str
 }
 
 static bool ranges_meet(const struct plan *p, const struct binding_run *run, uint32_t a, uint32_t b) {
-  if (run->segment[a] != run->segment[b] || p->lo[a] == p->hi[a] || p->lo[b] == p->hi[b])
+  const struct bound *p_a = &p->bounds[a], *p_b = &p->bounds[b];
+  if (run->segment[a] != run->segment[b] || p_a->lo == p_a->hi || p_b->lo == p_b->hi)
     return false;
   int64_t x = (int64_t)run->offset[a], y = (int64_t)run->offset[b];
-  return x + p->lo[a] < y + p->hi[b] && y + p->lo[b] < x + p->hi[a];
+  return x + p_a->lo < y + p_b->hi && y + p_b->lo < x + p_a->hi;
 }
 
 /* Whether output `o` overlaps something in a way that its plan is not made for. */
 static int check_overlap(const struct plan *p, const struct binding_run *run, uint32_t o, bool *redirect) {
   for (uint32_t i = 0; i < p->n_bindings; i++) {
-    if (i == o || p->binding_kinds[i] == BIND_SCALAR || !ranges_meet(p, run, o, i))
+    if (i == o || p->bounds[i].kind == BIND_SCALAR || !ranges_meet(p, run, o, i))
       continue;
-    if (p->binding_kinds[i] == BIND_OUTPUT)
+    if (p->bounds[i].kind == BIND_OUTPUT)
       return NUMD_EINVAL;
-    if (run->offset[i] != run->offset[o] || !(p->exact_ok[o] >> i & 1))
+    if (run->offset[i] != run->offset[o] || !(p->bounds[o].exact_ok >> i & 1))
       *redirect = true;
   }
   return 0;
@@ -110,7 +111,7 @@ static int run_redirected(struct runner *runner, const struct plan *p, uint64_t 
   int64_t at = align_up(p->scratch_bytes, 64), total = at;
   for (uint32_t i = 0; i < p->n_bindings; i++)
     if (mask >> i & 1)
-      total += align_up(p->hi[i] - p->lo[i], 64);
+      total += align_up(p->bounds[i].hi - p->bounds[i].lo, 64);
   char *scratch = reserve_scratch(runner, (size_t)total);
   if (!scratch)
     return NUMD_ENOMEMORY;
@@ -119,8 +120,8 @@ static int run_redirected(struct runner *runner, const struct plan *p, uint64_t 
     where[i] = run->call.bases[i];
     if (!(mask >> i & 1))
       continue;
-    run->call.bases[i] = scratch + at - p->lo[i];
-    at += align_up(p->hi[i] - p->lo[i], 64);
+    run->call.bases[i] = scratch + at - p->bounds[i].lo;
+    at += align_up(p->bounds[i].hi - p->bounds[i].lo, 64);
   }
   int status = exec_run(&run->call);
   for (uint32_t i = 0; i < p->n_bindings && status == 0; i++) {
@@ -138,11 +139,34 @@ static int bind_all(struct session *session, const struct plan *p, const struct 
   if (request->n_bindings != p->n_bindings)
     return fail(completion, NUMD_EINVAL, NO_DETAIL);
   for (uint32_t i = 0; i < p->n_bindings; i++) {
-    int r = p->binding_kinds[i] == BIND_SCALAR ? 0 : bind_array(session, p, i, request->bindings[i], run);
+    int r = p->bounds[i].kind == BIND_SCALAR ? 0 : bind_array(session, p, i, request->bindings[i], run);
     if (r)
       return fail(completion, r, i);
   }
   return bind_scalars(p, request, run, completion);
+}
+
+/* A segment that shrank while its call ran has lost data, whatever the kernel made of it. */
+static int finish(const struct plan *p, const struct binding_run *run, int status,
+                  struct completion *completion) {
+  for (uint32_t i = 0; i < p->n_bindings; i++)
+    if (p->bounds[i].kind != BIND_SCALAR &&
+        atomic_load_explicit(&run->segment[i]->lost, memory_order_relaxed))
+      return fail(completion, NUMD_ELOST, i);
+  return fail(completion, status, NO_DETAIL);
+}
+
+static int run_one_kernel(const struct plan *p, const struct binding_run *run,
+                          struct completion *completion) {
+  const struct one_kernel *one = &p->one;
+  char *ptr[4];
+  if (one->reduce) {
+    one->reduce(one->n, run->call.bases[one->binding[0]], one->stride[0], (char *)completion->result);
+    return 0;
+  }
+  for (int a = 0; a < one->n_args; a++)
+    ptr[a] = run->call.bases[one->binding[a]];
+  return one->fn(one->n, ptr, one->stride) ? NUMD_EDOMAIN : 0;
 }
 
 static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
@@ -159,6 +183,8 @@ static int run_plan(struct session *session, struct runner *runner, const struct
       return fail(completion, status, o);
     redirect |= (uint64_t)apart << o;
   }
+  if (!redirect && p->one.n)
+    return finish(p, &run, run_one_kernel(p, &run, completion), completion);
   run.call.plan = p;
   run.call.cancel = &runner->cancel;
   run.call.call_id = runner->call_id;
@@ -176,11 +202,7 @@ static int run_plan(struct session *session, struct runner *runner, const struct
     status = exec_run(&run.call);
   }
   trim_scratch(runner);
-  for (uint32_t i = 0; i < p->n_bindings; i++)
-    if (p->binding_kinds[i] != BIND_SCALAR &&
-        atomic_load_explicit(&run.segment[i]->lost, memory_order_relaxed))
-      return fail(completion, NUMD_ELOST, i);
-  return fail(completion, status, NO_DETAIL);
+  return finish(p, &run, status, completion);
 }
 
 void session_run(struct session *session, struct runner *runner, const struct request *request,

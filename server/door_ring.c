@@ -73,7 +73,7 @@ static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
   slot->detail = done->detail;
   memcpy(slot->result, done->result, sizeof(slot->result));
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
-  wake_peer(&c->waiter);
+  wake_peer_unsettled(&c->waiter);
 }
 
 static void count_call(struct served *c, const struct completion *done) {

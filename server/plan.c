@@ -475,15 +475,16 @@ static int set_bindings(struct making *m, struct errtext *err) {
   struct plan *p = m->plan;
   const struct lowered *low = &m->low;
   p->n_bindings = low->n_bindings;
-  memcpy(p->binding_kinds, low->binding_kinds, sizeof(p->binding_kinds));
   for (uint32_t i = 0; i < low->n_bindings; i++) {
     const struct layout *l = &low->bindings[i];
     uint8_t align = dtype_rows[l->dtype].align;
-    p->align_mask[i] = (uint8_t)(align - 1);
-    p->scalar_dtypes[i] = l->dtype;
+    struct bound *b = &p->bounds[i];
+    b->kind = low->binding_kinds[i];
+    b->align_mask = (uint8_t)(align - 1);
+    b->scalar_dtype = l->dtype;
     if (low->binding_kinds[i] == BIND_SCALAR)
       continue;
-    if (layout_extent(l, &p->lo[i], &p->hi[i]) < 0)
+    if (layout_extent(l, &b->lo, &b->hi) < 0)
       return errtext_set(err, NUMD_EBOUNDS, "binding %u: its shape and strides overflow", i);
     for (int d = 0; d < l->ndim; d++)
       if (l->shape[d] > 1 && l->strides[d] % align != 0)
@@ -492,7 +493,7 @@ static int set_bindings(struct making *m, struct errtext *err) {
     if (low->binding_kinds[i] != BIND_OUTPUT)
       continue;
     p->outputs_mask |= 1ull << i;
-    p->exact_ok[i] = exact_mask(m, i);
+    b->exact_ok = exact_mask(m, i);
     if (!(p->copy_back[i] = copy_back_step(l, (uint16_t)i)))
       return -ENOMEM;
   }
@@ -517,6 +518,37 @@ static int set_outputs(struct making *m) {
   memcpy(p->scalars, low->scalars, sizeof(low->scalars[0]) * low->n_scalars);
   memcpy(p->constants, low->constants, low->constants_used);
   return 0;
+}
+
+/* Whether memory i of the step is a binding itself; notes it as argument a. */
+static bool is_bound(const struct step *s, uint16_t i, struct one_kernel *one, int a) {
+  const struct place *place = &s->memories[i].place;
+  one->binding[a] = (uint8_t)place->base;
+  return i < s->n_memories && place->base < MAX_BINDINGS;
+}
+
+static void note_one_kernel(struct plan *p) {
+  const struct step *s = p->n_steps == 1 ? p->steps[0] : NULL;
+  struct one_kernel one = {.n = s ? s->shape[0] : 0};
+  if (!s || s->empty || s->ndim != 1 || s->n_units != 1 || s->n_instructions + s->n_reductions != 1)
+    return;
+  if (s->kind == STEP_MAP) {
+    const struct instruction *in = &s->instructions[0];
+    one.n_args = in->n_args;
+    for (int a = 0; a < in->n_args; a++) {
+      one.stride[a] = in->stride[a];
+      if (!is_bound(s, in->arg[a], &one, a))
+        return;
+    }
+    one.fn = in->fn;
+  } else if (s->kind == STEP_REDUCE_INNER) {
+    const struct reduction *r = &s->reductions[0];
+    one.stride[0] = r->source_stride;
+    if (!is_bound(s, r->source, &one, 0) || s->memories[r->target].place.base != BASE_RESULT)
+      return;
+    one.reduce = r->fn;
+  }
+  p->one = one;
 }
 
 /* ---- The whole ---- */
@@ -549,6 +581,7 @@ int plan_compile(const struct program *program, struct plan **out, struct errtex
   find_uses(m);
   if ((r = build_steps(m)) || (r = set_bindings(m, err)) || (r = set_outputs(m)))
     goto out;
+  note_one_kernel(m->plan);
   if (!(m->plan->text = plan_text(m->plan, &m->low, m->group))) {
     r = -ENOMEM;
     goto out;
@@ -618,7 +651,7 @@ uint32_t plan_n_bindings(const struct plan *p) {
 }
 
 int plan_scalar_dtype(const struct plan *p, uint32_t i) {
-  return p->binding_kinds[i] == BIND_SCALAR ? p->scalar_dtypes[i] : -1;
+  return p->bounds[i].kind == BIND_SCALAR ? p->bounds[i].scalar_dtype : -1;
 }
 
 int plan_result_dtype(const struct plan *p) {

@@ -149,19 +149,35 @@ struct step {
   int64_t task_scratch; /* bytes */
 };
 
+/* What a call's binding is checked against. */
+struct bound {
+  int64_t lo, hi; /* bytes touched, relative to the binding */
+  uint8_t kind;   /* enum binding_kind */
+  uint8_t align_mask;
+  uint8_t scalar_dtype;
+  uint64_t exact_ok; /* outputs: inputs that may be the very same array */
+};
+
+/* A plan that is one kernel over arrays that are bound, in one block: the smallest and most frequent
+ * calls. fn is NULL for any other. */
+struct one_kernel {
+  kernel_map_fn fn;
+  kernel_reduce_fn reduce; /* or this, into the result */
+  int64_t n;
+  int64_t stride[4];
+  uint8_t n_args, binding[4];
+};
+
 struct plan {
   uint32_t n_bindings;
-  uint8_t binding_kinds[MAX_BINDINGS];
-  uint8_t scalar_dtypes[MAX_BINDINGS];
-  int64_t lo[MAX_BINDINGS], hi[MAX_BINDINGS]; /* bytes touched, relative to the binding */
-  uint8_t align_mask[MAX_BINDINGS];
-  uint64_t exact_ok[MAX_BINDINGS]; /* outputs: inputs that may be the very same array */
+  int result_dtype; /* -1: none */
   uint64_t outputs_mask;
+  struct one_kernel one;
+  struct bound bounds[MAX_BINDINGS];
   struct step *copy_back[MAX_BINDINGS]; /* outputs: from BASE_REDIRECT to the binding */
   uint32_t n_outputs;
   struct layout outputs[MAX_OUTPUTS];
   uint8_t output_kinds[MAX_OUTPUTS];
-  int result_dtype; /* -1: none */
   struct scalar_use *scalars;
   uint32_t n_scalars;
   char *constants;

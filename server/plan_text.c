@@ -18,10 +18,10 @@ static uint64_t bytes_moved(const struct plan *p, uint64_t *written) {
   uint64_t read = 0;
   *written = 0;
   for (uint32_t i = 0; i < p->n_bindings; i++)
-    if (p->binding_kinds[i] == BIND_INPUT)
-      read += (uint64_t)(p->hi[i] - p->lo[i]);
-    else if (p->binding_kinds[i] == BIND_OUTPUT)
-      *written += (uint64_t)(p->hi[i] - p->lo[i]);
+    if (p->bounds[i].kind == BIND_INPUT)
+      read += (uint64_t)(p->bounds[i].hi - p->bounds[i].lo);
+    else if (p->bounds[i].kind == BIND_OUTPUT)
+      *written += (uint64_t)(p->bounds[i].hi - p->bounds[i].lo);
   return read;
 }
 

@@ -14,7 +14,8 @@
  * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
  * stores its `parked` = 1, then a full fence, then looks at seq once more; the other side stores seq,
  * then a full fence, then looks at `parked` and posts if it is set. So one of the two always sees the
- * other. The semaphore is only a hint: whoever wakes looks at seq again.
+ * other. The fence may come late (wake.h): a side that stored seq settles before it waits for long or
+ * begins other work. The semaphore is only a hint: whoever wakes looks at seq again.
  *
  * Either side may be hostile: nothing read here is believed but for the 128 bytes of a slot as copied,
  * which are then checked; cores and gears are used as hints, checked for range. */

@@ -31,23 +31,27 @@ static bool shares_core(struct waiter *w) {
   return atomic_load_explicit(&w->peer->cpu, memory_order_relaxed) == w->cpu;
 }
 
+/* Looks for a moment, about as long as a hot call takes the other side. */
+static inline int look_for_a_moment(const struct watch *watch) {
+  int found;
+  for (int i = 0; i < LOOKS_A_TURN; i++) {
+    if ((found = look(watch)) >= 0)
+      return found;
+    relax();
+  }
+  return -1;
+}
+
 /* Should the scheduler put both sides on one core, whoever spins keeps the other from running: it yields. */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns) {
   int found;
-  for (int64_t end = 0;;) {
-    for (int i = 0; i < LOOKS_A_TURN; i++) {
-      if ((found = look(watch)) >= 0)
-        return found;
-      relax();
-    }
-    int64_t now = clock_now_ns();
-    if (end == 0)
-      end = now + budget_ns;
-    if (now >= end)
-      return -1;
+  for (int64_t end = clock_now_ns() + budget_ns; clock_now_ns() < end;) {
+    if ((found = look_for_a_moment(watch)) >= 0)
+      return found;
     if (shares_core(w))
       sched_yield();
   }
+  return -1;
 }
 
 /* Sleeps on the semaphore until a word is there, the deadline, or a stale post. */
@@ -148,10 +152,12 @@ static void learn(struct waiter *w, int64_t gap_ns) {
 }
 
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
-  int found = look(watch);
+  bool spun = w->gear == GEAR_SPIN;
+  int found = spun ? look_for_a_moment(watch) : look(watch);
+  if (found != 0)
+    wake_settle(w);
   if (found >= 0)
     return found;
-  bool spun = w->gear == GEAR_SPIN;
   if (spun) {
     if ((found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS)) >= 0)
       return found;
@@ -194,9 +200,13 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
     return true;
   enum gear gear = (enum gear)atomic_load_explicit(&w->peer->gear, memory_order_relaxed);
   if (gear == GEAR_SPIN && spin_ns > 0) {
+    if (look_for_a_moment(&watch) >= 0)
+      return true;
+    wake_settle(w);
     if (spin(w, &watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns) >= 0)
       return true;
   }
+  wake_settle(w);
   int64_t now = clock_now_ns();
   if (deadline > now + WAKE_SLICE_NS)
     deadline = now + WAKE_SLICE_NS;

@@ -38,6 +38,7 @@ struct waiter {
   uint32_t cpu;      /* as last published */
   int n_quick;       /* worker: calls in a row that followed quickly */
   int64_t last_done; /* worker: when it last finished a call; 0 while spinning */
+  bool unsettled;    /* stored a seq and has not fenced since */
   bool has_token;    /* worker: may spin */
   bool (*take_token)(void *arg);
   void (*give_token)(void *arg);
@@ -53,8 +54,24 @@ void wake_deinit_worker(struct waiter *w); /* gives the token back */
 /* After a slot's seq was stored: wakes the peer if it is parked. */
 static inline void wake_peer(struct waiter *w) {
   atomic_thread_fence(memory_order_seq_cst);
+  w->unsettled = false;
   if (atomic_load_explicit(&w->peer->parked, memory_order_relaxed))
     sem_post(w->peer_sem); /* a full or broken semaphore is ignored: it is a hint */
+}
+
+/* As wake_peer, without the fence, which costs a third of a hot call: a peer that is just parking may be
+ * missed. So the caller must settle before it does anything but look for an answer for a moment. */
+static inline void wake_peer_unsettled(struct waiter *w) {
+  w->unsettled = true;
+  if (atomic_load_explicit(&w->peer->parked, memory_order_relaxed)) {
+    w->unsettled = false;
+    sem_post(w->peer_sem);
+  }
+}
+
+static inline void wake_settle(struct waiter *w) {
+  if (w->unsettled)
+    wake_peer(w);
 }
 
 /* Publishes the core that this side runs on, if it changed. */
@@ -76,7 +93,9 @@ struct watch {
   uint32_t want[2];
 };
 
-/* Worker: waits until one of the two words is what is wanted, or *stop. Which one: 0 or 1; -1 if stopped. */
+/* Worker: waits until one of the two words is what is wanted, or *stop. Which one: 0 or 1; -1 if stopped.
+ * Settled on return, unless it is the first word, which a client stores only when it has seen its last
+ * answer. */
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
 /* Client: waits until *seq == want, for one slice at most and not past the deadline (monotonic ns). spin_ns:

@@ -134,12 +134,12 @@ START_TEST(an_input_may_be_the_output_unless_it_is_read_later) {
   uint16_t first = op(NUMD_OP_NEGATIVE, a, 0);
   output(first, OUTPUT_ARRAY);
   struct plan *p = compile();
-  ck_assert_uint_eq(p->exact_ok[1], 1);
+  ck_assert_uint_eq(p->bounds[1].exact_ok, 1);
   plan_free(p);
   output(op(NUMD_OP_ADD, a, first), OUTPUT_ARRAY); /* reads a once more */
   p = compile();
-  ck_assert_uint_eq(p->exact_ok[1], 0);
-  ck_assert_uint_eq(p->exact_ok[2], 1);
+  ck_assert_uint_eq(p->bounds[1].exact_ok, 0);
+  ck_assert_uint_eq(p->bounds[2].exact_ok, 1);
   plan_free(p);
 }
 END_TEST

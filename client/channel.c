@@ -337,6 +337,8 @@ static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t don
 /* Waits until *seq == done. 0, ETIMEOUT or EDISCONNECTED. */
 static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
                     int64_t timeout_ns) {
+  if (wake_look_client(&ch->waiter, seq, done))
+    return 0;
   int64_t deadline = timeout_ns == NUMD_FOREVER ? INT64_MAX : clock_deadline(timeout_ns);
   while (!wake_is(seq, done)) {
     if (deadline != INT64_MAX && clock_now_ns() >= deadline)

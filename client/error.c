@@ -6,12 +6,11 @@
 
 static __thread char last[512];
 
-int error_set(int status, const char *format, ...) {
+void error_write(const char *format, ...) {
   va_list args;
   va_start(args, format);
   vsnprintf(last, sizeof(last), format, args);
   va_end(args);
-  return status;
 }
 
 int error_status(int status) {

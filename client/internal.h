@@ -31,8 +31,9 @@
 
 /* ---- error.c ---- */
 
-/* Sets the thread's sentence, prefixed by the status's message; returns status. */
-__attribute__((format(printf, 2, 3))) int error_set(int status, const char *format, ...);
+/* Sets the thread's sentence and gives status. A macro, so that a compiler sees which status it is. */
+__attribute__((format(printf, 1, 2))) void error_write(const char *format, ...);
+#define error_set(status, ...) (error_write(__VA_ARGS__), errtext_same(status))
 int error_status(int status); /* the status's message alone */
 int error_no_memory(void);
 

@@ -9,14 +9,19 @@ struct errtext {
   char text[240];
 };
 
-/* Sets the sentence and returns `status`, so that `return errtext_set(e, NUMD_ESHAPE, ...)` reads well. */
-__attribute__((format(printf, 3, 4))) static inline int errtext_set(struct errtext *e, int status,
-                                                                    const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static inline void errtext_write(struct errtext *e, const char *format,
+                                                                       ...) {
   va_list args;
   va_start(args, format);
   vsnprintf(e->text, sizeof(e->text), format, args);
   va_end(args);
+}
+
+/* Sets the sentence and gives `status`, so that `return errtext_set(e, NUMD_ESHAPE, ...)` reads well. A
+ * macro, so that a compiler sees which status it is. */
+static inline int errtext_same(int status) {
   return status;
 }
+#define errtext_set(e, status, ...) (errtext_write((e), __VA_ARGS__), errtext_same(status))
 
 #endif

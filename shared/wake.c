@@ -193,20 +193,27 @@ static int park_handed_off(struct waiter *w, const struct watch *watch, int64_t 
   return found;
 }
 
+static enum gear peer_gear(const struct waiter *w) {
+  return (enum gear)atomic_load_explicit(&w->peer->gear, memory_order_relaxed);
+}
+
+bool wake_look_client(const struct waiter *w, _Atomic uint32_t *seq, uint32_t want) {
+  const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
+  return (peer_gear(w) == GEAR_SPIN ? look_for_a_moment(&watch) : look(&watch)) >= 0;
+}
+
 bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t spin_ns,
                       int64_t deadline) {
   const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
+  enum gear gear = peer_gear(w);
+  wake_settle(w);
   if (wake_is(seq, want))
     return true;
-  enum gear gear = (enum gear)atomic_load_explicit(&w->peer->gear, memory_order_relaxed);
   if (gear == GEAR_SPIN && spin_ns > 0) {
-    if (look_for_a_moment(&watch) >= 0)
-      return true;
-    wake_settle(w);
-    if (spin(w, &watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns) >= 0)
+    int64_t left = deadline - clock_now_ns(), budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns;
+    if (spin(w, &watch, budget < left ? budget : left) >= 0)
       return true;
   }
-  wake_settle(w);
   int64_t now = clock_now_ns();
   if (deadline > now + WAKE_SLICE_NS)
     deadline = now + WAKE_SLICE_NS;

@@ -98,6 +98,10 @@ struct watch {
  * answer. */
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
+/* Client: looks for a moment, without a look at the clock, if the worker is awake on another core.
+ * Whether *seq == want. For any thread of the client. */
+bool wake_look_client(const struct waiter *w, _Atomic uint32_t *seq, uint32_t want);
+
 /* Client: waits until *seq == want, for one slice at most and not past the deadline (monotonic ns). spin_ns:
  * how long a spin can be worth it for this call; 0 sleeps at once. Returns whether *seq == want. */
 bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, int64_t spin_ns,

@@ -213,7 +213,8 @@ typedef struct numd_plan numd_plan;
 
 /* A program is built value by value; each function that makes a value gives its number (from 0), or a
  * negative status. Dtypes and shapes of results follow by promotion and broadcasting, and are checked by
- * numd_prepare. A program may be freed once it is prepared. */
+ * numd_prepare. Inputs, scalars and constants come before the first operation. A program may be freed once it
+ * is prepared. */
 NUMD_API numd_program *numd_program_new(void); /* NULL: out of memory */
 NUMD_API void numd_program_free(numd_program *program);
 /* An array given at each call. strides NULL means C order. */

@@ -334,9 +334,7 @@ static int lower_reduce(struct lowering *l, const struct op *op, uint32_t *out) 
       (r = reduced_shape(l, op, &in, &axes, &kept, &count)))
     return r;
   _Alignas(8) char identity[MAX_ITEM_BYTES];
-  int64_t size;
-  if (count == 0 && !kernel_reduce_identity(code, acc, identity) && layout_size(&kept, &size) == 0 &&
-      size > 0)
+  if (count == 0 && !kernel_reduce_identity(code, acc, identity))
     return errtext_set(l->err, NUMD_EDOMAIN, "%s: of no elements, and it has no identity", OP_NAME(l));
   if ((r = in_dtype(l, op->in[0], acc, &source)))
     return r;

@@ -90,9 +90,9 @@ void operands_clear(struct operands *operands) {
 static int apply_wait(struct operands *operands, numd_op op, const numd_params *params, numd_array **out,
                       numd_scalar *result) {
   numd_ticket ticket;
-  int status = numd_apply_submit(operands->conn, op, params, operands->n, operands->args, out, &ticket);
-  if (status == NUMD_OK)
-    status = wait_call(&ticket, result);
+  int status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, result,
+                              WITH_GIL_NS, &ticket);
+  status = wait_on(status, &ticket, result);
   operands_clear(operands);
   if (status > 0)
     raise_status(status);

@@ -233,7 +233,9 @@ static int call_outputs(struct call *call, const struct outs *outs) {
 /* 0; -1; 1: an argument stands for a value that is being traced. */
 static int call_read(struct call *call, struct function *self, PyObject *const *args, Py_ssize_t n,
                      PyObject *out) {
-  struct key key = {.n = 0};
+  struct key key;
+  key.n = 0;
+  key.hash = 0;
   struct outs outs;
   numd_conn *conn = NULL;
   call->plan = NULL;
@@ -275,9 +277,9 @@ static PyObject *call_run(struct call *call) {
   numd_ticket ticket;
   numd_scalar result;
   PyObject *answer = NULL;
-  int status = numd_plan_submit(call->plan->plan, call->n_args, call->args, &ticket);
-  if (status == NUMD_OK)
-    status = wait_call(&ticket, call->plan->has_result ? &result : NULL);
+  int status =
+      numd_plan_call_for(call->plan->plan, call->n_args, call->args, &result, WITH_GIL_NS, &ticket);
+  status = wait_on(status, &ticket, &result);
   if (status == NUMD_OK)
     answer = call_result(call->plan, call->outputs, call->given, &result);
   else if (status > 0)

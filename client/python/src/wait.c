@@ -1,13 +1,12 @@
 /* Waiting for the daemon.
  *
  * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back
- * from a busy thread. So the first SPIN_NS are waited with the GIL held; only then do other threads get
+ * from a busy thread. So the first WITH_GIL_NS are waited with the GIL held; only then do other threads get
  * to run. Whoever waits longer looks for signals every SLICE_NS, so that Ctrl-C is heard.
  *
  * Exceptions are made by numd._errors, which knows the class for each status. */
 #include "pynumd.h"
 
-#define SPIN_NS 20000
 #define SLICE_NS 100000000
 
 PyObject *raise_status(int status) {
@@ -50,8 +49,7 @@ static void wait_abandoned(numd_ticket *ticket) {
   PyErr_Restore(type, value, traceback);
 }
 
-int wait_call(numd_ticket *ticket, numd_scalar *result) {
-  int status = numd_wait(ticket, SPIN_NS, result);
+int wait_on(int status, numd_ticket *ticket, numd_scalar *result) {
   if (status != NUMD_ETIMEOUT)
     return status;
   status = wait_released(ticket, NUMD_FOREVER, result);

@@ -134,7 +134,7 @@ format: ## rewrite the C sources with clang-format
 
 .PHONY: install
 install: all ## into DESTDIR/PREFIX
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig share/man/man1 share/man/man8)
 	install -m 755 $(BUILD)/numd $(BUILD)/numdctl $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
 	install -m 644 $(BUILD)/include/numd.h $(DESTDIR)$(PREFIX)/include
@@ -143,6 +143,8 @@ install: all ## into DESTDIR/PREFIX
 	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
+	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 
 .PHONY: clean
 clean: ## remove what was built

@@ -16,15 +16,8 @@
 
 #define THREAD_CHANNELS 8
 
-struct mine {
-  numd_conn *conn;
-  uint64_t epoch;
-  struct channel *channel;
-};
-
-/* The last one used first, without a function call to find it. */
-static __thread struct mine last __attribute__((tls_model("initial-exec")));
-static __thread struct mine mine[THREAD_CHANNELS];
+__thread struct thread_channel last_channel;
+static __thread struct thread_channel mine[THREAD_CHANNELS];
 static __thread int n_mine;
 static pthread_key_t at_exit_key;
 
@@ -33,18 +26,18 @@ static void give_back_all(void *unused) {
   for (int i = 0; i < n_mine; i++)
     conn_return_channel(mine[i].conn, mine[i].epoch, mine[i].channel);
   n_mine = 0;
-  last = (struct mine){0};
+  last_channel = (struct thread_channel){0};
 }
 
 static void make_key(void) {
   pthread_key_create(&at_exit_key, give_back_all);
 }
 
-static void remember(const struct mine *m) {
+static void remember(const struct thread_channel *m) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_key);
   pthread_setspecific(at_exit_key, &mine);
-  last = *m;
+  last_channel = *m;
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == m->conn) {
       mine[i] = *m; /* of a session that is gone */
@@ -128,23 +121,19 @@ static int open_channel(numd_conn *conn, struct channel **out) {
   return 0;
 }
 
-int channel_get(numd_conn *conn, struct channel **out) {
+int channel_get_slow(numd_conn *conn, struct channel **out) {
   uint64_t epoch = atomic_load_explicit(&conn->epoch, memory_order_acquire);
-  if (last.conn == conn && last.epoch == epoch) {
-    *out = last.channel;
-    return 0;
-  }
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == conn && mine[i].epoch == epoch) {
-      last = mine[i];
-      *out = last.channel;
+      last_channel = mine[i];
+      *out = last_channel.channel;
       return 0;
     }
   pthread_mutex_lock(&conn->lock);
   int r = open_channel(conn, out);
   pthread_mutex_unlock(&conn->lock);
   if (r == 0)
-    remember(&(struct mine){.conn = conn, .epoch = (*out)->epoch, .channel = *out});
+    remember(&(struct thread_channel){.conn = conn, .epoch = (*out)->epoch, .channel = *out});
   return r;
 }
 
@@ -241,7 +230,8 @@ static inline void publish(struct channel *ch, struct slot *slot, uint64_t *spil
     slot->more_bindings[i - 3] = bindings[i];
   for (; i < n; i++)
     spill[i - SLOT_INLINE] = bindings[i];
-  wake_publish_cpu(&ch->waiter);
+  if (seq % 64 == 1) /* cores change seldom, and spinners publish theirs */
+    wake_publish_cpu(&ch->waiter);
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer_unsettled(&ch->waiter);
 }
@@ -311,19 +301,16 @@ static int take(struct channel *ch, uint64_t number, struct flight *out) {
   return found;
 }
 
-static int answer(const struct flight *f, uint64_t *result) {
-  *result = f->result;
-  if (f->status == 0)
-    return 0;
-  if (f->detail != NO_DETAIL)
-    return error_set(f->status, "%s (binding %u of the call)", status_message(f->status), f->detail);
-  return error_status(f->status);
+static int failed(int status, uint32_t detail) {
+  if (detail != NO_DETAIL)
+    return error_set(status, "%s (binding %u of the call)", status_message(status), detail);
+  return error_status(status);
 }
 
 /* One look or sleep, at most a slice long. */
 static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
                          int64_t deadline) {
-  bool owner = last.channel == ch;
+  bool owner = last_channel.channel == ch;
   for (int i = 0; !owner && i < n_mine; i++)
     owner = mine[i].channel == ch;
   if (owner) {
@@ -360,10 +347,13 @@ static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64
   int r = wait_for(ch, &slot->seq, single_seq_done(call), spin_ns, timeout_ns);
   if (r == NUMD_ETIMEOUT)
     return r;
-  struct flight f = {.status = slot->status, .detail = slot->detail};
-  memcpy(&f.result, slot->result, sizeof(f.result));
+  int status = slot->status;
+  uint32_t detail = slot->detail;
+  memcpy(result, slot->result, sizeof(*result));
   atomic_store_explicit(&ch->single_state, FLIGHT_NONE, memory_order_release);
-  return r ? lost_in_flight() : answer(&f, result);
+  if (__builtin_expect((r | status) == 0, 1))
+    return 0;
+  return r ? lost_in_flight() : failed(status, detail);
 }
 
 int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t timeout_ns, uint64_t *result) {
@@ -372,8 +362,10 @@ int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t t
     return wait_single(ch, number & ~SINGLE_CALL, spin_ns, timeout_ns, result);
   for (;;) {
     int found = take(ch, number, &f);
-    if (found == 1)
-      return answer(&f, result);
+    if (found == 1) {
+      *result = f.result;
+      return f.status ? failed(f.status, f.detail) : 0;
+    }
     if (found < 0)
       return error_set(NUMD_EINVAL, "this ticket was finished before");
     int r =

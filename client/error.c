@@ -17,10 +17,6 @@ int error_status(int status) {
   return error_set(status, "%s", status_message(status));
 }
 
-int error_no_memory(void) {
-  return error_status(NUMD_ENOMEMORY);
-}
-
 const char *numd_error(void) {
   return last;
 }

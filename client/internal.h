@@ -35,7 +35,7 @@
 __attribute__((format(printf, 1, 2))) void error_write(const char *format, ...);
 #define error_set(status, ...) (error_write(__VA_ARGS__), errtext_same(status))
 int error_status(int status); /* the status's message alone */
-int error_no_memory(void);
+#define error_no_memory() error_set(NUMD_ENOMEMORY, "%s", status_message(NUMD_ENOMEMORY))
 
 /* ---- layout.c ---- */
 
@@ -157,8 +157,6 @@ struct channel {
   struct apply_entry *cache; /* PLAN_CACHE entries, made on first use (apply.c) */
 };
 
-/* The calling thread's channel, opened on its first call. */
-int channel_get(numd_conn *conn, struct channel **out);
 void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
 /* Hands a call over. The caller waits for it at once (by the owner's thread) or settles. */
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
@@ -195,8 +193,6 @@ struct numd_plan {
 };
 
 int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out);
-/* Makes sure that the current session knows the plan. */
-int plan_enter(numd_plan *plan);
 /* Gives up the ids of plans that nobody uses, if no call is in flight. conn->lock held. */
 void plan_release_dead(numd_conn *conn);
 void plan_free_dead(numd_conn *conn); /* the connection is closing */
@@ -258,6 +254,36 @@ static inline int conn_enter(numd_conn *conn) {
 void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channel);
 /* Whether the daemon hung up; marks the connection broken. */
 bool conn_is_dead(numd_conn *conn);
+
+/* ---- channel.c and plan.c: the first steps of every call ---- */
+
+/* The channel that the thread used last, and the session that it belongs to. */
+struct thread_channel {
+  numd_conn *conn;
+  uint64_t epoch;
+  struct channel *channel;
+};
+extern __thread struct thread_channel last_channel __attribute__((tls_model("initial-exec")));
+
+/* The calling thread's channel, opened on its first call. */
+int channel_get_slow(numd_conn *conn, struct channel **out);
+static inline int channel_get(numd_conn *conn, struct channel **out) {
+  if (last_channel.conn != conn ||
+      last_channel.epoch != atomic_load_explicit(&conn->epoch, memory_order_acquire))
+    return channel_get_slow(conn, out);
+  *out = last_channel.channel;
+  return 0;
+}
+
+/* Makes sure that the current session knows the plan. */
+int plan_enter_slow(numd_plan *plan);
+static inline int plan_enter(numd_plan *plan) {
+  int r = conn_enter(plan->conn);
+  if (r || atomic_load_explicit(&plan->epoch, memory_order_acquire) ==
+               atomic_load_explicit(&plan->conn->epoch, memory_order_acquire))
+    return r;
+  return plan_enter_slow(plan);
+}
 
 /* ---- rpc.c ---- */
 

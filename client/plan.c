@@ -274,12 +274,9 @@ int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out
   return 0;
 }
 
-int plan_enter(numd_plan *plan) {
+int plan_enter_slow(numd_plan *plan) {
   numd_conn *conn = plan->conn;
-  int r = conn_enter(conn);
-  if (r || atomic_load_explicit(&plan->epoch, memory_order_acquire) ==
-               atomic_load_explicit(&conn->epoch, memory_order_acquire))
-    return r;
+  int r = 0;
   struct rpc rpc;
   pthread_mutex_lock(&conn->lock);
   if (plan->epoch != conn->epoch) {

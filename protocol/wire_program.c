@@ -199,7 +199,7 @@ static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t
   if (status != 0 || o->via.array.size == 2)
     return status;
   place = place_of("ops", i, ".params");
-  return read_params(&v[2], out, where, err);
+  return read_params(&v[2], out, place.text, err);
 }
 
 static bool is_given(const msgpack_object *o) {

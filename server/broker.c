@@ -94,7 +94,10 @@ static int drop(struct broker *broker, struct shared_object *object, uint32_t ho
     return 0;
   close(object->fd);
   free(object->holders);
-  *object = broker->objects[--broker->n];
+  object->holders = NULL;
+  struct shared_object *last = &broker->objects[--broker->n];
+  if (object != last)
+    *object = *last;
   return 1;
 }
 

@@ -245,8 +245,9 @@ int children_serve(struct supervisor *s, int client, const struct ucred *who) {
       oldest = child; /* the list has the newest first */
   if (oldest && hand_over(oldest, client, who) == 0)
     return 0;
-  int rc = child_new(s, &oldest);
-  return rc == 0 ? hand_over(oldest, client, who) : rc;
+  struct child *fresh = NULL;
+  int rc = child_new(s, &fresh);
+  return fresh ? hand_over(fresh, client, who) : rc;
 }
 
 void children_stop(struct supervisor *s) {

@@ -3,6 +3,7 @@
  *
  * Chunks of a reduction depend on its shape alone, never on the number of cores, so that its result is the
  * same, bit by bit, however many threads compute it. */
+#include <assert.h>
 #include <string.h>
 
 #include "server/plan_impl.h"
@@ -136,6 +137,7 @@ static bool rows_are_kept(const struct step *s) {
 static int64_t choose_block(const struct step *s, int64_t inner) {
   uint32_t held = s->n_registers + s->n_memories;
   bool direct = s->n_registers == 0 && s->n_instructions <= 1;
+  assert(held > 0); /* what a step computes goes somewhere */
   int64_t block = direct ? 8 * BLOCK_MAX : BLOCK_BUDGET / (8 * (int64_t)held) / 64 * 64;
   if (s->kind != STEP_MAP && block > BLOCK_MAX)
     block = BLOCK_MAX;

@@ -1,4 +1,5 @@
 /* numd: options, then the supervisor. */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <linux/close_range.h>
@@ -53,6 +54,7 @@ static const struct option options[] = {
 /* Ends the program if `text` is not a number from min to max. */
 static double number_or_die(const char *option, const char *text, double min, double max) {
   char *end;
+  assert(text); /* getopt_long saw to it */
   errno = 0;
   double value = strtod(text, &end);
   if (*text == '\0' || *end != '\0' || errno != 0 || !(value >= min && value <= max)) {

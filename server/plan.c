@@ -605,7 +605,7 @@ struct step *step_new(uint32_t n_memories, uint32_t n_instructions, uint32_t n_r
   struct step *s = calloc(1, sizeof(*s));
   if (!s)
     return NULL;
-  s->memories = calloc(n_memories, sizeof(*s->memories));
+  s->memories = calloc(n_memories + 1, sizeof(*s->memories));
   s->instructions = calloc(n_instructions + 1, sizeof(*s->instructions));
   s->reductions = calloc(n_reductions + 1, sizeof(*s->reductions));
   if (!s->memories || !s->instructions || !s->reductions) {

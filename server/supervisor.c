@@ -39,6 +39,12 @@ static void refuse(int client, int status, const char *sentence) {
   close(client);
 }
 
+/* A daemon that root runs as a service does, since its workers become their clients' users. One that a
+ * program of root's started for itself does not. */
+static bool serves_every_user(const struct supervisor_options *options) {
+  return geteuid() == 0 && options->idle_ms < 0;
+}
+
 static void admit(struct supervisor *s, int client) {
   struct ucred who;
   socklen_t len = sizeof(who);
@@ -46,7 +52,7 @@ static void admit(struct supervisor *s, int client) {
     close(client);
     return;
   }
-  if (geteuid() != 0 && who.uid != geteuid()) {
+  if (!serves_every_user(&s->options) && who.uid != geteuid()) {
     log_warning("process %d of user %u is refused: this daemon serves user %u", who.pid, who.uid, geteuid());
     refuse(client, NUMD_EACCESS, "this daemon serves another user");
     return;
@@ -235,7 +241,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   rc = board_new(&s->board, &s->board_fd);
   if (rc < 0)
     return errtext_set(err, rc, "the board: %s", strerror(-rc));
-  rc = listener_open(&s->listener, options->socket, err);
+  rc = listener_open(&s->listener, options->socket, serves_every_user(options), err);
   if (rc < 0)
     return rc;
   open_reserve(s);

@@ -82,7 +82,7 @@ static int serve(struct board *board, uint32_t entry, const struct control_messa
 
 int main(int argc, char **argv) {
   static char name[32];
-  struct control_message who;
+  struct control_message who = {0};
   struct board *board = NULL;
   int client = -1;
   if (argc != 4) {

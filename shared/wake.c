@@ -206,6 +206,7 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
                       int64_t deadline) {
   const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
   enum gear gear = peer_gear(w);
+  wake_publish_cpu(w);
   wake_settle(w);
   if (wake_is(seq, want))
     return true;

@@ -41,13 +41,14 @@ int main(void) {
   /* The matrix, the same memory read as its transpose, and room for a row of sums behind it. */
   numd_array *matrix, *transposed, *sums, *product = NULL;
   must(numd_segment_array(segment, 0, NUMD_FLOAT64, 2, (int64_t[]){ROWS, COLS}, NULL, &matrix));
-  must(numd_segment_array(segment, 0, NUMD_FLOAT64, 2, (int64_t[]){COLS, ROWS}, (int64_t[]){8, 8 * COLS}, &transposed));
+  must(numd_segment_array(segment, 0, NUMD_FLOAT64, 2, (int64_t[]){COLS, ROWS}, (int64_t[]){8, 8 * COLS},
+                          &transposed));
   must(numd_segment_array(segment, 8 * ROWS * COLS, NUMD_FLOAT64, 1, (int64_t[]){COLS}, NULL, &sums));
 
   const numd_params over_rows = {.axes = 1u << 0, .dtype = NUMD_DTYPE_NONE};
   must(numd_apply(conn, NUMD_OP_SUM, &over_rows, 1, (numd_arg[]){{.array = matrix}}, &sums, NULL));
-  must(numd_apply(conn, NUMD_OP_MATMUL, NULL, 2, (numd_arg[]){{.array = matrix}, {.array = transposed}}, &product,
-                  NULL));
+  must(numd_apply(conn, NUMD_OP_MATMUL, NULL, 2, (numd_arg[]){{.array = matrix}, {.array = transposed}},
+                  &product, NULL));
   numd_scalar largest;
   must(numd_apply(conn, NUMD_OP_MAX, NULL, 1, (numd_arg[]){{.array = product}}, NULL, &largest));
 

@@ -6,6 +6,8 @@
  *
  * An operand of a type with `__numd_apply__` stands for a value that numd.function is tracing; it gets
  * the call instead: __numd_apply__(name, args, kwargs). */
+#include <assert.h>
+
 #include "pynumd.h"
 
 static int other_session(void) {
@@ -64,6 +66,7 @@ static int operands_convert(struct operands *operands, PyObject *const *objects,
 
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out) {
   unsigned left = 0, arrays = 0;
+  assert(n > 0); /* there is no operation without an input */
   operands->conn = out ? array_view(out)->conn : NULL;
   operands->n = n;
   for (int i = 0; i < n; i++) {
@@ -255,7 +258,7 @@ static int gives_scalar(const struct op *op, const struct operands *operands, co
     case 'R':
       return !ndim || (!params->keepdims && (params->axes & all) == all);
     case 'P':
-      return ndim == 1 && operand_ndim(&operands->args[1]) == 1;
+      return operands->n == 2 && ndim == 1 && operand_ndim(&operands->args[1]) == 1;
     default:
       return 0;
   }

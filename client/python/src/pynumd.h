@@ -217,8 +217,8 @@ PyObject *future_submit(struct call *call);
 /* Raises the exception for a status; gives NULL. */
 PyObject *raise_status(int status);
 #define WITH_GIL_NS 20000 /* how long a call is waited for before the GIL is given up */
-/* Goes on where a call was waited for WITH_GIL_NS and gave `status`: waits without the GIL if that is ETIMEOUT. A
- * status, or -1 if a signal handler raised: the call was then cancelled and is over. */
+/* Goes on where a call was waited for WITH_GIL_NS and gave `status`: waits without the GIL if that is
+ * ETIMEOUT. A status, or -1 if a signal handler raised: the call was then cancelled and is over. */
 int wait_on(int status, numd_ticket *ticket, numd_scalar *result);
 /* Waits at most so long without the GIL, for signals too. A status, ETIMEOUT, or -1: an exception, and the
  * call still runs. */

@@ -1,0 +1,51 @@
+"""The README's examples do what they say, as they stand there; so do the programs in client/examples."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", ROOT / "build"))
+SANITIZED = BUILD.name != "build"
+
+
+def block(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.search(rf"```{language}\n(.*?)```", text, re.S).group(1)
+
+
+def run(words, **kwargs):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, **kwargs)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_python_example(daemon):
+    check = """
+assert np.allclose(view, np.asarray(a) * np.asarray(b) + np.sqrt(np.asarray(a)) - np.exp(np.asarray(b)))
+assert abs(total - (np.asarray(a) * np.asarray(b)).sum()) < 1e-6
+"""
+    run([sys.executable, "-c", block("python") + check])
+
+
+@pytest.mark.skipif(SANITIZED, reason="needs the ordinary library")
+def test_c_example(daemon, tmp_path):
+    source = tmp_path / "example.c"
+    source.write_text(block("c"), encoding="utf-8")
+    program = tmp_path / "example"
+    run(["cc", "-Wall", "-Wextra", "-Werror", f"-I{BUILD}/include", str(source), "-o", str(program), f"-L{BUILD}", "-lnumd",
+         f"-Wl,-rpath,{BUILD}"])
+    assert run([str(program)]) == "999\n"
+
+
+@pytest.mark.parametrize("name", ["expression", "share"])
+def test_c_programs(daemon, name):
+    assert run([str(BUILD / "examples" / name)])
+
+
+def test_pool(daemon):
+    assert run([sys.executable, str(ROOT / "client/examples/pool.py")]).startswith("100000 rows")

@@ -142,9 +142,10 @@ install: all ## into DESTDIR/PREFIX
 	ln -sf libnumd.so.0.1.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so.0
 	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
-	sed 's|@PREFIX@|$(PREFIX)|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
 	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	$(if $(DESTDIR),,-ldconfig)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -157,19 +157,6 @@ static int finish(const struct plan *p, const struct binding_run *run, int statu
   return fail(completion, status, NO_DETAIL);
 }
 
-static int run_one_kernel(const struct plan *p, const struct binding_run *run,
-                          struct completion *completion) {
-  const struct one_kernel *one = &p->one;
-  char *ptr[4];
-  if (one->reduce) {
-    one->reduce(one->n, run->call.bases[one->binding[0]], one->stride[0], (char *)completion->result);
-    return 0;
-  }
-  for (int a = 0; a < one->n_args; a++)
-    ptr[a] = run->call.bases[one->binding[a]];
-  return one->fn(one->n, ptr, one->stride) ? NUMD_EDOMAIN : 0;
-}
-
 static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
                     const struct request *request, struct completion *completion) {
   struct binding_run run;
@@ -186,7 +173,9 @@ static int run_plan(struct session *session, struct runner *runner, const struct
     redirect |= (uint64_t)apart << o;
   }
   if (!redirect && p->one.n)
-    return finish(p, &run, run_one_kernel(p, &run, completion), completion);
+    return finish(p, &run, exec_one_kernel(&p->one, run.call.bases, (char *)completion->result), completion);
+  if (p->cost_ns > LONG_CALL_NS && runner->before_long)
+    runner->before_long(runner->before_long_arg);
   run.call.plan = p;
   run.call.cancel = &runner->cancel;
   run.call.call_id = runner->call_id;

@@ -87,6 +87,11 @@ static bool is_cancelled(struct served *c, uint64_t number) {
   return atomic_load_explicit(&c->cancelled[number % CHANNEL_SLOTS], memory_order_relaxed) == number + 1;
 }
 
+static void before_long(void *arg) {
+  struct served *c = arg;
+  wake_leave_peer(&c->waiter);
+}
+
 /* Runs one call and answers it. `id` is what a cancellation names it by. */
 static void run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id, bool cancelled,
                      uint32_t seq_done) {
@@ -167,6 +172,10 @@ int ring_door_open(struct ring_door *d, enum wait_policy wait, uint32_t *id, int
   c->policy = wait;
   c->id = i;
   r = session_add_runner(d->session, &c->runner);
+  if (r == 0) {
+    c->runner->before_long = before_long;
+    c->runner->before_long_arg = c;
+  }
   if (r == 0 && start_thread(c) != 0) {
     session_remove_runner(d->session, c->runner);
     r = errtext_set(err, NUMD_ELIMIT, "no more threads");

@@ -131,7 +131,7 @@ int engine_plan_run(struct engine_plan *e, void *const data[], double *result) {
   call.bases[BASE_SCRATCH] = e->scratch;
   call.bases[BASE_CONSTANTS] = e->plan->constants;
   call.bases[BASE_RESULT] = value;
-  int status = exec_run(&call);
+  int status = e->plan->one.n > 0 ? exec_one_kernel(&e->plan->one, call.bases, value) : exec_run(&call);
   if (result && e->plan->result_dtype >= 0) {
     char *const ptr[2] = {value, (char *)result};
     const int64_t stride[2] = {0, 0};

@@ -98,25 +98,8 @@ static void map_task(void *arg, int64_t task) {
   map_units(job->call, job->step, first, last < job->step->n_units ? last : job->step->n_units);
 }
 
-/* A single kernel over a single loop, as the smallest and most frequent calls are. */
-static bool is_one_kernel(const struct step *s) {
-  return s->n_instructions == 1 && s->ndim == 1 && s->n_units == 1;
-}
-
-static void run_one_kernel(struct call *call, const struct step *s) {
-  const struct instruction *in = &s->instructions[0];
-  char *ptr[4];
-  for (int a = 0; a < in->n_args; a++)
-    ptr[a] = address(call, &s->memories[in->arg[a]]);
-  unsigned flags = in->fn(s->shape[0], ptr, in->stride);
-  if (flags)
-    atomic_fetch_or_explicit(&call->flags, flags, memory_order_relaxed);
-}
-
 static void exec_map(struct call *call, const struct step *s) {
-  if (is_one_kernel(s)) {
-    run_one_kernel(call, s);
-  } else if (!s->parallel) {
+  if (!s->parallel) {
     map_units(call, s, 0, s->n_units);
   } else {
     struct map_job job = {.call = call, .step = s, .units_a_task = (TASK_ITEMS + s->block - 1) / s->block};
@@ -138,6 +121,17 @@ void exec_step(struct call *call, const struct step *s) {
     default:
       exec_reduce(call, s);
   }
+}
+
+int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *result) {
+  char *ptr[4];
+  if (one->reduce) {
+    one->reduce(one->n, bases[one->binding[0]], one->stride[0], result);
+    return 0;
+  }
+  for (int a = 0; a < one->n_args; a++)
+    ptr[a] = bases[one->binding[a]];
+  return one->fn(one->n, ptr, one->stride) ? NUMD_EDOMAIN : 0;
 }
 
 int exec_run(struct call *call) {

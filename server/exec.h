@@ -24,6 +24,9 @@ enum { CALL_CANCELLED = 1u << 30, CALL_NO_MEMORY = 1u << 31 };
 /* Runs all steps; 0 or a status. bases must be complete: bindings, scratch, constants, scalars, result. */
 int exec_run(struct call *call);
 
+/* The same for a plan that is one kernel (plan->one.n > 0), which needs no call. */
+int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *result);
+
 /* Runs one step; for copying back. */
 void exec_step(struct call *call, const struct step *step);
 

@@ -9,7 +9,6 @@
 #include "protocol/request.h"
 #include "server/session.h"
 
-#define LONG_CALL_NS 200000 /* plans that cost more are long */
 #define LONG_CALL_THREADS 4 /* of the loop's pool; each runs one call at a time */
 #define LONG_CALLS_MAX 256  /* waiting or running */
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ struct pool {
   struct board *board;
   uint32_t entry;
   int max_helpers;
+  cpu_set_t allowed; /* of the thread that made the pool: one that grows it may be pinned */
   pthread_mutex_t grow;
   _Atomic int n_helpers;
   atomic_bool stop;
@@ -51,6 +53,7 @@ static void work(struct job *j) {
 
 static void *helper_main(void *arg) {
   struct helper *h = arg;
+  sched_setaffinity(0, sizeof(h->pool->allowed), &h->pool->allowed);
   while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
     if (sem_wait(&h->wake) < 0)
       continue;
@@ -71,6 +74,7 @@ int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
   int cores = board ? (int)board->n_cores : board_count_cores();
   p->board = board;
   p->entry = board_entry;
+  sched_getaffinity(0, sizeof(p->allowed), &p->allowed);
   p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
   pthread_mutex_init(&p->grow, NULL);
   *out = p;

@@ -27,6 +27,7 @@ struct segment {
   uint8_t token[16]; /* its name at the supervisor, once it was shared or if it was attached by one */
 };
 
+#define LONG_CALL_NS 200000 /* calls that are estimated to take longer are worth a move to another core */
 #define CANCEL_ALL UINT64_MAX
 
 /* What one thread needs to run calls. `calls` is odd while the thread is inside a call. */
@@ -34,7 +35,9 @@ struct runner {
   _Atomic uint64_t calls;
   uint64_t call_id;        /* set by the thread itself before session_run: what `cancel` would name it */
   _Atomic uint64_t cancel; /* set by others: give up the call of this id, or CANCEL_ALL, at the next block */
-  char *scratch;           /* private memory for temporaries, mapped on demand */
+  void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more; may be NULL */
+  void *before_long_arg;
+  char *scratch; /* private memory for temporaries, mapped on demand */
   size_t scratch_bytes;
 };
 

@@ -114,6 +114,11 @@ static void pin_to_peer(struct waiter *w) {
   wake_publish_cpu(w);
 }
 
+void wake_leave_peer(struct waiter *w) {
+  if (w->pinned_to >= 0)
+    unpin(w, w->pinned_to);
+}
+
 static void shift_to_spin(struct waiter *w) {
   if (w->policy == WAIT_AUTO && !w->has_token && !(w->has_token = w->take_token(w->token_arg)))
     return;

@@ -98,6 +98,10 @@ struct watch {
  * answer. */
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
+/* Worker, before a call that takes long: leaves the client's core, if it was waiting there, so that a client
+ * which did not wait goes on. */
+void wake_leave_peer(struct waiter *w);
+
 /* Client: looks for a moment, without a look at the clock, if the worker is awake on another core.
  * Whether *seq == want. For any thread of the client. */
 bool wake_look_client(const struct waiter *w, _Atomic uint32_t *seq, uint32_t want);

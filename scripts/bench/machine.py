@@ -33,6 +33,8 @@ METHOD = [
     "product.",
     "In process, large arrays are in huge pages where the kernel gives them, as NumPy's are by itself; shared memory "
     "gets what the kernel's setting for it says.",
+    "In results.json `wait` names a gear that was fixed for the measurement; rows of numd-ring without one are those "
+    "of the adaptive policy that programs get.",
     "Fixed gears of waiting are measured up to 10^5 elements and products of 256 by 256; longer calls hide them.",
 ]
 

@@ -10,7 +10,7 @@ QUICK ?=
 .DEFAULT_GOAL := all
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench check
+SETUP_GOALS := bench check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 SETUP_DONE := $(shell scripts/setup >&2 || echo failed)
 ifeq ($(SETUP_DONE),failed)
@@ -44,7 +44,7 @@ PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
 LIBRARIES := $(BUILD)/libnumd.so $(BUILD)/libnumd.a $(BUILD)/libnumd-engine.so
 
 .PHONY: all
-all: $(PROGRAMS) $(LIBRARIES) python examples
+all: $(PROGRAMS) $(LIBRARIES) python examples ## build everything
 
 include server/kernels/kernels.mk
 include client/python/python.mk

@@ -90,6 +90,7 @@ static int map(numd_segment *s) {
     return errno == ENOMEM
                ? error_no_memory()
                : error_set(NUMD_EDESCRIPTOR, "object cannot be mapped for writing: %s", strerror(errno));
+  madvise(p, s->bytes, MADV_HUGEPAGE); /* heeded where the system allows it for shared memory */
   s->data = p;
   return 0;
 }

@@ -4,7 +4,6 @@
  * Everything judged here is in the request, a private copy. A segment removed from the table meanwhile
  * stays mapped until this runner has left its call (session.h), and one that shrinks meanwhile is made
  * whole by the SIGBUS handler and marked lost (guard.h). */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -140,6 +139,7 @@ static int bind_all(struct session *session, const struct plan *p, const struct 
   if (request->n_bindings != p->n_bindings)
     return fail(completion, NUMD_EINVAL, NO_DETAIL);
   for (uint32_t i = 0; i < p->n_bindings; i++) {
+    run->segment[i] = NULL; /* a scalar has none */
     int r = p->bounds[i].kind == BIND_SCALAR ? 0 : bind_array(session, p, i, request->bindings[i], run);
     if (r)
       return fail(completion, r, i);
@@ -167,7 +167,6 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   for (uint64_t left = p->outputs_mask; left; left &= left - 1) {
     uint32_t o = (uint32_t)__builtin_ctzll(left);
     bool apart = false;
-    assert(p->bounds[o].kind == BIND_OUTPUT);
     if ((status = check_overlap(p, &run, o, &apart)))
       return fail(completion, status, o);
     redirect |= (uint64_t)apart << o;

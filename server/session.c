@@ -182,6 +182,7 @@ static int map_object(struct segment *segment, int fd, size_t page, struct errte
   if (p == MAP_FAILED)
     return errtext_set(err, errno == ENOMEM ? NUMD_ENOMEMORY : NUMD_EDESCRIPTOR,
                        "the object cannot be mapped: %s", strerror(errno));
+  madvise(p, segment->bytes, MADV_HUGEPAGE); /* heeded where the system allows it for shared memory */
   segment->data = p;
   segment->guard = guard_add(p, segment->bytes, page, &segment->lost);
   if (segment->guard < 0)

@@ -1,5 +1,7 @@
 # How build/libkernels.a is made. Wants CC, CFLAGS and BUILD; gives KERNEL_OBJS, KERNEL_LIBS and the rules.
 #
+# KERNEL_SANITIZE may hold more flags.
+#
 # Every family is compiled once for each instruction set. -ffp-contract=off: a product and a sum are
 # rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
 
@@ -11,7 +13,7 @@ ifneq (,$(filter x86_64-%,$(shell $(CC) -dumpmachine)))
 KERNEL_ISAS += v2 v3 v4
 endif
 
-KERNEL_CFLAGS := -O3 -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off
+KERNEL_CFLAGS := -O3 -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off $(KERNEL_SANITIZE)
 KERNEL_CFLAGS_c :=
 KERNEL_CFLAGS_v2 := -march=x86-64-v2 -mno-cx16 -mno-sahf
 KERNEL_CFLAGS_v3 := -march=x86-64-v3 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mno-f16c

@@ -44,14 +44,17 @@ static inline int look_for_a_moment(const struct watch *watch) {
 
 /* Should the scheduler put both sides on one core, whoever spins keeps the other from running: it yields. */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns) {
-  int found;
-  for (int64_t end = clock_now_ns() + budget_ns; clock_now_ns() < end;) {
-    if ((found = look_for_a_moment(watch)) >= 0)
-      return found;
+  int found = -1;
+  for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
     if (shares_core(w))
       sched_yield();
+    found = look_for_a_moment(watch);
+    int64_t before = now;
+    now = clock_now_ns();
+    if (now - before > WAKE_PREEMPTED_NS)
+      w->no_spin_until = now + WAKE_HOLD_OFF_NS;
   }
-  return -1;
+  return found;
 }
 
 /* Sleeps on the semaphore until a word is there, the deadline, or a stale post. */
@@ -150,9 +153,9 @@ void wake_deinit_worker(struct waiter *w) {
 }
 
 /* After a sleep: a gap short enough to have been spun through, twice in a row, makes it worth to spin. */
-static void learn(struct waiter *w, int64_t gap_ns) {
+static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
   w->n_quick = gap_ns < WAKE_SPIN_MAX_NS ? w->n_quick + 1 : 0;
-  if (w->policy == WAIT_SPIN || (w->policy == WAIT_AUTO && w->n_quick >= 2))
+  if (w->policy == WAIT_SPIN || (w->policy == WAIT_AUTO && w->n_quick >= 2 && now >= w->no_spin_until))
     shift_to_spin(w);
 }
 
@@ -164,9 +167,12 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
   if (found >= 0)
     return found;
   if (spun) {
-    if ((found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS)) >= 0)
+    w->no_spin_until = 0;
+    found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS);
+    if (found < 0 || (w->no_spin_until && w->policy == WAIT_AUTO))
+      shift_down(w);
+    if (found >= 0)
       return found;
-    shift_down(w);
   }
   int64_t since = clock_now_ns();
   if (w->policy != WAIT_SLEEP)
@@ -174,7 +180,8 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
   while (!atomic_load_explicit(stop, memory_order_relaxed)) {
     if ((found = park(w, watch, clock_deadline(10 * (int64_t)WAKE_SLICE_NS))) >= 0) {
       /* A gap that began with a fruitless spin was no quick one. */
-      learn(w, spun ? WAKE_SPIN_MAX_NS : clock_now_ns() - since);
+      int64_t now = clock_now_ns();
+      learn(w, now, spun ? WAKE_SPIN_MAX_NS : now - since);
       return found;
     }
   }

@@ -24,7 +24,8 @@ static pthread_key_t at_exit_key;
 static void give_back_all(void *unused) {
   (void)unused;
   for (int i = 0; i < n_mine; i++)
-    conn_return_channel(mine[i].conn, mine[i].epoch, mine[i].channel);
+    if (mine[i].channel)
+      conn_return_channel(mine[i].conn, mine[i].epoch, mine[i].channel);
   n_mine = 0;
   last_channel = (struct thread_channel){0};
 }
@@ -44,7 +45,8 @@ static void remember(const struct thread_channel *m) {
       return;
     }
   if (n_mine == THREAD_CHANNELS) {
-    conn_return_channel(mine[0].conn, mine[0].epoch, mine[0].channel);
+    if (mine[0].channel)
+      conn_return_channel(mine[0].conn, mine[0].epoch, mine[0].channel);
     memmove(&mine[0], &mine[1], sizeof(mine[0]) * (THREAD_CHANNELS - 1));
     n_mine--;
   }
@@ -75,17 +77,25 @@ static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
   return r;
 }
 
-/* Frees channels of lost sessions that no ticket refers to. conn->lock held. */
-static void sweep(numd_conn *conn) {
-  for (int i = 0; i < conn->n_channels;) {
-    struct channel *ch = conn->channels[i];
-    if (ch->epoch != conn->epoch && ch->n_flying == 0 && ch->single_state == FLIGHT_NONE && !ch->done) {
-      channel_free(ch);
+/* Frees a channel of a lost session, unless a ticket may refer to it. Only the thread that has the channel
+ * may know that nobody uses it. conn->lock held. */
+void channel_retire(numd_conn *conn, struct channel *ch) {
+  if (ch->n_flying != 0 || ch->single_state != FLIGHT_NONE || ch->done)
+    return;
+  for (int i = 0; i < conn->n_channels; i++)
+    if (conn->channels[i] == ch) {
       conn->channels[i] = conn->channels[--conn->n_channels];
-    } else {
-      i++;
+      channel_free(ch);
+      return;
     }
-  }
+}
+
+static void retire_mine(numd_conn *conn) {
+  for (int i = 0; i < n_mine; i++)
+    if (mine[i].conn == conn && mine[i].epoch != conn->epoch && mine[i].channel) {
+      channel_retire(conn, mine[i].channel);
+      mine[i].channel = NULL;
+    }
 }
 
 /* A channel that an ended thread left, or a new one. conn->lock held. */
@@ -97,7 +107,7 @@ static int open_channel(numd_conn *conn, struct channel **out) {
     *out = ch;
     return 0;
   }
-  sweep(conn);
+  retire_mine(conn);
   if (conn->n_channels == MAX_CHANNELS)
     return error_set(NUMD_ELIMIT, "more than %d threads with a channel each", MAX_CHANNELS);
   if (!(ch = calloc(1, sizeof(*ch))))
@@ -159,6 +169,11 @@ static void unlock(struct channel *ch) {
   atomic_flag_clear_explicit(&ch->lock, memory_order_release);
 }
 
+/* Whether the worker that has this channel is gone, be it that another session was opened since. */
+static bool is_lost(struct channel *ch) {
+  return ch->epoch != atomic_load_explicit(&ch->conn->epoch, memory_order_acquire) || conn_is_dead(ch->conn);
+}
+
 static bool is_done(struct channel *ch, uint64_t number) {
   return wake_is(&channel_slot(ch->memory, number)->seq, channel_seq_done(number));
 }
@@ -193,7 +208,7 @@ static int clear_slot(struct channel *ch, struct flight *f) {
     struct slot *slot = channel_slot(ch->memory, f->number);
     bool there =
         wake_wait_client(&ch->waiter, &slot->seq, channel_seq_done(f->number), WAKE_SPIN_MAX_NS, INT64_MAX);
-    if (!there && conn_is_dead(ch->conn) && !is_done(ch, f->number))
+    if (!there && is_lost(ch) && !is_done(ch, f->number))
       return lose(ch, f);
     lock(ch);
     if (f->state == FLIGHT_FLYING && is_done(ch, f->number))
@@ -307,13 +322,19 @@ static int failed(int status, uint32_t detail) {
   return error_status(status);
 }
 
+static bool is_mine(const struct channel *ch) {
+  if (last_channel.channel == ch)
+    return true;
+  for (int i = 0; i < n_mine; i++)
+    if (mine[i].channel == ch)
+      return true;
+  return false;
+}
+
 /* One look or sleep, at most a slice long. */
 static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
                          int64_t deadline) {
-  bool owner = last_channel.channel == ch;
-  for (int i = 0; !owner && i < n_mine; i++)
-    owner = mine[i].channel == ch;
-  if (owner) {
+  if (is_mine(ch)) {
     wake_wait_client(&ch->waiter, seq, done, spin_ns, deadline);
     return;
   }
@@ -327,15 +348,20 @@ static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, in
   if (wake_look_client(&ch->waiter, seq, done))
     return 0;
   int64_t deadline = timeout_ns == NUMD_FOREVER ? INT64_MAX : clock_deadline(timeout_ns);
-  while (!wake_is(seq, done)) {
-    if (deadline != INT64_MAX && clock_now_ns() >= deadline)
-      return error_set(NUMD_ETIMEOUT, "the call is not done within the time limit");
-    wait_a_while(ch, seq, done, spin_ns, deadline);
+  for (;;) {
+    bool late = deadline != INT64_MAX && clock_now_ns() >= deadline;
+    if (!late)
+      wait_a_while(ch, seq, done, spin_ns, deadline);
+    else if (is_mine(ch))
+      wake_settle(&ch->waiter);
+    if (wake_is(seq, done))
+      return 0;
     /* Not done after a slice: the end of file on the socket is the sign of death. */
-    if (!wake_is(seq, done) && conn_is_dead(ch->conn) && !wake_is(seq, done))
-      return NUMD_EDISCONNECTED;
+    if (is_lost(ch))
+      return wake_is(seq, done) ? 0 : NUMD_EDISCONNECTED;
+    if (late)
+      return error_set(NUMD_ETIMEOUT, "the call is not done within the time limit");
   }
-  return 0;
 }
 
 static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64_t timeout_ns,

@@ -141,9 +141,9 @@ static int open_session(numd_conn *c) {
   c->sock = -1;
   c->in_len = 0;
   atomic_store_explicit(&c->broken, true, memory_order_relaxed);
+  c->free_channels = NULL; /* of the session that is gone; unmapped with the connection */
   if (c->fork_generation != generation) {
     arena_forget(&c->arena);
-    c->free_channels = NULL; /* the parent's; their memory is unmapped with the connection */
   }
   if ((r = open_socket(c, &c->sock)) || (r = say_hello(c)))
     return r;
@@ -185,6 +185,8 @@ void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channe
     if (c->epoch == epoch && c->fork_generation == atomic_load(&fork_generation)) {
       channel->next_free = c->free_channels;
       c->free_channels = channel;
+    } else if (c->fork_generation == atomic_load(&fork_generation)) {
+      channel_retire(c, channel);
     }
     pthread_mutex_unlock(&c->lock);
   }

@@ -157,6 +157,7 @@ struct channel {
   struct apply_entry *cache; /* PLAN_CACHE entries, made on first use (apply.c) */
 };
 
+void channel_retire(numd_conn *conn, struct channel *channel);
 void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
 /* Hands a call over. The caller waits for it at once (by the owner's thread) or settles. */
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],

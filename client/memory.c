@@ -177,14 +177,23 @@ numd_segment *numd_segment_ref(numd_segment *segment) {
   return segment;
 }
 
+/* The last reference is dropped under the lock, where nobody can find the segment meanwhile. */
 void numd_segment_unref(numd_segment *s) {
-  if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+  if (!s)
     return;
+  int refs = atomic_load_explicit(&s->refs, memory_order_relaxed);
+  while (refs > 1)
+    if (atomic_compare_exchange_weak_explicit(&s->refs, &refs, refs - 1, memory_order_release,
+                                              memory_order_relaxed))
+      return;
   numd_conn *c = s->conn;
   pthread_mutex_lock(&c->lock);
-  segment_drop(s);
+  bool last = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1;
+  if (last)
+    segment_drop(s);
   pthread_mutex_unlock(&c->lock);
-  numd_conn_unref(c);
+  if (last)
+    numd_conn_unref(c);
 }
 
 static int attach_foreign(numd_conn *conn, int fd, numd_segment **out) {
@@ -241,12 +250,13 @@ static int small_block(numd_conn *conn, uint64_t bytes, struct block **out) {
     a->free[class] = (*out)->next;
     return 0;
   }
-  if (!a->current || a->current->used + rounded > a->current->bytes) {
+  uint64_t offset = a->current ? (a->current->used + GRAIN - 1) / GRAIN * GRAIN : 0;
+  if (!a->current || offset + rounded > a->current->bytes) {
     int r = segment_create(conn, SEGMENT_BYTES, &a->current);
     if (r)
       return r;
+    offset = 0;
   }
-  uint64_t offset = (a->current->used + GRAIN - 1) / GRAIN * GRAIN;
   if (!(*out = make_block(a->current, offset, rounded, class)))
     return error_no_memory();
   a->current->used = offset + rounded;

@@ -13,7 +13,9 @@
  * own on first use; calls of one thread run in the order in which they were submitted.
  *
  * Fork. After fork() the child may use everything that it inherited: its first use opens a session of
- * its own and attaches the same memory again. Tickets of the parent stay with the parent.
+ * its own and attaches the same memory again. That memory is the parent's: an array that the parent frees may
+ * be given to another of its arrays, so the parent keeps what the child uses. Tickets of the parent stay with
+ * it.
  *
  * Lifetimes. Objects are reference counted where there is a `_ref`; freeing NULL is legal. An array
  * keeps its connection and its memory. Arrays given to a submitted call must be kept until it is done. */

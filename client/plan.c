@@ -406,6 +406,18 @@ int plan_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_
   return 0;
 }
 
+/* Asks that a call through the socket be given up; conn->lock held. */
+static void cancel_msgid(numd_conn *conn, uint32_t msgid) {
+  struct rpc rpc;
+  rpc_begin(&rpc, conn, "cancel");
+  msgpack_pack_array(&rpc.pk, 1);
+  msgpack_pack_map(&rpc.pk, 1);
+  wire_pack_str(&rpc.pk, "msgid");
+  msgpack_pack_uint32(&rpc.pk, msgid);
+  (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+  rpc_end(&rpc);
+}
+
 /* A call through the socket. */
 static int call_rpc(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[], uint64_t *result,
                     int64_t timeout_ns) {
@@ -426,6 +438,10 @@ static int call_rpc(numd_plan *plan, int n, const numd_arg args[], const uint64_
   }
   int r = rpc_run(&rpc, -1, timeout_ns);
   *result = 0;
+  if (r == NUMD_ETIMEOUT) {
+    cancel_msgid(plan->conn, rpc.msgid);
+    r = error_set(r, "the call was not done within the time limit and was cancelled");
+  }
   if (r == 0 && plan->result_dtype != NUMD_DTYPE_NONE &&
       wire_read_item(&rpc.reply.result, plan->result_dtype, result, "result", &err))
     r = error_set(NUMD_EPROTOCOL, "%s", err.text);
@@ -452,7 +468,7 @@ static int submit_rpc(numd_plan *plan, int n, const numd_arg args[], const uint6
   struct answer *a = calloc(1, sizeof(*a));
   if (!a)
     return error_no_memory();
-  a->status = call_rpc(plan, n, args, words, &a->result, RPC_TIMEOUT_NS);
+  a->status = call_rpc(plan, n, args, words, &a->result, NUMD_FOREVER);
   if (a->status)
     snprintf(a->sentence, sizeof(a->sentence), "%s", numd_error());
   *ticket = (numd_ticket){.number = (uintptr_t)a, .result_dtype = plan->result_dtype};
@@ -479,11 +495,17 @@ int plan_call_words(numd_plan *plan, int n, const numd_arg args[], const uint64_
                     numd_scalar *result, int64_t timeout_ns) {
   numd_ticket t;
   uint64_t bits;
-  int r = plan_start_words(plan, n, args, words, &t);
+  int r;
+  if (plan->conn->door == NUMD_DOOR_SOCKET) {
+    if ((r = plan_enter(plan)) == 0 && (r = call_rpc(plan, n, args, words, &bits, timeout_ns)) == 0)
+      give_result(plan->result_dtype, bits, result);
+    return r;
+  }
+  r = plan_start_words(plan, n, args, words, &t);
   if (r || (r = numd_wait(&t, timeout_ns, result)) != NUMD_ETIMEOUT)
     return r;
   numd_cancel(&t);
-  r = channel_wait(t.channel, t.number, 0, RPC_TIMEOUT_NS, &bits);
+  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done after all */
   return r == NUMD_ECANCELLED
              ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
              : r;
@@ -539,7 +561,7 @@ int numd_cancel(numd_ticket *ticket) {
   struct rpc rpc;
   if (!ch)
     return 0;
-  if (ch->epoch != ch->conn->epoch)
+  if (ch->epoch != ch->conn->epoch || ch->conn->fork_generation != atomic_load(&fork_generation))
     return error_set(NUMD_EDISCONNECTED, "the session of this call is gone");
   rpc_begin(&rpc, ch->conn, "cancel");
   msgpack_pack_array(&rpc.pk, 1);

@@ -26,12 +26,12 @@ static int lost(numd_conn *conn, const char *why) {
   return error_set(NUMD_EDISCONNECTED, "connection to the daemon at %s was lost (%s)", conn->address, why);
 }
 
-static int send_all(struct rpc *rpc, int send_fd) {
+static int send_all(struct rpc *rpc, int send_fd, int64_t deadline) {
   const char *p = rpc->out.data;
   size_t left = rpc->out.size;
   while (left > 0) {
     ssize_t n = fdpass_send(rpc->conn->sock, p, left, &send_fd, send_fd >= 0);
-    if (n == -EAGAIN)
+    if (n == -EAGAIN && clock_now_ns() < deadline)
       continue;
     if (n == -EPIPE || n == -ECONNRESET)
       return 0; /* what the daemon said before it hung up is still to be read */
@@ -128,12 +128,15 @@ static int reply_status(struct rpc *rpc) {
 
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {
   int64_t deadline = clock_deadline(timeout_ns);
-  int status = send_all(rpc, send_fd);
+  int status = send_all(rpc, send_fd, deadline);
   while (status == 0) {
     if (rpc->conn->in_len > 0 && take_frame(rpc, &status))
       break;
     status = receive(rpc, deadline);
   }
+  /* Nobody can say what became of a request that was given up: the next one begins in a new session. */
+  if (status == NUMD_ETIMEOUT && timeout_ns == RPC_TIMEOUT_NS)
+    atomic_store_explicit(&rpc->conn->broken, true, memory_order_relaxed);
   return status ? status : reply_status(rpc);
 }
 

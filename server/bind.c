@@ -62,9 +62,14 @@ static int bind_scalars(const struct plan *p, const struct request *request, str
   return 0;
 }
 
+/* One object may be attached more than once. */
+static bool is_same_object(const struct segment *a, const struct segment *b) {
+  return a == b || (a->inode == b->inode && a->device == b->device);
+}
+
 static bool ranges_meet(const struct plan *p, const struct binding_run *run, uint32_t a, uint32_t b) {
   const struct bound *p_a = &p->bounds[a], *p_b = &p->bounds[b];
-  if (run->segment[a] != run->segment[b] || p_a->lo == p_a->hi || p_b->lo == p_b->hi)
+  if (!is_same_object(run->segment[a], run->segment[b]) || p_a->lo == p_a->hi || p_b->lo == p_b->hi)
     return false;
   int64_t x = (int64_t)run->offset[a], y = (int64_t)run->offset[b];
   return x + p_a->lo < y + p_b->hi && y + p_b->lo < x + p_a->hi;
@@ -107,6 +112,7 @@ static void trim_scratch(struct runner *r) {
  * where they belong when everything has been read. */
 static int run_redirected(struct runner *runner, const struct plan *p, uint64_t mask,
                           struct binding_run *run) {
+  static const _Atomic uint64_t never = 0; /* no call has this id */
   char *where[MAX_BINDINGS];
   int64_t at = align_up(p->scratch_bytes, 64), total = at;
   for (uint32_t i = 0; i < p->n_bindings; i++)
@@ -124,6 +130,7 @@ static int run_redirected(struct runner *runner, const struct plan *p, uint64_t 
     at += align_up(p->bounds[i].hi - p->bounds[i].lo, 64);
   }
   int status = exec_run(&run->call);
+  run->call.cancel = &never; /* everything is computed, and half a copy would destroy what it overlaps */
   for (uint32_t i = 0; i < p->n_bindings && status == 0; i++) {
     if (!(mask >> i & 1))
       continue;

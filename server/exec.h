@@ -39,7 +39,7 @@ void exec_reduce(struct call *call, const struct step *step);
 struct cursor {
   const struct step *step;
   int first, last;
-  int64_t index[MAX_DIMS];
+  int64_t index[MAX_LOOPS];
   char *at[MAX_MEMORIES];
 };
 

@@ -185,7 +185,7 @@ static void combine_inner(const struct job *j) {
   char memory[LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cursor kept;
   cursor_seek(&kept, j->call, s, 0, s->n_kept, 0);
-  for (int64_t k = 0; k < s->n_kept_items; k++, cursor_next(&kept))
+  for (int64_t k = 0; k < s->n_kept_items && !call_given_up(j->call); k++, cursor_next(&kept))
     for (uint32_t r = 0; r < s->n_reductions; r++) {
       struct cascade sum;
       cascade_init(&sum, &s->reductions[r], 1, memory);
@@ -249,7 +249,7 @@ static void combine_rows(const struct job *j) {
   int64_t inner = s->shape[inner_loop];
   struct cursor kept;
   cursor_seek(&kept, j->call, s, 0, s->n_kept - 1, 0);
-  for (int64_t k = 0; k < s->n_kept_items / inner; k++, cursor_next(&kept))
+  for (int64_t k = 0; k < s->n_kept_items / inner && !call_given_up(j->call); k++, cursor_next(&kept))
     for (int64_t at = 0; at < inner; at += s->block) {
       int64_t n = inner - at < s->block ? inner - at : s->block;
       for (uint32_t r = 0; r < s->n_reductions; r++) {
@@ -272,7 +272,7 @@ static void store_identities(struct call *call, const struct step *s) {
   if (s->n_kept_items == 0)
     return;
   cursor_seek(&kept, call, s, 0, s->n_kept, 0);
-  for (int64_t k = 0; k < s->n_kept_items; k++, cursor_next(&kept))
+  for (int64_t k = 0; k < s->n_kept_items && !call_given_up(call); k++, cursor_next(&kept))
     for (uint32_t r = 0; r < s->n_reductions; r++)
       memcpy(kept.at[s->reductions[r].target], s->reductions[r].identity, s->reductions[r].identity_bytes);
 }

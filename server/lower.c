@@ -88,6 +88,14 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
   struct lowered *o = l->out;
   struct value given = *value_at(l, v);
   uint64_t converted;
+  for (uint32_t i = 0; i < o->n_values; i++) { /* the same constant may be there already */
+    const struct value *have = &o->values[i];
+    if (have->kind == VALUE_CONSTANT && !have->weak && have->layout.dtype == dtype &&
+        have->from == given.layout.dtype && have->bits == given.bits) {
+      *out = i;
+      return 0;
+    }
+  }
   if (o->constants_used + MAX_ITEM_BYTES > CONSTANT_BYTES)
     return errtext_set(l->err, NUMD_ELIMIT, "more constants than fit %d bytes", CONSTANT_BYTES);
   if (!scalar_convert(given.layout.dtype, given.bits, dtype, &converted))
@@ -98,6 +106,8 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
     return r;
   struct value *c = value_at(l, *out);
   c->layout.dtype = dtype;
+  c->from = given.layout.dtype;
+  c->bits = given.bits;
   c->index = o->constants_used;
   memcpy(o->constants + c->index, &converted, sizeof(converted));
   o->constants_used += MAX_ITEM_BYTES;
@@ -107,6 +117,14 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
 static int use_scalar(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   struct lowered *o = l->out;
   struct value given = *value_at(l, v);
+  for (uint32_t i = 0; i < o->n_values; i++) { /* the same use may be there already */
+    const struct value *have = &o->values[i];
+    if (have->kind == VALUE_SCALAR && !have->weak && have->layout.dtype == dtype &&
+        o->scalars[have->index / MAX_ITEM_BYTES].binding == given.index) {
+      *out = i;
+      return 0;
+    }
+  }
   if (o->n_scalars == sizeof(o->scalars) / sizeof(o->scalars[0]))
     return errtext_set(l->err, NUMD_ELIMIT, "more uses of scalars than %u", o->n_scalars);
   int r = add_value(l, VALUE_SCALAR, out);
@@ -499,6 +517,30 @@ static int claim_output(struct lowering *l, int i, uint32_t v, const struct layo
   return 0;
 }
 
+/* Whether elements may share memory. Every view that slicing and transposing make has each stride step over
+ * all that the smaller ones reach, and no other layout is taken for an output. */
+static bool overlaps_itself(const struct layout *a) {
+  bool used[MAX_DIMS] = {false};
+  int64_t reach = dtype_rows[a->dtype].size, step;
+  for (int d = 0; d < a->ndim; d++)
+    if (a->shape[d] == 0)
+      return false;
+  for (int n = 0; n < a->ndim; n++) {
+    int least = -1;
+    for (int d = 0; d < a->ndim; d++)
+      if (!used[d] && (least < 0 || llabs(a->strides[d]) < llabs(a->strides[least])))
+        least = d;
+    used[least] = true;
+    if (a->shape[least] == 1)
+      continue;
+    if (llabs(a->strides[least]) < reach ||
+        mul_overflows(a->shape[least] - 1, llabs(a->strides[least]), &step) ||
+        add_overflows(reach, step, &reach))
+      return true;
+  }
+  return false;
+}
+
 /* The layout of an output: what was asked for, filled up with what is computed, and checked against it. */
 static int output_layout(struct lowering *l, int i, const struct value *v, struct layout *out) {
   const struct output *asked = &l->program->outputs[i];
@@ -517,9 +559,8 @@ static int output_layout(struct lowering *l, int i, const struct value *v, struc
                        shape_text(&v->layout, ta), shape_text(out, tb));
   if (asked->open_shape && layout_set_c_order(out) < 0)
     return errtext_set(l->err, NUMD_ESHAPE, "outputs[%d]: shape %s is too large", i, shape_text(out, ta));
-  for (int d = 0; d < out->ndim; d++)
-    if (out->shape[d] > 1 && out->strides[d] == 0)
-      return errtext_set(l->err, NUMD_EINVAL, "outputs[%d]: stride 0 would write one element often", i);
+  if (overlaps_itself(out))
+    return errtext_set(l->err, NUMD_EINVAL, "outputs[%d]: its strides put several elements in one place", i);
   return 0;
 }
 

@@ -20,12 +20,13 @@ enum value_kind { VALUE_BINDING, VALUE_SCALAR, VALUE_CONSTANT, VALUE_NODE };
 
 struct value {
   uint8_t kind;
+  uint8_t from; /* a converted constant: the dtype it was given in */
   bool weak;
   bool is_output;       /* VALUE_NODE: an output claimed it; it lives in that binding or the result */
   uint32_t index;       /* binding, byte offset in the constants or scalars, or node */
   uint32_t output;      /* where is_output */
   struct layout layout; /* strides for bindings alone */
-  uint64_t bits;        /* VALUE_CONSTANT that is weak: the value as given */
+  uint64_t bits;        /* VALUE_CONSTANT: the value as given */
 };
 
 enum node_kind { NODE_MAP, NODE_REDUCE, NODE_PRODUCT };
@@ -86,11 +87,13 @@ struct place {
   int64_t offset;
 };
 
+#define MAX_LOOPS (MAX_DIMS + 1) /* a reduction over no axes gets a loop of its own */
+
 /* Memory that a step reads or writes: a place and its byte strides in the step's loops. */
 struct memory {
   struct place place;
   bool written;
-  int64_t stride[MAX_DIMS];
+  int64_t stride[MAX_LOOPS];
 };
 
 #define MAX_MEMORIES 96
@@ -129,7 +132,7 @@ struct step {
   uint8_t ndim, n_kept, n_reduced;
   bool empty;    /* nothing to do, or identities to store */
   bool parallel; /* worth sharing out */
-  int64_t shape[MAX_DIMS];
+  int64_t shape[MAX_LOOPS];
   int64_t block;        /* elements of a block along the innermost loop */
   int64_t n_kept_items; /* reductions: product of the kept loops */
   int64_t n_reduced_items;

@@ -144,7 +144,7 @@ static size_t object_page(int fd) {
 }
 
 /* Seals are read before the size: one that is sealed against shrinking keeps the size that is read after. */
-static int check_object(int fd, uint64_t *bytes, size_t *page, struct errtext *err) {
+static int check_object(int fd, struct segment *segment, size_t *page, struct errtext *err) {
   struct stat st;
   int flags = fcntl(fd, F_GETFL), status = NUMD_EDESCRIPTOR;
   if (flags < 0)
@@ -163,7 +163,9 @@ static int check_object(int fd, uint64_t *bytes, size_t *page, struct errtext *e
     return errtext_set(err, status, "the object is sealed against writing");
   if (fstat(fd, &st) < 0 || st.st_size <= 0)
     return errtext_set(err, status, "the object is empty");
-  *bytes = (uint64_t)st.st_size;
+  segment->bytes = (uint64_t)st.st_size;
+  segment->device = st.st_dev;
+  segment->inode = st.st_ino;
   return 0;
 }
 
@@ -205,7 +207,7 @@ int session_attach(struct session *session, uint64_t id, int fd, uint64_t *bytes
     status = errtext_set(err, NUMD_EEXIST, "segment %u is attached already", (unsigned)id);
   if (status != 0)
     goto out;
-  status = check_object(fd, &segment->bytes, &page, err);
+  status = check_object(fd, segment, &page, err);
   if (status == 0)
     status = check_quota(session, segment->bytes, err);
   if (status == 0)

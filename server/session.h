@@ -20,6 +20,7 @@
 struct segment {
   char *data;
   uint64_t bytes;
+  uint64_t device, inode; /* which object it is */
   atomic_int lost;
   int fd;
   int guard; /* its entry in the SIGBUS handler's table */

@@ -98,10 +98,14 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     on_stop(worker);
 }
 
-/* The client is gone: whatever still runs for it is given up, and the loop ends when nothing is left. */
+#define LAST_CALL_SECONDS 10
+
+/* The client is gone: whatever still runs for it is given up, and the loop ends when nothing is left. A call
+ * that does not end soon, a huge product say, ends with the process. */
 static void on_door_closed(struct door_socket *door) {
   struct worker *worker = door->worker;
   long_call_cancel_all(&worker->long_calls);
+  alarm(LAST_CALL_SECONDS);
   uv_close((uv_handle_t *)&worker->reap_timer, NULL);
   uv_close((uv_handle_t *)&worker->control_poll, NULL);
 }

@@ -80,6 +80,15 @@ def other_address(tmp_path):
 
 
 @pytest.fixture
+def start():
+    """Starts a daemon at a path; it ends with the test."""
+    started = []
+    yield lambda path: started.append(start_daemon(path))
+    for process in started:
+        stop_daemon(process)
+
+
+@pytest.fixture
 def data():
     """Loads a table of tests/data by its name."""
     return lambda name: np.load(TOP / "tests" / "data" / f"{name}.npy")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import numd
-from conftest import start_daemon, stop_daemon
 
 SHAPES = [(3_000_001,), (1500, 2001), (40, 300, 257), (2, 1_000_003), (1_000_003, 2)]
 
@@ -75,20 +74,19 @@ def test_batches():
     np.testing.assert_allclose(np.asarray(numd.asarray(x) @ numd.asarray(y)), x @ y, rtol=1e-12, atol=1e-12)
 
 
-def test_the_same_bits_on_one_core(tmp_path):
+def test_the_same_bits_on_one_core(tmp_path, start):
     x, y = sample((1_500_007,), "float64"), sample((700, 700), "float64")
     mine = os.sched_getaffinity(0)
     results = []
     for cores in (mine, {min(mine)}):
         os.sched_setaffinity(0, cores)
         try:
-            daemon = start_daemon(str(tmp_path / f"{len(cores)}"))
+            start(str(tmp_path / f"{len(cores)}"))
         finally:
             os.sched_setaffinity(0, mine)
         with numd.connect(str(tmp_path / f"{len(cores)}"), start=False) as session:
             a, b = numd.asarray(x, session=session), numd.asarray(y, session=session)
             results.append((numd.sum(a), numd.sum(numd.exp(a)), np.array(b @ b), np.array(numd.sum(b, axis=0))))
             del a, b
-        stop_daemon(daemon)
     for one, other in zip(*results):
         np.testing.assert_array_equal(one, other)

@@ -306,6 +306,86 @@ START_TEST(the_daemons_death_loses_no_data) {
 }
 END_TEST
 
+/* The worker of this session, by the daemon's own account. */
+static void kill_workers(void) {
+  char *json;
+  MUST(numd_stats(conn, &json));
+  for (const char *p = json; (p = strstr(p, "\"client_pid\": ")); p++) {
+    const char *back = p;
+    while (back > json && *back != '{')
+      back--;
+    const char *pid = strstr(back, "\"pid\": ");
+    if (atoi(p + 14) == getpid() && pid)
+      kill(atoi(pid + 7), SIGKILL);
+  }
+  free(json);
+  usleep(200000);
+}
+
+/* Calls with one channel a thread, both at the same time. */
+static void use_two_threads(void) {
+  pthread_t threads[2];
+  int numbers[2] = {1, 2};
+  for (int i = 0; i < 2; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, thread_main, &numbers[i]), 0);
+  for (int i = 0; i < 2; i++)
+    pthread_join(threads[i], NULL);
+}
+
+START_TEST(nothing_waits_for_a_session_that_is_gone) {
+  const int64_t shape[] = {2000, 2000};
+  numd_array *a, *out;
+  numd_plan *plan;
+  numd_ticket first, second;
+  MUST(numd_array_zeros(conn, NUMD_INT64, 2, shape, &a));
+  MUST(numd_array_zeros(conn, NUMD_INT64, 2, shape, &out));
+  use_two_threads();
+  numd_program *p = numd_program_new();
+  numd_program_input(p, NUMD_INT64, 2, shape, NULL);
+  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1, NULL,
+                      NULL);
+  MUST(numd_prepare(conn, p, &plan));
+  numd_program_free(p);
+  const numd_arg args[] = {{.array = a}, {.array = out}};
+  MUST(numd_plan_submit(plan, 2, args, &first));
+  MUST(numd_plan_submit(plan, 2, args, &second));
+  kill_workers();
+  int r = NUMD_ETIMEOUT; /* polling sees it */
+  for (int i = 0; i < 1000 && r == NUMD_ETIMEOUT; i++, usleep(1000))
+    r = numd_wait(&first, 0, NULL);
+  ck_assert_int_eq(r, NUMD_EDISCONNECTED);
+  for (int i = 0; i < 100 && numd_ping(conn, 1000000000); i++)
+    usleep(20000); /* another session opens */
+  ck_assert_int_eq(numd_wait(&second, 5000000000, NULL), NUMD_EDISCONNECTED);
+  use_two_threads(); /* the channels of the threads before were the old session's */
+  numd_scalar sum;
+  MUST(numd_apply(conn, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = a}}, NULL, &sum));
+  ck_assert_int_eq(sum.i, 0);
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_plan_unref(plan);
+}
+END_TEST
+
+/* Blocks of odd sizes up to the very end of a segment, and into the next. */
+START_TEST(small_arrays_fill_segments) {
+  enum { N = 60000 };
+  static numd_array *arrays[N];
+  numd_scalar sum;
+  for (int i = 0; i < N; i++) {
+    int64_t n = 10 + 130 * (i % 3);
+    MUST(numd_array_zeros(conn, NUMD_FLOAT64, 1, &n, &arrays[i]));
+    ((double *)arrays[i]->data)[n - 1] = i;
+  }
+  for (int i = 0; i < N; i += 1 + 37 * (i < 20000)) {
+    MUST(numd_apply(conn, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = arrays[i]}}, NULL, &sum));
+    ck_assert_double_eq(sum.f, i);
+  }
+  for (int i = 0; i < N; i++)
+    numd_array_unref(arrays[i]);
+}
+END_TEST
+
 START_TEST(a_handle_reaches_another_process) {
   numd_array *a = doubles(100, 2, 1);
   numd_handle handle;
@@ -357,6 +437,8 @@ int main(void) {
   tcase_add_test(t, a_time_limit_ends_a_long_call);
   tcase_add_test(t, the_socket_is_a_complete_way_in);
   tcase_add_test(t, the_daemons_death_loses_no_data);
+  tcase_add_test(t, nothing_waits_for_a_session_that_is_gone);
+  tcase_add_test(t, small_arrays_fill_segments);
   tcase_add_test(t, a_handle_reaches_another_process);
   suite_add_tcase(suite, t);
   SRunner *runner = srunner_create(suite);

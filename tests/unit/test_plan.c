@@ -169,6 +169,49 @@ START_TEST(sums_of_awkward_lengths_are_exact) {
 }
 END_TEST
 
+/* The most loops that a step can have: none of the array's own join, and the reduction gets one more. */
+START_TEST(a_reduction_over_no_axes_of_all_dimensions) {
+  static const atomic_ullong never;
+  static double in[1 << 16], out[1 << 16];
+  int64_t shape[MAX_DIMS];
+  for (int d = 0; d < MAX_DIMS; d++)
+    shape[d] = 2;
+  for (int i = 0; i < 1 << 16; i++)
+    in[i] = i;
+  uint16_t a = input(NUMD_FLOAT64, MAX_DIMS, shape);
+  for (int d = 0; d < MAX_DIMS; d++) /* Fortran's order */
+    program->operands[a].layout.strides[d] = (int64_t)8 << d;
+  output(op(NUMD_OP_SUM, a, 0), OUTPUT_ARRAY);
+  program->ops[0].axes = 0;
+  struct plan *p = compile();
+  struct call call = {.plan = p, .cancel = (const _Atomic uint64_t *)&never, .call_id = 1};
+  call.bases[0] = (char *)in;
+  call.bases[1] = (char *)out;
+  ck_assert_int_eq(exec_run(&call), 0);
+  for (int i = 0; i < 1 << 16; i++) {
+    int reversed = 0;
+    for (int d = 0; d < MAX_DIMS; d++)
+      reversed |= (i >> d & 1) << (MAX_DIMS - 1 - d);
+    ck_assert_double_eq(out[i], reversed);
+    ck_assert_double_eq(in[i], i);
+  }
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(an_output_that_overlaps_itself_is_refused) {
+  const int64_t shape[] = {4, 4};
+  output(op(NUMD_OP_NEGATIVE, input(NUMD_FLOAT64, 2, shape), 0), OUTPUT_ARRAY);
+  program->outputs[0].open_dtype = program->outputs[0].open_shape = false;
+  program->outputs[0].layout = program->operands[0].layout;
+  program->outputs[0].layout.strides[0] = 8;
+  struct plan *p = NULL;
+  ck_assert_int_eq(plan_compile(program, &p, &err), NUMD_EINVAL);
+  program->outputs[0].layout.strides[1] = -32; /* transposed and reversed: fine */
+  plan_free(compile());
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("plan");
   TCase *t = tcase_create("plan");
@@ -181,6 +224,8 @@ int main(void) {
   tcase_add_test(t, a_dtype_without_a_loop_is_named);
   tcase_add_test(t, a_cast_that_loses_is_refused);
   tcase_add_test(t, an_input_may_be_the_output_unless_it_is_read_later);
+  tcase_add_test(t, a_reduction_over_no_axes_of_all_dimensions);
+  tcase_add_test(t, an_output_that_overlaps_itself_is_refused);
   tcase_add_loop_test(t, sums_of_awkward_lengths_are_exact, 0, 13);
   suite_add_tcase(suite, t);
   SRunner *runner = srunner_create(suite);

@@ -12,6 +12,11 @@
 #include "client/internal.h"
 #include "shared/clock.h"
 
+#define FIRST_CHOICE 64         /* calls before the single slots are timed for the first time */
+#define NEXT_CHOICE (1 << 18)   /* calls until the next time: cores may have changed */
+#define PINGS 24                /* to time a slot by */
+#define CHOICE_LIMIT_NS 2000000 /* how long all of it may take */
+
 /* ---- Which channel is the thread's ---- */
 
 #define THREAD_CHANNELS 8
@@ -124,6 +129,7 @@ static int open_channel(numd_conn *conn, struct channel **out) {
   }
   ch->conn = conn;
   ch->epoch = conn->epoch;
+  ch->until_choice = FIRST_CHOICE;
   atomic_flag_clear(&ch->lock);
   wake_init_client(&ch->waiter, ch->memory, (enum wait_policy)conn->wait);
   conn->channels[conn->n_channels++] = ch;
@@ -233,11 +239,11 @@ static int clear_slot(struct channel *ch, struct flight *f) {
 
 /* Fills a slot and hands it over. */
 static inline void publish(struct channel *ch, struct slot *slot, uint64_t *spill, uint32_t plan_id, int n,
-                           const uint64_t bindings[], uint32_t seq) {
+                           const uint64_t bindings[], uint16_t flags, uint32_t seq) {
   int i = 0;
   slot->plan = plan_id;
   slot->n_bindings = (uint16_t)n;
-  slot->flags = 0;
+  slot->flags = flags;
   slot->reserved = 0;
   for (; i < n && i < 3; i++)
     slot->bindings[i] = bindings[i];
@@ -264,7 +270,7 @@ static int submit_to_ring(struct channel *ch, uint32_t plan_id, int n, const uin
   atomic_fetch_add_explicit(&ch->n_flying, 1, memory_order_relaxed);
   ch->next = call + 1;
   publish(ch, channel_slot(ch->memory, call), ch->memory->spill[call % CHANNEL_SLOTS], plan_id, n, bindings,
-          channel_seq_submitted(call));
+          0, channel_seq_submitted(call));
   wake_settle(&ch->waiter);
   *number = call;
   return 0;
@@ -274,16 +280,65 @@ void channel_settle(struct channel *ch) {
   wake_settle(&ch->waiter);
 }
 
-/* A call that finds nothing in flight takes the single slot, which needs no bookkeeping. */
+/* One ping through the slot at hand, which hands over to slot `next`. Whether it was answered at once. */
+static bool ping(struct channel *ch, uint16_t next) {
+  struct slot *slot = &ch->memory->single[ch->single_at];
+  uint64_t call = ch->next_single++;
+  publish(ch, slot, NULL, 0, 0, NULL, SLOT_PING | next, single_seq_submitted(call));
+  ch->single_at = next;
+  for (int i = 0; i < 4; i++)
+    if (wake_look_client(&ch->waiter, &slot->seq, single_seq_done(call)))
+      return true;
+  while (!wake_wait_client(&ch->waiter, &slot->seq, single_seq_done(call), WAKE_SPIN_MAX_NS, INT64_MAX))
+    if (is_lost(ch))
+      return false;
+  return false;
+}
+
+/* How long a ping takes through a slot, in nanoseconds; a great number if the worker was not spinning. */
+static int64_t time_slot(struct channel *ch, uint16_t at) {
+  if (!ping(ch, at))
+    return INT64_MAX;
+  int64_t started = clock_now_ns();
+  for (int i = 0; i < PINGS; i++)
+    if (!ping(ch, at))
+      return INT64_MAX;
+  return (clock_now_ns() - started) / PINGS;
+}
+
+/* Chooses the single slot whose cache line changes hands most quickly between the two cores. */
+static void choose_single(struct channel *ch) {
+  int64_t best_ns = INT64_MAX, limit = clock_deadline(CHOICE_LIMIT_NS);
+  uint16_t best = ch->single_at;
+  ch->until_choice = FIRST_CHOICE;
+  for (uint16_t at = 0; at < SINGLE_SLOTS; at++) {
+    int64_t ns = time_slot(ch, at);
+    if (ns == INT64_MAX || clock_now_ns() > limit)
+      return; /* not now */
+    if (ns < best_ns) {
+      best_ns = ns;
+      best = at;
+    }
+  }
+  if (ping(ch, best))
+    ch->until_choice = NEXT_CHOICE;
+}
+
+/* A call that finds nothing in flight takes a single slot, which needs no bookkeeping. */
 int channel_submit(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[], uint64_t *number) {
   if (atomic_load_explicit(&ch->single_state, memory_order_acquire) != FLIGHT_NONE ||
       atomic_load_explicit(&ch->n_flying, memory_order_relaxed) != 0)
     return submit_to_ring(ch, plan_id, n, bindings, number);
+  if (__builtin_expect(--ch->until_choice < 0, 0)) {
+    ch->until_choice = FIRST_CHOICE;
+    if (wake_peer_spins(&ch->waiter))
+      choose_single(ch);
+  }
   uint64_t call = ch->next_single++;
   atomic_store_explicit(&ch->single_state, FLIGHT_FLYING, memory_order_relaxed);
   *number = SINGLE_CALL | call;
-  publish(ch, &ch->memory->single, ch->memory->single_spill, plan_id, n, bindings,
-          single_seq_submitted(call));
+  publish(ch, &ch->memory->single[ch->single_at], ch->memory->single_spill, plan_id, n, bindings,
+          ch->single_at, single_seq_submitted(call));
   return 0;
 }
 
@@ -366,7 +421,7 @@ static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, in
 
 static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64_t timeout_ns,
                        uint64_t *result) {
-  struct slot *slot = &ch->memory->single;
+  struct slot *slot = &ch->memory->single[ch->single_at];
   if (ch->next_single != call + 1 ||
       atomic_load_explicit(&ch->single_state, memory_order_relaxed) != FLIGHT_FLYING)
     return error_set(NUMD_EINVAL, "this ticket was finished before");

@@ -149,6 +149,8 @@ struct channel {
   atomic_flag lock; /* flights; held for moments only */
   uint64_t next;    /* number of the next call of the ring */
   uint64_t next_single;
+  uint16_t single_at;           /* the single slot of the next call */
+  int32_t until_choice;         /* calls until the single slots are timed again */
   _Atomic uint8_t single_state; /* enum flight_state of the single slot's call: NONE or FLYING */
   atomic_int n_flying;          /* in the ring */
   struct flight flights[CHANNEL_SLOTS];

@@ -178,8 +178,6 @@ static int run_plan(struct session *session, struct runner *runner, const struct
       return fail(completion, status, o);
     redirect |= (uint64_t)apart << o;
   }
-  if (!redirect && p->one.n)
-    return finish(p, &run, exec_one_kernel(&p->one, run.call.bases, (char *)completion->result), completion);
   if (p->cost_ns > LONG_CALL_NS && runner->before_long)
     runner->before_long(runner->before_long_arg);
   run.call.plan = p;
@@ -202,6 +200,43 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   return finish(p, &run, status, completion);
 }
 
+/* The same road for a plan that is one kernel over a few arrays, in as few steps as it can be walked. False:
+ * something is out of the ordinary, which run_plan is to deal with; nothing has been done then. */
+static bool run_one(struct session *session, const struct plan *p, const struct request *request,
+                    struct completion *completion) {
+  struct segment *segment[ONE_KERNEL_BINDINGS];
+  char *base[ONE_KERNEL_BINDINGS];
+  uint32_t n = p->n_bindings, last = n - 1;
+  if (request->n_bindings != n)
+    return false;
+  for (uint32_t i = 0; i < n; i++) {
+    const struct bound *b = &p->bounds[i];
+    uint32_t id = binding_segment(request->bindings[i]);
+    int64_t offset = (int64_t)binding_offset(request->bindings[i]);
+    if (id >= MAX_SEGMENTS)
+      return false;
+    struct segment *s = atomic_load_explicit(&session->segments[id], memory_order_acquire);
+    if (!s || offset + b->lo < 0 || offset + b->hi > (int64_t)s->bytes || offset & b->align_mask)
+      return false;
+    segment[i] = s;
+    base[i] = s->data + offset;
+  }
+  for (uint32_t i = 0; p->outputs_mask && i < last; i++) {
+    const struct bound *in = &p->bounds[i], *out = &p->bounds[last];
+    bool apart = segment[i] == segment[last]
+                     ? base[i] + in->lo >= base[last] + out->hi || base[last] + out->lo >= base[i] + in->hi
+                     : !is_same_object(segment[i], segment[last]);
+    if (!apart && (base[i] != base[last] || !(out->exact_ok >> i & 1)))
+      return false;
+  }
+  completion->status = exec_one_kernel(&p->one, base, (char *)completion->result);
+  completion->detail = NO_DETAIL;
+  for (uint32_t i = 0; i < n; i++)
+    if (atomic_load_explicit(&segment[i]->lost, memory_order_relaxed))
+      fail(completion, NUMD_ELOST, i);
+  return true;
+}
+
 void session_run(struct session *session, struct runner *runner, const struct request *request,
                  struct completion *completion) {
   uint64_t calls = atomic_load_explicit(&runner->calls, memory_order_relaxed);
@@ -215,7 +250,7 @@ void session_run(struct session *session, struct runner *runner, const struct re
                        : NULL;
   if (!p)
     fail(completion, NUMD_EPLAN, NO_DETAIL);
-  else
+  else if (p->one.n == 0 || !run_one(session, p, request, completion))
     run_plan(session, runner, p, request, completion);
   atomic_store_explicit(&runner->calls, calls + 2, memory_order_release);
 }

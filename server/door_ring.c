@@ -50,11 +50,13 @@ static uint64_t load_once(const uint64_t *word) {
   return *(const volatile uint64_t *)word;
 }
 
-/* Copies a call out of its slot. A status that refuses it, or 0. */
-static int take_request(const struct slot *slot, const uint64_t *spill, struct request *r) {
+/* Copies a call out of its slot, with flags that must be among `known`. A status that refuses it, or 0. */
+static int take_request(const struct slot *slot, const uint64_t *spill, uint16_t known, struct request *r,
+                        uint16_t *flags) {
   r->plan_id = *(const volatile uint32_t *)&slot->plan;
   r->n_bindings = *(const volatile uint16_t *)&slot->n_bindings;
-  if (*(const volatile uint16_t *)&slot->flags != 0 || *(const volatile uint32_t *)&slot->reserved != 0 ||
+  *flags = *(const volatile uint16_t *)&slot->flags;
+  if ((*flags & ~known) != 0 || *(const volatile uint32_t *)&slot->reserved != 0 ||
       r->n_bindings > MAX_BINDINGS)
     return NUMD_EPROTOCOL;
   uint32_t i = 0, n = r->n_bindings;
@@ -92,40 +94,46 @@ static void before_long(void *arg) {
   wake_leave_peer(&c->waiter);
 }
 
-/* Runs one call and answers it. `id` is what a cancellation names it by. */
-static void run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id, bool cancelled,
-                     uint32_t seq_done) {
+/* Runs one call and answers it; its flags. `id` is what a cancellation names it by. */
+static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id,
+                         bool cancelled, uint16_t known, uint32_t seq_done) {
+  uint16_t flags;
   struct request request;
   struct completion done;
-  int status = take_request(slot, spill, &request);
+  int status = take_request(slot, spill, known, &request, &flags);
   c->runner->call_id = id;
   if (status == 0 && cancelled)
     status = NUMD_ECANCELLED;
-  if (status)
+  if (status || flags & SLOT_PING)
     done = (struct completion){.status = status, .detail = NO_DETAIL};
   else
     session_run(c->session, c->runner, &request, &done);
   give_completion(c, slot, seq_done, &done);
-  count_call(c, &done);
+  if (!(flags & SLOT_PING))
+    count_call(c, &done);
+  return flags;
 }
 
 static void *serve(void *arg) {
   struct served *c = arg;
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
+  uint32_t at = 0; /* the single slot of the next call */
   wake_init_worker(&c->waiter, m, c->policy, take_token, give_token, c->session);
   for (;;) {
     struct slot *slot = channel_slot(m, number);
-    const struct watch watch = {.seq = {&m->single.seq, &slot->seq},
+    const struct watch watch = {.seq = {&m->single[at].seq, &slot->seq},
                                 .want = {single_seq_submitted(single), channel_seq_submitted(number)}};
     int which = wake_wait_worker(&c->waiter, &watch, &c->stop);
     if (which < 0)
       break;
     if (which == 0) {
-      run_call(c, &m->single, m->single_spill, (SINGLE_CALL | single) + 1, false, single_seq_done(single));
+      at = run_call(c, &m->single[at], m->single_spill, (SINGLE_CALL | single) + 1, false,
+                    SLOT_PING | (SINGLE_SLOTS - 1), single_seq_done(single)) %
+           SINGLE_SLOTS;
       single++;
     } else {
-      run_call(c, slot, m->spill[number % CHANNEL_SLOTS], number + 1, is_cancelled(c, number),
+      run_call(c, slot, m->spill[number % CHANNEL_SLOTS], number + 1, is_cancelled(c, number), 0,
                channel_seq_done(number));
       number++;
     }

@@ -530,7 +530,8 @@ static bool is_bound(const struct step *s, uint16_t i, struct one_kernel *one, i
 static void note_one_kernel(struct plan *p) {
   const struct step *s = p->n_steps == 1 ? p->steps[0] : NULL;
   struct one_kernel one = {.n = s ? s->shape[0] : 0};
-  if (!s || s->empty || s->ndim != 1 || s->n_units != 1 || s->n_instructions + s->n_reductions != 1)
+  if (!s || p->n_bindings > ONE_KERNEL_BINDINGS || p->n_bindings == 0 || s->empty || s->ndim != 1 ||
+      s->n_units != 1 || s->n_instructions + s->n_reductions != 1)
     return;
   if (s->kind == STEP_MAP) {
     const struct instruction *in = &s->instructions[0];

@@ -161,8 +161,9 @@ struct bound {
   uint64_t exact_ok; /* outputs: inputs that may be the very same array */
 };
 
-/* A plan that is one kernel over arrays that are bound, in one block: the smallest and most frequent
- * calls. fn is NULL for any other. */
+/* A plan that is one kernel over a few arrays that are bound, in one block: the smallest and most
+ * frequent calls. n is 0 for any other plan. Its output, if it has one, is the last binding. */
+#define ONE_KERNEL_BINDINGS 4
 struct one_kernel {
   kernel_map_fn fn;
   kernel_reduce_fn reduce; /* or this, into the result */

@@ -8,7 +8,10 @@
  * Beside the ring there is a single slot, for a call that is submitted while no other is in flight; it
  * counts its own calls, each a lap. It comes before anything in the ring. It is the same cache line every
  * time, which is what makes it quicker: a line that both cores hold changes hands in half the time of one
- * that has to be fetched.
+ * that has to be fetched. How quickly a line does so depends on its address, since the part of the
+ * last-level cache that keeps account of it may be near or far, by a factor of two on large processors. So
+ * there are several single slots to choose from: each call names, in its flags, the one for the next call,
+ * and a client may time them by pings.
  *
  * Order of memory. The client writes a slot's request fields, then stores seq with release; the worker
  * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
@@ -29,8 +32,10 @@
 
 #define CHANNEL_MAGIC 0x646d756eu /* "numd" */
 #define CHANNEL_SLOTS 256u
-#define SLOT_INLINE 11 /* bindings in the slot itself */
-#define SLOT_SPILL 53  /* bindings that go to the slot's part of the spill area */
+#define SINGLE_SLOTS 16u
+#define SLOT_PING 0x8000u /* flag: nothing is to be done, only answered */
+#define SLOT_INLINE 11    /* bindings in the slot itself */
+#define SLOT_SPILL 53     /* bindings that go to the slot's part of the spill area */
 
 enum wait_policy { WAIT_AUTO, WAIT_SPIN, WAIT_HANDOFF, WAIT_SLEEP };
 
@@ -38,7 +43,7 @@ struct slot {
   _Atomic uint32_t seq;
   uint32_t plan;
   uint16_t n_bindings;
-  uint16_t flags; /* 0 */
+  uint16_t flags; /* ring: 0; single: SLOT_PING, and the single slot of the next call */
   uint32_t detail;
   int32_t status;
   uint32_t reserved; /* 0 */
@@ -69,7 +74,7 @@ struct channel_memory {
   uint8_t pad[96];
   struct channel_side client, worker;
   struct channel_sem client_sem, worker_sem;
-  struct slot single;
+  struct slot single[SINGLE_SLOTS];
   struct slot slots[CHANNEL_SLOTS];
   uint64_t spill[CHANNEL_SLOTS][SLOT_SPILL];
   uint64_t single_spill[SLOT_SPILL];
@@ -87,10 +92,11 @@ _Static_assert(sizeof(struct channel_side) == 128, "a side has its own lines");
 _Static_assert(sizeof(struct channel_sem) == 128, "a semaphore has its own lines");
 _Static_assert(offsetof(struct channel_memory, client) == 128, "layout");
 _Static_assert(offsetof(struct channel_memory, single) == 640, "layout");
+_Static_assert(offsetof(struct channel_memory, slots) == 2688, "layout");
 
 /* Changes whenever a size or offset above does; both sides compare it. */
 #define CHANNEL_SIGNATURE \
-  ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x11u))
+  ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x12u))
 
 /* Worker: makes and maps a channel's memory, a memfd sealed against any change of size. -errno. */
 int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd);

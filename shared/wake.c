@@ -209,6 +209,10 @@ static enum gear peer_gear(const struct waiter *w) {
   return (enum gear)atomic_load_explicit(&w->peer->gear, memory_order_relaxed);
 }
 
+bool wake_peer_spins(const struct waiter *w) {
+  return peer_gear(w) == GEAR_SPIN;
+}
+
 bool wake_look_client(const struct waiter *w, _Atomic uint32_t *seq, uint32_t want) {
   const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
   return (peer_gear(w) == GEAR_SPIN ? look_for_a_moment(&watch) : look(&watch)) >= 0;

@@ -106,6 +106,9 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
  * which did not wait goes on. */
 void wake_leave_peer(struct waiter *w);
 
+/* Client: whether the worker is awake on another core, or was a moment ago. */
+bool wake_peer_spins(const struct waiter *w);
+
 /* Client: looks for a moment, without a look at the clock, if the worker is awake on another core.
  * Whether *seq == want. For any thread of the client. */
 bool wake_look_client(const struct waiter *w, _Atomic uint32_t *seq, uint32_t want);

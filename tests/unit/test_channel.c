@@ -28,7 +28,8 @@ static void answer_calls(struct channel_memory *m, enum wait_policy policy, uint
   wake_init_worker(&w, m, policy, always, nothing, NULL);
   for (uint64_t call = 0; call < n; call++) {
     struct slot *s = channel_slot(m, call);
-    const struct watch watch = {.seq = {&s->seq, &m->single.seq}, .want = {channel_seq_submitted(call), 1}};
+    const struct watch watch = {.seq = {&s->seq, &m->single[0].seq},
+                                .want = {channel_seq_submitted(call), 1}};
     if (wake_wait_worker(&w, &watch, &stop) != 0)
       _exit(1);
     s->detail = s->plan * 2;

@@ -16,6 +16,7 @@
 
 #define STDERR_FD 2
 #define BACKOFF_MS 100
+#define REFILL_MS 300 /* a new client has the machine to itself for so long, while there is a spare left */
 
 struct child {
   struct child *next;
@@ -75,7 +76,7 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   if (child->in_session) {
     s->n_sessions--;
     supervisor_session_ended(s);
-    children_refill(s);
+    children_refill_soon(s);
   } else {
     s->n_spares--;
     refill_later(s);
@@ -205,6 +206,13 @@ static void refill_later(struct supervisor *s) {
   if (!s->stopping)
     uv_timer_start(&s->spawn_timer, on_spawn_timer, (uint64_t)BACKOFF_MS << shift, 0);
   s->n_failures++;
+}
+
+void children_refill_soon(struct supervisor *s) {
+  if (s->n_spares == 0)
+    children_refill(s);
+  else if (!s->stopping && !uv_is_active((uv_handle_t *)&s->spawn_timer))
+    uv_timer_start(&s->spawn_timer, on_spawn_timer, REFILL_MS, 0);
 }
 
 void children_refill(struct supervisor *s) {

@@ -116,7 +116,7 @@ static int accept_some(struct supervisor *s) {
       break;
     }
   }
-  children_refill(s);
+  children_refill_soon(s);
   return n;
 }
 

@@ -49,6 +49,8 @@ void supervisor_child_gone(struct supervisor *s);    /* the last may be what a s
 
 /* Starts spares as far as they are missing, now or, after failures, later. */
 void children_refill(struct supervisor *s);
+/* As children_refill, but a little later if a spare is left. */
+void children_refill_soon(struct supervisor *s);
 /* Hands a connection (which stays the caller's) to a worker. 0 or -errno. */
 int children_serve(struct supervisor *s, int client, const struct ucred *who);
 /* Asks all to end, or makes them. */

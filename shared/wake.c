@@ -42,12 +42,34 @@ static inline int look_for_a_moment(const struct watch *watch) {
   return -1;
 }
 
-/* Should the scheduler put both sides on one core, whoever spins keeps the other from running: it yields. */
+/* Runs anywhere it may, but for one core (-1: no exception); if that leaves none, anywhere. */
+static void unpin(struct waiter *w, int but) {
+  cpu_set_t set = w->allowed;
+  if (but >= 0 && but < CPU_SETSIZE)
+    CPU_CLR(but, &set);
+  sched_setaffinity(0, sizeof(set), CPU_COUNT(&set) > 0 ? &set : &w->allowed);
+  w->pinned_to = -1;
+  wake_publish_cpu(w);
+}
+
+/* Should the scheduler have put both sides on one core, spinning only keeps the other from running: the
+ * worker moves away, and a client sleeps. */
+static bool still_shares_core(struct waiter *w) {
+  if (!shares_core(w))
+    return false;
+  if (!w->take_token)
+    return true;
+  unpin(w, (int)w->cpu);
+  if (shares_core(w))
+    sched_yield(); /* there is no other core */
+  return false;
+}
+
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns) {
   int found = -1;
   for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
-    if (shares_core(w))
-      sched_yield();
+    if (still_shares_core(w))
+      return -1;
     found = look_for_a_moment(watch);
     int64_t before = now;
     now = clock_now_ns();
@@ -92,16 +114,6 @@ void wake_init_client(struct waiter *w, struct channel_memory *c, enum wait_poli
 static void set_gear(struct waiter *w, enum gear gear) {
   w->gear = gear;
   atomic_store_explicit(&w->me->gear, gear, memory_order_relaxed);
-}
-
-/* Runs anywhere it may, but for one core (-1: no exception); if that leaves none, anywhere. */
-static void unpin(struct waiter *w, int but) {
-  cpu_set_t set = w->allowed;
-  if (but >= 0 && but < CPU_SETSIZE)
-    CPU_CLR(but, &set);
-  sched_setaffinity(0, sizeof(set), CPU_COUNT(&set) > 0 ? &set : &w->allowed);
-  w->pinned_to = -1;
-  wake_publish_cpu(w);
 }
 
 /* Moves to the client's core, to be woken there cheaply. */

@@ -26,8 +26,8 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
 #define WAKE_SPIN_MAX_NS 50000       /* the longest spin of the adaptive policy */
 #define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
-#define WAKE_PREEMPTED_NS 300000     /* a gap in a spinner's time that says so */
-#define WAKE_HOLD_OFF_NS 100000000   /* no adaptive spinning for so long after it */
+#define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
+#define WAKE_HOLD_OFF_NS 10000000    /* no adaptive spinning for so long after it */
 #define WAKE_SLICE_NS 100000000      /* the longest sleep of a client without a look at its socket */
 
 /* What one side keeps in private memory. */
@@ -35,16 +35,16 @@ struct waiter {
   struct channel_side *me, *peer;
   sem_t *my_sem, *peer_sem;
   enum wait_policy policy;
-  enum gear gear;        /* worker: the current one */
-  cpu_set_t allowed;     /* worker: where it may run */
-  int pinned_to;         /* worker: the core it moved to, or -1 */
-  uint32_t cpu;          /* as last published */
-  int n_quick;           /* worker: calls in a row that followed quickly */
-  int64_t last_done;     /* worker: when it last finished a call; 0 while spinning */
-  int64_t no_spin_until; /* worker: cores were short lately */
-  bool unsettled;        /* stored a seq and has not fenced since */
-  bool has_token;        /* worker: may spin */
-  bool (*take_token)(void *arg);
+  enum gear gear;                /* worker: the current one */
+  cpu_set_t allowed;             /* worker: where it may run */
+  int pinned_to;                 /* worker: the core it moved to, or -1 */
+  uint32_t cpu;                  /* as last published */
+  int n_quick;                   /* worker: calls in a row that followed quickly */
+  int64_t last_done;             /* worker: when it last finished a call; 0 while spinning */
+  int64_t no_spin_until;         /* worker: cores were short lately */
+  bool unsettled;                /* stored a seq and has not fenced since */
+  bool has_token;                /* worker: may spin */
+  bool (*take_token)(void *arg); /* worker; NULL in a client */
   void (*give_token)(void *arg);
   void *token_arg;
 };

@@ -65,10 +65,11 @@ static bool still_shares_core(struct waiter *w) {
   return false;
 }
 
-static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns) {
+/* stop: NULL, or what ends the spin when it is set. */
+static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, const atomic_int *stop) {
   int found = -1;
   for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
-    if (still_shares_core(w))
+    if (still_shares_core(w) || (stop && atomic_load_explicit(stop, memory_order_relaxed)))
       return -1;
     found = look_for_a_moment(watch);
     int64_t before = now;
@@ -180,7 +181,7 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
     return found;
   if (spun) {
     w->no_spin_until = 0;
-    found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS);
+    found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS, stop);
     if (found < 0 || (w->no_spin_until && w->policy == WAIT_AUTO))
       shift_down(w);
     if (found >= 0)
@@ -211,6 +212,7 @@ static int park_handed_off(struct waiter *w, const struct watch *watch, int64_t 
   CPU_ZERO(&peers);
   CPU_SET(cpu, &peers);
   bool moved = CPU_COUNT(&mine) > 1 && sched_setaffinity(0, sizeof(peers), &peers) == 0;
+  wake_publish_cpu(w); /* or the worker would go where we came from, and the two pass each other for ever */
   int found = park(w, watch, deadline);
   if (moved)
     sched_setaffinity(0, sizeof(mine), &mine);
@@ -240,7 +242,7 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
     return true;
   if (gear == GEAR_SPIN && spin_ns > 0) {
     int64_t left = deadline - clock_now_ns(), budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns;
-    if (spin(w, &watch, budget < left ? budget : left) >= 0)
+    if (spin(w, &watch, budget < left ? budget : left, NULL) >= 0)
       return true;
   }
   int64_t now = clock_now_ns();

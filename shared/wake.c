@@ -203,16 +203,21 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
 
 /* ---- The client ---- */
 
-/* Sleeps on the worker's core, so that each of the two wakes the other without an interrupt. */
+/* Sleeps on the worker's core, so that each of the two wakes the other without an interrupt. The worker is
+ * woken after the move: before it, it might be done at once, look where we are, and go there, while we come
+ * here. */
 static int park_handed_off(struct waiter *w, const struct watch *watch, int64_t deadline) {
   cpu_set_t mine, peers;
   uint32_t cpu = atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
-  if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(mine), &mine) != 0 || !CPU_ISSET(cpu, &mine))
-    return park(w, watch, deadline);
-  CPU_ZERO(&peers);
-  CPU_SET(cpu, &peers);
-  bool moved = CPU_COUNT(&mine) > 1 && sched_setaffinity(0, sizeof(peers), &peers) == 0;
-  wake_publish_cpu(w); /* or the worker would go where we came from, and the two pass each other for ever */
+  bool moved = false;
+  if (cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof(mine), &mine) == 0 && CPU_ISSET(cpu, &mine) &&
+      CPU_COUNT(&mine) > 1) {
+    CPU_ZERO(&peers);
+    CPU_SET(cpu, &peers);
+    moved = sched_setaffinity(0, sizeof(peers), &peers) == 0;
+  }
+  wake_publish_cpu(w);
+  wake_settle(w);
   int found = park(w, watch, deadline);
   if (moved)
     sched_setaffinity(0, sizeof(mine), &mine);
@@ -236,8 +241,10 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
                       int64_t deadline) {
   const struct watch watch = {.seq = {seq, seq}, .want = {want, want}};
   enum gear gear = peer_gear(w);
-  wake_publish_cpu(w);
-  wake_settle(w);
+  if (gear != GEAR_HANDOFF) {
+    wake_publish_cpu(w);
+    wake_settle(w);
+  }
   if (wake_is(seq, want))
     return true;
   if (gear == GEAR_SPIN && spin_ns > 0) {

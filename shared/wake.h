@@ -55,6 +55,15 @@ void wake_init_worker(struct waiter *w, struct channel_memory *channel, enum wai
                       bool (*take_token)(void *arg), void (*give_token)(void *arg), void *token_arg);
 void wake_deinit_worker(struct waiter *w); /* gives the token back */
 
+/* Publishes the core that this side runs on, if it changed. */
+static inline void wake_publish_cpu(struct waiter *w) {
+  uint32_t cpu = (uint32_t)sched_getcpu();
+  if (cpu != w->cpu) {
+    w->cpu = cpu;
+    atomic_store_explicit(&w->me->cpu, cpu, memory_order_relaxed);
+  }
+}
+
 /* After a slot's seq was stored: wakes the peer if it is parked. */
 static inline void wake_peer(struct waiter *w) {
   atomic_thread_fence(memory_order_seq_cst);
@@ -67,24 +76,20 @@ static inline void wake_peer(struct waiter *w) {
  * missed. So the caller must settle before it does anything but look for an answer for a moment. */
 static inline void wake_peer_unsettled(struct waiter *w) {
   w->unsettled = true;
-  if (atomic_load_explicit(&w->peer->parked, memory_order_relaxed)) {
-    w->unsettled = false;
-    sem_post(w->peer_sem);
+  if (!atomic_load_explicit(&w->peer->parked, memory_order_relaxed))
+    return;
+  if (atomic_load_explicit(&w->peer->gear, memory_order_relaxed) == GEAR_HANDOFF) {
+    wake_publish_cpu(w);
+    if (atomic_load_explicit(&w->peer->cpu, memory_order_relaxed) != w->cpu)
+      return; /* the client goes to the worker's core before it wakes it (park_handed_off) */
   }
+  w->unsettled = false;
+  sem_post(w->peer_sem);
 }
 
 static inline void wake_settle(struct waiter *w) {
   if (w->unsettled)
     wake_peer(w);
-}
-
-/* Publishes the core that this side runs on, if it changed. */
-static inline void wake_publish_cpu(struct waiter *w) {
-  uint32_t cpu = (uint32_t)sched_getcpu();
-  if (cpu != w->cpu) {
-    w->cpu = cpu;
-    atomic_store_explicit(&w->me->cpu, cpu, memory_order_relaxed);
-  }
 }
 
 static inline bool wake_is(_Atomic uint32_t *seq, uint32_t want) {

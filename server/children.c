@@ -16,7 +16,7 @@
 
 #define STDERR_FD 2
 #define BACKOFF_MS 100
-#define REFILL_MS 300 /* a new client has the machine to itself for so long, while there is a spare left */
+#define REFILL_MS 100 /* a new client has the machine to itself for so long, while there is a spare left */
 
 struct child {
   struct child *next;

@@ -204,10 +204,10 @@ static int run_plan(struct session *session, struct runner *runner, const struct
  * something is out of the ordinary, which run_plan is to deal with; nothing has been done then. */
 static bool run_one(struct session *session, const struct plan *p, const struct request *request,
                     struct completion *completion) {
-  struct segment *segment[ONE_KERNEL_BINDINGS];
+  struct segment *segment[ONE_KERNEL_BINDINGS] = {NULL};
   char *base[ONE_KERNEL_BINDINGS];
   uint32_t n = p->n_bindings, last = n - 1;
-  if (request->n_bindings != n)
+  if (n == 0 || n > ONE_KERNEL_BINDINGS || request->n_bindings != n)
     return false;
   for (uint32_t i = 0; i < n; i++) {
     const struct bound *b = &p->bounds[i];

@@ -10,7 +10,7 @@ QUICK ?=
 .DEFAULT_GOAL := all
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench check asan tsan
+SETUP_GOALS := bench bench-kernels check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 SETUP_DONE := $(shell scripts/setup >&2 || echo failed)
 ifeq ($(SETUP_DONE),failed)
@@ -32,13 +32,14 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 SHARED := $(wildcard shared/*.c)
 PROTOCOL := $(wildcard protocol/*.c)
 LISTS := protocol/list.c protocol/program.c
-ENGINE := $(LISTS) $(addprefix server/,plan.c plan_text.c lower.c loops.c exec.c exec_reduce.c product.c pool.c board.c)
+ENGINE := $(LISTS) $(addprefix server/,plan.c plan_text.c lower.c lower_reduce.c lower_product.c lower_view.c lower_move.c \
+	lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c board.c)
 SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
 	$(addprefix server/,main.c supervisor.c children.c listen.c broker.c board.c control.c log.c)
 WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \
 	$(addprefix server/,worker_main.c worker.c become.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_plan.c long_call.c \
 	stats.c guard.c control.c log.c)
-CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl.c,$(wildcard client/*.c))
+CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl%.c,$(wildcard client/*.c))
 
 PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
 LIBRARIES := $(BUILD)/libnumd.so $(BUILD)/libnumd.a $(BUILD)/libnumd-engine.so
@@ -74,8 +75,8 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 $(BUILD)/libnumd-engine.so: $(call objects,$(ENGINE) server/engine.c) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
 
-$(BUILD)/numdctl: $(call objects,client/numdctl.c) $(BUILD)/libnumd.so
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
+$(BUILD)/numdctl: $(call objects,$(wildcard client/numdctl*.c)) $(BUILD)/libnumd.so
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/numdctl*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
 
 EXAMPLES := $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
 .PHONY: examples
@@ -132,6 +133,10 @@ lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes
 format: ## rewrite the C sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+.PHONY: docs
+docs: $(BUILD)/numdctl ## write the pages that are made from the lists
+	$(BUILD)/numdctl ops --markdown > protocol/OPERATIONS.md
+
 .PHONY: install
 install: all ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig share/man/man1 share/man/man8)
@@ -153,6 +158,6 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -159,7 +159,7 @@ void channel_free(struct channel *ch) {
     ch->done = f->next;
     free(f);
   }
-  apply_entries_free(ch->cache);
+  lookup_entries_free(ch->cache);
   channel_unmap(ch->memory);
   free(ch);
 }
@@ -189,7 +189,7 @@ static void harvest(struct channel *ch, struct flight *f) {
   const struct slot *slot = channel_slot(ch->memory, f->number);
   f->status = slot->status;
   f->detail = slot->detail;
-  memcpy(&f->result, slot->result, sizeof(f->result));
+  memcpy(&f->result, slot->result, sizeof(slot->result));
   f->state = FLIGHT_DONE;
   atomic_fetch_sub_explicit(&ch->n_flying, 1, memory_order_relaxed);
 }
@@ -420,7 +420,7 @@ static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, in
 }
 
 static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64_t timeout_ns,
-                       uint64_t *result) {
+                       struct item *result) {
   struct slot *slot = &ch->memory->single[ch->single_at];
   if (ch->next_single != call + 1 ||
       atomic_load_explicit(&ch->single_state, memory_order_relaxed) != FLIGHT_FLYING)
@@ -430,14 +430,15 @@ static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64
     return r;
   int status = slot->status;
   uint32_t detail = slot->detail;
-  memcpy(result, slot->result, sizeof(*result));
+  memcpy(result, slot->result, sizeof(slot->result));
   atomic_store_explicit(&ch->single_state, FLIGHT_NONE, memory_order_release);
   if (__builtin_expect((r | status) == 0, 1))
     return 0;
   return r ? lost_in_flight() : failed(status, detail);
 }
 
-int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t timeout_ns, uint64_t *result) {
+int channel_wait(struct channel *ch, uint64_t number, int64_t spin_ns, int64_t timeout_ns,
+                 struct item *result) {
   struct flight f;
   if (number & SINGLE_CALL)
     return wait_single(ch, number & ~SINGLE_CALL, spin_ns, timeout_ns, result);

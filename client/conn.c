@@ -203,7 +203,7 @@ static void destroy(numd_conn *c) {
       break;
     }
   pthread_mutex_unlock(&registry_lock);
-  apply_cache_free(c->cache);
+  plan_cache_free(c->cache);
   for (int i = 0; i < c->n_channels; i++)
     channel_free(c->channels[i]);
   plan_free_dead(c);

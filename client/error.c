@@ -28,23 +28,3 @@ const char *numd_status_name(int status) {
 const char *numd_status_message(int status) {
   return status_message(status);
 }
-
-int numd_op_find(const char *name) {
-  return op_find(name, strlen(name));
-}
-
-const char *numd_op_name(numd_op op) {
-  return op_known(op) ? op_rows[op].name : NULL;
-}
-
-int numd_dtype_find(const char *name) {
-  return dtype_find(name, strlen(name));
-}
-
-const char *numd_dtype_name(numd_dtype dtype) {
-  return dtype_known(dtype) ? dtype_rows[dtype].name : NULL;
-}
-
-size_t numd_dtype_size(numd_dtype dtype) {
-  return dtype_known(dtype) ? dtype_rows[dtype].size : 0;
-}

@@ -6,8 +6,12 @@
  *   memory.c   segments, and the blocks that arrays live in
  *   array.c    arrays and handles
  *   channel.c  channels: submitting to the ring and waiting
- *   plan.c     programs and plans
- *   apply.c    plans found by signature
+ *   program.c  programs, as they are built, and the parameters of operations
+ *   plan.c     plans that the daemon makes of programs
+ *   call.c     calling them
+ *   lookup.c   plans found by signature
+ *   apply.c    one operation at a time
+ *   list.c     what the lists say: names, dtypes, promotion
  *
  * Locks, in the order in which they may be taken: registry (conn.c), conn->lock, layouts (layout.c),
  * channel->lock. fork() takes the first three, so that a child never inherits one in the middle of something.
@@ -126,6 +130,11 @@ int array_of_layout(numd_conn *conn, const numd_layout *layout, numd_array **out
 
 /* ---- channel.c ---- */
 
+/* The bytes of a call's scalar result. */
+struct item {
+  uint64_t words[MAX_ITEM_BYTES / 8];
+};
+
 enum flight_state { FLIGHT_NONE, FLIGHT_FLYING, FLIGHT_DONE };
 
 /* A call that was submitted and not yet waited for. */
@@ -134,7 +143,7 @@ struct flight {
   uint8_t state;
   int32_t status;
   uint32_t detail;
-  uint64_t result;
+  struct item result;
   struct flight *next; /* done, but its slot went to a later call */
 };
 
@@ -156,7 +165,7 @@ struct channel {
   struct flight flights[CHANNEL_SLOTS];
   struct flight *done; /* overtaken by later calls */
   struct channel *next_free;
-  struct apply_entry *cache; /* PLAN_CACHE entries, made on first use (apply.c) */
+  struct lookup_entry *cache; /* PLAN_CACHE entries, made on first use (lookup.c) */
 };
 
 void channel_retire(numd_conn *conn, struct channel *channel);
@@ -166,7 +175,18 @@ int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint6
                    uint64_t *number);
 void channel_settle(struct channel *channel);
 int channel_wait(struct channel *channel, uint64_t number, int64_t spin_ns, int64_t timeout_ns,
-                 uint64_t *result);
+                 struct item *result);
+
+/* ---- program.c ---- */
+
+/* Checks the parameters of an operation and makes them what a program has. NULL: none. EINVAL, EDTYPE,
+ * ELIMIT. */
+int params_read(numd_op op, const numd_params *params, struct op_params *out);
+void layout_fill(const numd_layout *from, struct layout *to);
+/* Whether a dtype is one of a weak scalar that is bound by its value. */
+static inline bool is_scalar_dtype(numd_dtype dtype) {
+  return dtype == NUMD_BOOL || dtype == NUMD_INT64 || dtype == NUMD_FLOAT64 || dtype == NUMD_UINT64;
+}
 
 /* ---- plan.c ---- */
 
@@ -177,7 +197,7 @@ struct numd_program {
 };
 
 struct plan_input {
-  const numd_layout *layout; /* NULL: a scalar */
+  const numd_layout *layout; /* NULL: a scalar, weak */
   uint8_t dtype;
 };
 
@@ -199,18 +219,54 @@ int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out
 /* Gives up the ids of plans that nobody uses, if no call is in flight. conn->lock held. */
 void plan_release_dead(numd_conn *conn);
 void plan_free_dead(numd_conn *conn); /* the connection is closing */
-int plan_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_t words[MAX_BINDINGS]);
+
+/* ---- call.c ---- */
+
+/* The words of a call. COMPLEX128 scalars, which do not fit one, are put in shared memory: *kept holds it
+ * until the call is done, or is NULL. */
+int call_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_t words[MAX_BINDINGS],
+               numd_array **kept);
+int call_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64_t words[],
+                      numd_array **kept);
 /* Hands a call over. The caller waits for it at once or settles the channel. */
-int plan_start_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                     numd_ticket *ticket);
-int plan_call_words(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                    numd_scalar *result, int64_t timeout_ns);
+int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[], numd_ticket *ticket);
 
-/* ---- apply.c ---- */
+/* ---- lookup.c ---- */
 
-struct apply_cache;
-void apply_cache_free(struct apply_cache *cache);
-void apply_entries_free(struct apply_entry *entries);
+/* What the plan of an operation is found by. `rest` is NULL where the words say all. */
+struct signature {
+  uint64_t head;      /* operation, short parameters */
+  const void *arg[3]; /* layout; a scalar's dtype as a small number */
+  const void *out;    /* layout; NULL: open; SIGNATURE_RESULT */
+  const struct signature_rest *rest;
+};
+
+#define SIGNATURE_RESULT ((const void *)(uintptr_t)1)
+#define SIGNATURE_SCALAR(dtype) ((const void *)(uintptr_t)(16 + (dtype)))
+
+/* Longer parameters, and arguments and outputs beyond those. All bytes count, so they are cleared first. */
+struct signature_rest {
+  struct op_params params;
+  const void *arg[NUMD_OP_MAX_IN - 3];
+  const void *out[NUMD_OP_MAX_OUT];
+};
+
+struct plan_cache;
+void plan_cache_free(struct plan_cache *cache);
+void lookup_entries_free(struct lookup_entry *entries);
+/* The plan for a signature, made if there is none; the calling thread's table keeps it. */
+int lookup(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
+           const struct signature *signature, numd_plan **out);
+
+/* ---- list.c ---- */
+
+/* Whether the last output of the operation counts how much of the others is used. */
+static inline bool op_counts(numd_op op) {
+  return op_rows[op].class == OP_ORDER && op_rows[op].n_out > 1;
+}
+static inline int op_n_arrays(numd_op op) {
+  return op_rows[op].n_out - op_counts(op);
+}
 
 /* ---- conn.c ---- */
 
@@ -237,7 +293,7 @@ struct numd_conn {
   struct channel *channels[MAX_CHANNELS];
   int n_channels;
   struct channel *free_channels; /* of threads that ended */
-  struct apply_cache *cache;
+  struct plan_cache *cache;
   struct numd_conn *next; /* registry */
 };
 

@@ -34,10 +34,10 @@ extern "C" {
 #endif
 
 #define NUMD_VERSION "0.1.0"
-#define NUMD_MAX_DIMS 16     /* dimensions of an array */
-#define NUMD_MAX_BINDINGS 64 /* inputs, scalars and outputs of a program together */
-#define NUMD_MAX_OPS 256     /* operations of a program */
-#define NUMD_ALL_AXES UINT32_MAX
+#define NUMD_MAX_DIMS 16       /* dimensions of an array */
+#define NUMD_MAX_BINDINGS 64   /* inputs, scalars and outputs of a program together */
+#define NUMD_MAX_OPS 256       /* operations of a program */
+#define NUMD_N_LISTS 3         /* parameters of one operation that are lists */
 #define NUMD_FOREVER INT64_MAX /* a time limit in nanoseconds */
 
 #define NUMD_API __attribute__((visibility("default")))
@@ -53,6 +53,11 @@ NUMD_API const char *numd_op_name(numd_op op);
 NUMD_API int numd_dtype_find(const char *name);
 NUMD_API const char *numd_dtype_name(numd_dtype dtype);
 NUMD_API size_t numd_dtype_size(numd_dtype dtype); /* bytes an item; 0 if unknown */
+/* The dtype in which two meet, as the daemon promotes them. A weak one is that of a scalar: against a dtype
+ * that is not weak its kind alone counts. NUMD_DTYPE_NONE if one is no dtype. */
+NUMD_API numd_dtype numd_promote(numd_dtype a, int a_weak, numd_dtype b, int b_weak);
+/* Whether a result may be stored in an output of another dtype: NumPy's same_kind rule. */
+NUMD_API int numd_can_cast(numd_dtype from, numd_dtype to);
 
 /* ---- Connections -------------------------------------------------------------------------------- */
 
@@ -155,29 +160,49 @@ NUMD_API int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_
 
 /* ---- One operation ------------------------------------------------------------------------------ */
 
-/* A scalar: `bits` holds a double for FLOAT64, an int64_t for INT64, 0 or 1 for BOOL. As an
- * input it is weak, as a Python scalar is: an int32 array plus an INT64 scalar stays int32. */
+/* A scalar. As an input it is a BOOL (b), INT64 (i), UINT64 (u), FLOAT64 (f) or COMPLEX128 (c), and weak, as
+ * a Python scalar is: an int32 array plus an INT64 scalar stays int32. As a result it has any dtype, in the
+ * member of that type. */
 typedef struct numd_scalar {
   numd_dtype dtype;
   union {
-    double f;
-    float f32;
-    int64_t i;
-    int32_t i32;
     uint8_t b;
-    uint64_t bits;
+    int8_t i8;
+    int16_t i16;
+    int32_t i32;
+    int64_t i;
+    uint8_t u8;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u;
+    float f32;
+    double f;
+    numd_complex64 c64;
+    numd_complex128 c;
+    uint64_t bits; /* the first 8 bytes of any */
   };
 } numd_scalar;
 
 typedef struct numd_arg {
-  numd_array *array;  /* or, if NULL: */
-  numd_scalar scalar; /* BOOL, INT64 or FLOAT64 */
+  numd_array *array; /* or, if NULL: */
+  numd_scalar scalar;
 } numd_arg;
 
+/* Parameters, as NUMD_PARAM_LIST (protocol/op.h) lists them and each operation's row says which it takes.
+ * Only those are read whose bits are in `given`; those that are true or false are nothing but their bit.
+ *     numd_params p = {.given = NUMD_PARAM_AXES | NUMD_PARAM_KEEPDIMS, .axes = 1u << 0}; */
 typedef struct numd_params {
-  uint32_t axes;    /* reductions: bit i set: over axis i; NUMD_ALL_AXES: over all */
-  int keepdims;     /* reductions: keep the reduced axes with length 1 */
-  numd_dtype dtype; /* astype: the wanted dtype; sum and prod: what to accumulate in, or NUMD_DTYPE_NONE */
+  uint32_t given;   /* NUMD_PARAM_* */
+  uint32_t axes;    /* AXES: bit i for axis i */
+  numd_dtype dtype; /* DTYPE */
+  int axis;         /* AXIS: negative counts from the end */
+  int64_t n;        /* N */
+  int64_t k;        /* K */
+  double real;      /* CORRECTION, ORD or RTOL */
+  /* [0]: SHAPE, REPETITIONS or SHIFT; [1]: ORDER or START; [2]: AGAINST or STEP. At most 16 each; read during
+   * the call only. */
+  int n_ints[NUMD_N_LISTS];
+  const int64_t *ints[NUMD_N_LISTS];
 } numd_params;
 
 /* A submitted call: plain data. */
@@ -186,19 +211,31 @@ typedef struct numd_ticket {
   uint64_t number;
   numd_dtype result_dtype;
   uint32_t spin_ns;
+  numd_array *kept; /* what the call needs until it is done */
 } numd_ticket;
 
+/* How many arrays an operation gives: as many as `out` of numd_apply has room for. One but for some
+ * factorisations and searches; 0 for an unknown operation. */
+NUMD_API int numd_op_n_arrays(numd_op op);
+
 /* Computes op(args...). The first call with a signature (operation, parameters, layouts) prepares a plan;
- * later ones find it again. params NULL: all axes, no keepdims, no dtype.
- *  - out points to an array: the result is stored there, broadcast and cast by NumPy's same_kind rule.
- *  - out points to NULL: a new array is made and stored there.
+ * later ones find it again. params NULL: none is given. Where the operation gives one array:
+ *  - *out is an array: the result is stored there, broadcast and cast by NumPy's same_kind rule.
+ *  - *out is NULL: a new array is made and stored there.
  *  - out is NULL: the result has no dimensions and goes to *result with its own dtype.
- * ESHAPE, EDTYPE, ECAST, ERANGE, EDOMAIN, ESEGMENT, ELOST, EDISCONNECTED, ENOMEMORY. */
+ * Where it gives several, out[0] to out[numd_op_n_arrays(op) - 1] are such arrays, or NULL.
+ *
+ * Some operations of class ORDER (nonzero, unique_*, extract) find out how long a result is only as they
+ * compute it. Their arrays have room for all that could be; *result, if it is not NULL, is how much is used
+ * (INT64), and arrays that were made here are cut to that, as by numd_trim.
+ *
+ * ESHAPE, EDTYPE, ECAST, ERANGE, EDOMAIN, EINDEX, ESINGULAR, EDEFINITE, ECONVERGE, ESEGMENT, ELOST,
+ * EDISCONNECTED, ENOMEMORY. */
 NUMD_API int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                         const numd_arg args[], numd_array **out, numd_scalar *result);
 
 /* As numd_apply, but does not wait: the result is there, and result scalars are given, when `numd_wait`
- * has finished the ticket. `*out`, made here or given, must be kept until then. */
+ * has finished the ticket. What is in `out`, made here or given, must be kept until then, and is not cut. */
 NUMD_API int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                                const numd_arg args[], numd_array **out, numd_ticket *ticket);
 
@@ -207,6 +244,11 @@ NUMD_API int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *p
 NUMD_API int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                             const numd_arg args[], numd_array **out, numd_scalar *result, int64_t timeout_ns,
                             numd_ticket *ticket);
+
+/* Cuts the arrays of a call that was not waited for, or that timed out, to the count that its wait gave: each
+ * array in `out` whose length depends on the data is replaced by a view of its first `count` elements along
+ * its last axis (of extract: the first axis). NULLs stay. Nothing to do for other operations. */
+NUMD_API int numd_trim(numd_op op, numd_array **out, int64_t count);
 
 /* ---- Programs ----------------------------------------------------------------------------------- */
 
@@ -222,10 +264,13 @@ NUMD_API void numd_program_free(numd_program *program);
 /* An array given at each call. strides NULL means C order. */
 NUMD_API int numd_program_input(numd_program *program, numd_dtype dtype, int ndim, const int64_t shape[],
                                 const int64_t strides[]);
-NUMD_API int numd_program_scalar(numd_program *program, numd_dtype dtype);    /* weak, given at each call */
-NUMD_API int numd_program_constant(numd_program *program, numd_scalar value); /* weak, fixed */
-/* Inputs are numbers of earlier values, as many as the operation takes. params as for numd_apply. */
-NUMD_API int numd_program_op(numd_program *program, numd_op op, const int inputs[],
+/* A weak scalar given at each call: BOOL, INT64, UINT64, FLOAT64 or COMPLEX128. */
+NUMD_API int numd_program_scalar(numd_program *program, numd_dtype dtype);
+/* A weak scalar that is fixed: BOOL, INT64, UINT64 or FLOAT64. */
+NUMD_API int numd_program_constant(numd_program *program, numd_scalar value);
+/* Inputs are numbers of earlier values. params as for numd_apply. Gives the number of the operation's first
+ * value; where it has several (the row's outputs, a count among them) the others follow. */
+NUMD_API int numd_program_op(numd_program *program, numd_op op, int n_inputs, const int inputs[],
                              const numd_params *params);
 /* Makes a value an output: an array given at each call. dtype NUMD_DTYPE_NONE and ndim -1 leave it to the
  * daemon (C order); numd_plan_output then tells. Gives the output's number or a negative status. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "client/numd.h"
+#include "client/numdctl.h"
 
 #define PING_NS 5000000000
 
@@ -15,7 +16,8 @@ static const char usage[] =
     "\n"
     "  ping              how long the daemon takes to answer\n"
     "  status [--json]   sessions, segments, plans, calls and cores\n"
-    "  ops               the operations: classes, types, accuracy\n"
+    "  ops [--markdown]  the operations: classes, types, accuracy; as the page protocol/OPERATIONS.md\n"
+    "  dtypes            the dtypes of arrays\n"
     "\n"
     "  --socket=PATH     the daemon's socket; otherwise $NUMD_SOCKET, else the user's default\n"
     "  --help, --version\n";
@@ -151,47 +153,6 @@ static int run_ping(numd_conn *conn) {
   return 0;
 }
 
-/* What the words of protocol/op.h mean in a table. */
-#define CLASS_MAP "map"
-#define CLASS_REDUCE "reduce"
-#define CLASS_PRODUCT "product"
-#define TYPES_ANY "any -> same"
-#define TYPES_NUMBER "number -> same"
-#define TYPES_FLOAT "any -> float"
-#define TYPES_COMPARE "any -> bool"
-#define TYPES_SELECT "bool, any -> any"
-#define TYPES_ASTYPE "any -> as asked"
-#define TYPES_SUM "any -> int64, float"
-#define TYPES_LOGICAL "any -> bool"
-#define TYPES_MEAN "any -> float"
-
-static int run_ops(void) {
-  static const struct {
-    const char *name, *class, *types, *doc;
-    int inputs;
-    double ulp;
-  } rows[] = {
-#define X(number, NAME, name, class, inputs, typing, ulp, doc) \
-  {#name, CLASS_##class, TYPES_##typing, doc, inputs, ulp},
-      NUMD_OP_LIST(X)
-#undef X
-  };
-  printf("%-14s %-8s %6s  %-19s %5s  %s\n", "operation", "class", "inputs", "types", "ULP", "");
-  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-    char ulp[16] = "-";
-    if (rows[i].ulp > 0)
-      snprintf(ulp, sizeof(ulp), "%g", rows[i].ulp);
-    printf("%-14s %-8s %6d  %-19s %5s  %s\n", rows[i].name, rows[i].class, rows[i].inputs, rows[i].types, ulp,
-           rows[i].doc);
-  }
-  printf("\ndtypes:");
-#define X(number, NAME, name, ctype, kind, npchar) printf(" " #name);
-  NUMD_DTYPE_LIST(X)
-#undef X
-  printf("\n");
-  return 0;
-}
-
 static int misuse(const char *what) {
   fprintf(stderr, "numdctl: %s\n%s", what, usage);
   return 2;
@@ -208,18 +169,19 @@ static int run_connected(const char *command, const char *address, int json) {
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+      {"markdown", no_argument, NULL, 'm'},     {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
   const char *address = NULL;
-  int code, json = 0;
+  int code, json = 0, markdown = 0;
   while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
     if (code == 's')
       address = optarg;
     else if (code == 'j')
       json = 1;
+    else if (code == 'm')
+      markdown = 1;
     else if (code == 'h')
       return fputs(usage, stdout) < 0;
     else if (code == 'v')
@@ -231,7 +193,9 @@ int main(int argc, char **argv) {
     return misuse("one command is wanted");
   const char *command = argv[optind];
   if (strcmp(command, "ops") == 0)
-    return run_ops();
+    return markdown ? print_ops_page() : print_ops();
+  if (strcmp(command, "dtypes") == 0)
+    return print_dtypes();
   if (strcmp(command, "ping") == 0 || strcmp(command, "status") == 0)
     return run_connected(command, address, json);
   return misuse("unknown command");

@@ -3,15 +3,32 @@
 #include <stdalign.h>
 #include <string.h>
 
+#define X(NAME, sentence) static const char fast_##NAME[] = sentence;
+NUMD_FAST_LIST(X)
+#undef X
+
 const struct op_row op_rows[NUMD_OP_CODES] = {
-#define X(number, NAME, opname, opclass, inputs, op_typing, op_ulp, opdoc) \
-  [number] = {.name = #opname,                                             \
-              .class = OP_##opclass,                                       \
-              .n_in = (inputs),                                            \
-              .typing = TYPING_##op_typing,                                \
-              .ulp = (op_ulp),                                             \
+#define X(number, NAME, opname, opclass, inputs, outputs, opkinds, op_typing, opparams, op_ulp, opfast, \
+          opdoc)                                                                                        \
+  [number] = {.name = #opname,                                                                          \
+              .class = OP_##opclass,                                                                    \
+              .class_name = #opclass,                                                                   \
+              .n_in = (inputs),                                                                         \
+              .n_out = (outputs),                                                                       \
+              .kinds = (opkinds),                                                                       \
+              .typing = TYPING_##op_typing,                                                             \
+              .typing_name = #op_typing,                                                                \
+              .params = (opparams),                                                                     \
+              .ulp = (op_ulp),                                                                          \
+              .fast = fast_##opfast,                                                                    \
               .doc = (opdoc)},
     NUMD_OP_LIST(X)
+#undef X
+};
+
+const struct param_row param_rows[N_PARAMS] = {
+#define X(bit, NAME, pname, ptype, pdoc) [bit] = {.name = #pname, .doc = (pdoc), .type = PARAM_##ptype},
+    NUMD_PARAM_LIST(X)
 #undef X
 };
 
@@ -124,4 +141,23 @@ numd_dtype dtype_promote(numd_dtype a, bool a_weak, numd_dtype b, bool b_weak) {
 bool dtype_can_cast(numd_dtype from, numd_dtype to) {
   char f = dtype_rows[from].kind, t = dtype_rows[to].kind;
   return kind_rank(f == 'u' ? 'i' : f) <= kind_rank(t == 'u' ? 'i' : t) && !(f == 'i' && t == 'u');
+}
+
+numd_dtype dtype_part(numd_dtype dtype) {
+  return dtype == NUMD_COMPLEX64 ? NUMD_FLOAT32 : dtype == NUMD_COMPLEX128 ? NUMD_FLOAT64 : dtype;
+}
+
+bool op_takes(numd_op op, numd_dtype dtype) {
+  return strchr(op_rows[op].kinds, dtype_rows[dtype].kind) != NULL;
+}
+
+numd_dtype op_map_result(numd_op op, numd_dtype dtype) {
+  switch (op_rows[op].typing) {
+    case TYPING_COMPARE:
+      return NUMD_BOOL;
+    case TYPING_PART:
+      return dtype_part(dtype);
+    default:
+      return dtype;
+  }
 }

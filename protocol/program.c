@@ -70,3 +70,14 @@ bool layout_same_shape(const struct layout *a, const struct layout *b) {
       return false;
   return true;
 }
+
+uint32_t program_op_value(const struct program *program, int op) {
+  uint32_t n = program->n_operands;
+  for (int i = 0; i < op; i++)
+    n += op_rows[program->ops[i].code].n_out;
+  return n;
+}
+
+uint32_t program_n_values(const struct program *program) {
+  return program_op_value(program, program->n_ops);
+}

@@ -1,7 +1,7 @@
 /* A program: what a client wants computed, as untrusted but stable values.
  *
- * Values are numbered: operands first (0 .. n_operands-1), then the result of each operation in turn
- * (n_operands + i), so every operation reads only values with smaller numbers. Outputs name values.
+ * Values are numbered: operands first (0 .. n_operands-1), then the results of each operation in turn (most
+ * have one), so every operation reads only values with smaller numbers. Outputs name values.
  *
  * A call binds, in this order: each operand that is an array or a scalar, then each output that is an
  * array. Constants and the scalar result are not bound. */
@@ -19,7 +19,6 @@
 #define MAX_OPS 256
 #define MAX_OUTPUTS 16
 #define MAX_ITEM_BYTES 16
-#define ALL_AXES UINT32_MAX
 
 /* A dtype, shape and strides (bytes). ndim is at most MAX_DIMS. */
 struct layout {
@@ -30,8 +29,10 @@ struct layout {
 };
 
 enum operand_kind {
-  OPERAND_ARRAY,    /* bound at each call: a place in a segment */
-  OPERAND_SCALAR,   /* bound at each call: a weak scalar's 8 bytes (bool, int64 or float64) */
+  OPERAND_ARRAY, /* bound at each call: a place in a segment */
+  OPERAND_WEAK, /* the same of a scalar: an array without dimensions, weak (complex128 and what else is large)
+                 */
+  OPERAND_SCALAR,   /* bound at each call: a weak scalar's 8 bytes (bool, int64, uint64 or float64) */
   OPERAND_CONSTANT, /* a weak scalar fixed in the program */
 };
 
@@ -41,13 +42,24 @@ struct operand {
   uint64_t bits;        /* constants: the value */
 };
 
+#define N_LISTS 3
+
+struct op_params {
+  uint32_t given; /* NUMD_PARAM_*: which were; a flag is true if it was */
+  uint32_t axes;  /* bit i for axis i */
+  uint8_t dtype;
+  uint8_t n_ints[N_LISTS];
+  int32_t axis;
+  int64_t n, k;
+  double real;
+  int64_t ints[N_LISTS][MAX_DIMS];
+};
+
 struct op {
   uint8_t code; /* numd_op */
   uint8_t n_in;
-  bool keepdims;
-  uint8_t dtype; /* ASTYPE, SUM, PROD: the wanted dtype, or NUMD_DTYPE_NONE */
-  uint32_t axes; /* REDUCE: bit i for axis i, or ALL_AXES */
-  uint16_t in[3];
+  uint16_t in[NUMD_OP_MAX_IN];
+  struct op_params params;
 };
 
 enum output_kind {
@@ -69,6 +81,10 @@ struct program {
   struct op ops[MAX_OPS];
   struct output outputs[MAX_OUTPUTS];
 };
+
+/* How many values the program has, and the first result of operation `op`. */
+uint32_t program_n_values(const struct program *program);
+uint32_t program_op_value(const struct program *program, int op);
 
 /* Fills in the strides of C order. -EOVERFLOW if the array's bytes do not fit 62 bits. */
 int layout_set_c_order(struct layout *layout);

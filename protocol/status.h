@@ -33,7 +33,11 @@
   X(23, ETIMEOUT, "time limit passed")                               \
   X(24, EDISCONNECTED, "connection to the daemon was lost")          \
   X(25, EUNAVAILABLE, "no daemon answers and none could be started") \
-  X(26, EINTERNAL, "internal error")
+  X(26, EINTERNAL, "internal error")                                 \
+  X(27, EINDEX, "index out of bounds")                               \
+  X(28, ESINGULAR, "matrix is singular")                             \
+  X(29, EDEFINITE, "matrix is not positive definite")                \
+  X(30, ECONVERGE, "did not converge")
 
 typedef enum {
 #define X(number, name, message) NUMD_##name = number,

@@ -66,8 +66,16 @@ int wire_check_keys(const msgpack_object *map, const char *const keys[], const c
 /* How much of a peer's text of `size` bytes a sentence quotes, for "%.*s". */
 int wire_clip(uint32_t size);
 
-/* One element of a dtype as a native msgpack value; `item` holds it as it lies in an array. A float takes
- * integers too; otherwise kinds must agree: EPROTOCOL. ERANGE: the value does not fit. */
+/* The parameters of an operation as a map, by the names in NUMD_PARAM_LIST: what is not given is absent or
+ * nil. The operation's code is set. EPROTOCOL, EDTYPE, ELIMIT, or EINVAL: the operation does not take the
+ * parameter, or the value is out of any range. */
+void wire_pack_params(msgpack_packer *pk, const struct op *op);
+int wire_read_params(const msgpack_object *object, struct op *op, const char *where, struct errtext *err);
+int wire_read_dtype(const msgpack_object *object, uint8_t *out, const char *where, struct errtext *err);
+
+/* One element of a dtype as a native msgpack value, a complex one as [re, im]; `item` holds it as it lies in
+ * an array. A float takes integers too, and a complex number a real one; otherwise kinds must agree:
+ * EPROTOCOL. ERANGE: the value does not fit. */
 void wire_pack_item(msgpack_packer *pk, unsigned dtype, const void *item);
 int wire_read_item(const msgpack_object *object, unsigned dtype, void *item, const char *where,
                    struct errtext *err);
@@ -75,6 +83,7 @@ int wire_read_item(const msgpack_object *object, unsigned dtype, void *item, con
 /* Typed looks at an object: 0, or EPROTOCOL with a sentence that names `where`. */
 int wire_read_int(const msgpack_object *object, int64_t *out, const char *where, struct errtext *err);
 int wire_read_bool(const msgpack_object *object, bool *out, const char *where, struct errtext *err);
+int wire_read_real(const msgpack_object *object, double *out, const char *where, struct errtext *err);
 int wire_read_uint(const msgpack_object *object, uint64_t max, uint64_t *out, const char *where,
                    struct errtext *err);
 

@@ -28,17 +28,6 @@ static bool is_text(const msgpack_object *o, const char *text) {
          memcmp(o->via.str.ptr, text, o->via.str.size) == 0;
 }
 
-static int read_dtype(const msgpack_object *o, uint8_t *out, const char *where, struct errtext *err) {
-  if (o->type != MSGPACK_OBJECT_STR)
-    return errtext_set(err, NUMD_EPROTOCOL, "%s: the name of a dtype is wanted", where);
-  int dtype = dtype_find(o->via.str.ptr, o->via.str.size);
-  if (dtype < 0)
-    return errtext_set(err, NUMD_EDTYPE, "%s: unknown dtype '%.*s'", where, wire_clip(o->via.str.size),
-                       o->via.str.ptr);
-  *out = (uint8_t)dtype;
-  return 0;
-}
-
 static int read_shape(const msgpack_object *o, struct layout *out, const char *where, struct errtext *err) {
   if (o->type != MSGPACK_OBJECT_ARRAY)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: a shape must be an array", where);
@@ -88,74 +77,59 @@ int wire_read_layout(const msgpack_object *object, struct layout *out, const cha
   if (!is_array(object, 3))
     return errtext_set(err, NUMD_EPROTOCOL, "%s: [dtype, shape, strides] is wanted", where);
   const msgpack_object *v = object->via.array.ptr;
-  int status = read_dtype(&v[0], &out->dtype, where, err);
+  int status = wire_read_dtype(&v[0], &out->dtype, where, err);
   return status != 0 ? status : read_extent(&v[1], &v[2], out, where, err);
+}
+
+/* The dtypes of weak scalars that a slot's 8 bytes hold. */
+static bool is_scalar_dtype(uint8_t dtype) {
+  return dtype == NUMD_BOOL || dtype == NUMD_INT64 || dtype == NUMD_UINT64 || dtype == NUMD_FLOAT64;
+}
+
+static const char *const operand_kinds[] = {
+    [OPERAND_ARRAY] = "array",
+    [OPERAND_WEAK] = "weak",
+    [OPERAND_SCALAR] = "scalar",
+    [OPERAND_CONSTANT] = "constant",
+};
+
+static int operand_kind(const msgpack_object *o) {
+  const msgpack_object *v = o->via.array.ptr;
+  for (int kind = OPERAND_ARRAY; kind <= OPERAND_CONSTANT; kind++)
+    if (is_text(&v[0], operand_kinds[kind]) && is_array(o, kind == OPERAND_CONSTANT ? 3 : 2))
+      return kind;
+  return -1;
 }
 
 static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i, struct errtext *err) {
   static const char form[] =
-      "%s: [\"array\", layout], [\"scalar\", dtype] or [\"constant\", dtype, value] is wanted";
+      "%s: [\"array\", layout], [\"scalar\", dtype], [\"weak\", dtype] or "
+      "[\"constant\", dtype, value] is wanted";
   struct place place = place_of("operands", i, "");
   const char *where = place.text;
-  if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size < 2)
+  int kind = o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size >= 2 ? operand_kind(o) : -1;
+  if (kind < 0)
     return errtext_set(err, NUMD_EPROTOCOL, form, where);
   const msgpack_object *v = o->via.array.ptr;
-  if (is_text(&v[0], "array") && is_array(o, 2)) {
-    out->kind = OPERAND_ARRAY;
+  out->kind = (uint8_t)kind;
+  if (kind == OPERAND_ARRAY)
     return wire_read_layout(&v[1], &out->layout, where, err);
-  }
-  if (is_text(&v[0], "scalar") && is_array(o, 2))
-    out->kind = OPERAND_SCALAR;
-  else if (is_text(&v[0], "constant") && is_array(o, 3))
-    out->kind = OPERAND_CONSTANT;
-  else
-    return errtext_set(err, NUMD_EPROTOCOL, form, where);
-  int status = read_dtype(&v[1], &out->layout.dtype, where, err);
+  int status = wire_read_dtype(&v[1], &out->layout.dtype, where, err);
   uint8_t dtype = out->layout.dtype;
-  if (status == 0 && dtype != NUMD_BOOL && dtype != NUMD_INT64 && dtype != NUMD_FLOAT64)
-    return errtext_set(err, NUMD_EDTYPE, "%s: a scalar is bool, int64 or float64", where);
-  if (status != 0 || out->kind == OPERAND_SCALAR)
+  if (status == 0 && kind != OPERAND_WEAK && !is_scalar_dtype(dtype))
+    return errtext_set(err, NUMD_EDTYPE, "%s: a scalar is bool, int64, uint64 or float64", where);
+  if (status != 0 || kind != OPERAND_CONSTANT)
     return status;
   return wire_read_item(&v[2], dtype, &out->bits, where, err);
 }
 
-static int read_axes(const msgpack_object *o, struct op *out, const char *where, struct errtext *err) {
-  if (!o || o->type == MSGPACK_OBJECT_NIL)
-    return 0;
-  if (op_rows[out->code].class != OP_REDUCE)
-    return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes no axes", where, op_rows[out->code].name);
-  if (o->type != MSGPACK_OBJECT_ARRAY)
-    return errtext_set(err, NUMD_EPROTOCOL, "%s.axes: nil or an array is wanted", where);
-  out->axes = 0;
-  for (uint32_t i = 0; i < o->via.array.size; i++) {
-    int64_t axis = 0;
-    int status = wire_read_int(&o->via.array.ptr[i], &axis, where, err);
-    if (status != 0)
-      return status;
-    if (axis < 0 || axis >= MAX_DIMS || out->axes >> axis & 1)
-      return errtext_set(err, NUMD_EINVAL, "%s.axes: each axis must be given once, from 0 to %d", where,
-                         MAX_DIMS - 1);
-    out->axes |= 1u << axis;
-  }
-  return 0;
-}
-
-static int read_params(const msgpack_object *o, struct op *out, const char *where, struct errtext *err) {
-  static const char *const keys[] = {"axes", "keepdims", "dtype", NULL};
-  const struct op_row *row = &op_rows[out->code];
-  int status = wire_check_keys(o, keys, where, err);
-  if (status == 0)
-    status = read_axes(wire_get(o, "axes"), out, where, err);
-  const msgpack_object *keepdims = wire_get(o, "keepdims"), *dtype = wire_get(o, "dtype");
-  if (status == 0 && keepdims)
-    status = wire_read_bool(keepdims, &out->keepdims, where, err);
-  if (status == 0 && out->keepdims && row->class != OP_REDUCE)
-    return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes no keepdims", where, row->name);
-  if (status != 0 || !dtype || dtype->type == MSGPACK_OBJECT_NIL)
-    return status;
-  if (row->typing != TYPING_ASTYPE && row->typing != TYPING_SUM)
-    return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes no dtype", where, row->name);
-  return read_dtype(dtype, &out->dtype, where, err);
+static int refuse_count(const struct op *op, uint32_t n, const char *where, struct errtext *err) {
+  const struct op_row *row = &op_rows[op->code];
+  if (row->n_in < 0)
+    return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes 1 to %d inputs, not %" PRIu32, where, row->name,
+                       NUMD_OP_MAX_IN, n);
+  return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes %d inputs, not %" PRIu32, where, row->name, row->n_in,
+                     n);
 }
 
 /* n_values: how many values are defined before this operation. */
@@ -163,10 +137,11 @@ static int read_inputs(const msgpack_object *o, struct op *out, uint32_t n_value
                        struct errtext *err) {
   if (o->type != MSGPACK_OBJECT_ARRAY)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: inputs must be an array", where);
-  if (o->via.array.size != op_rows[out->code].n_in)
-    return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes %d inputs, not %" PRIu32, where,
-                       op_rows[out->code].name, op_rows[out->code].n_in, o->via.array.size);
-  out->n_in = op_rows[out->code].n_in;
+  const struct op_row *row = &op_rows[out->code];
+  uint32_t n = o->via.array.size;
+  if (row->n_in < 0 ? n < 1 || n > NUMD_OP_MAX_IN : n != (uint8_t)row->n_in)
+    return refuse_count(out, n, where, err);
+  out->n_in = (uint8_t)n;
   for (uint32_t i = 0; i < out->n_in; i++) {
     const msgpack_object *v = &o->via.array.ptr[i];
     if (v->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
@@ -194,12 +169,12 @@ static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t
   if (code < 0)
     return errtext_set(err, NUMD_EOP, "%s: unknown operation '%.*s'", where, wire_clip(v[0].via.str.size),
                        v[0].via.str.ptr);
-  *out = (struct op){.code = (uint8_t)code, .dtype = NUMD_DTYPE_NONE, .axes = ALL_AXES};
+  *out = (struct op){.code = (uint8_t)code};
   int status = read_inputs(&v[1], out, n_values, where, err);
   if (status != 0 || o->via.array.size == 2)
     return status;
   place = place_of("ops", i, ".params");
-  return read_params(&v[2], out, place.text, err);
+  return wire_read_params(&v[2], out, place.text, err);
 }
 
 static bool is_given(const msgpack_object *o) {
@@ -215,7 +190,7 @@ static int read_output_layout(const msgpack_object *o, struct output *out, const
   out->open_shape = !is_given(shape);
   out->layout.dtype = NUMD_DTYPE_NONE;
   if (!out->open_dtype)
-    status = read_dtype(dtype, &out->layout.dtype, where, err);
+    status = wire_read_dtype(dtype, &out->layout.dtype, where, err);
   if (status != 0)
     return status;
   if (out->open_shape)
@@ -293,9 +268,11 @@ int wire_read_program(const msgpack_object *object, struct program *out, struct 
     status = read_list(object, "outputs", 1, MAX_OUTPUTS, &outputs, &out->n_outputs, err);
   for (uint32_t i = 0; status == 0 && i < out->n_operands; i++)
     status = read_operand(&operands[i], &out->operands[i], i, err);
-  for (uint32_t i = 0; status == 0 && i < out->n_ops; i++)
-    status = read_op(&ops[i], &out->ops[i], i, out->n_operands + i, err);
-  uint32_t n_values = (uint32_t)out->n_operands + out->n_ops;
+  uint32_t n_values = out->n_operands;
+  for (uint32_t i = 0; status == 0 && i < out->n_ops; i++) {
+    status = read_op(&ops[i], &out->ops[i], i, n_values, err);
+    n_values += op_rows[out->ops[i].code].n_out;
+  }
   for (uint32_t i = 0; status == 0 && i < out->n_outputs; i++)
     status = read_output(&outputs[i], &out->outputs[i], i, n_values, &result_seen, err);
   if (status == 0 && count_bindings(out) > MAX_BINDINGS)
@@ -317,9 +294,8 @@ void wire_pack_layout(msgpack_packer *pk, const struct layout *layout) {
 }
 
 static void pack_operand(msgpack_packer *pk, const struct operand *operand) {
-  static const char *const kinds[] = {"array", "scalar", "constant"};
   msgpack_pack_array(pk, operand->kind == OPERAND_CONSTANT ? 3 : 2);
-  wire_pack_str(pk, kinds[operand->kind]);
+  wire_pack_str(pk, operand_kinds[operand->kind]);
   if (operand->kind == OPERAND_ARRAY)
     wire_pack_layout(pk, &operand->layout);
   else
@@ -328,37 +304,13 @@ static void pack_operand(msgpack_packer *pk, const struct operand *operand) {
     wire_pack_item(pk, operand->layout.dtype, &operand->bits);
 }
 
-static void pack_axes(msgpack_packer *pk, uint32_t axes) {
-  msgpack_pack_array(pk, (size_t)__builtin_popcount(axes));
-  for (unsigned i = 0; i < 32; i++)
-    if (axes >> i & 1)
-      msgpack_pack_uint32(pk, i);
-}
-
-/* Only what the operation takes and what is not the default is sent. */
 static void pack_op(msgpack_packer *pk, const struct op *op) {
-  const struct op_row *row = &op_rows[op->code];
-  bool axes = row->class == OP_REDUCE && op->axes != ALL_AXES;
-  bool keepdims = row->class == OP_REDUCE && op->keepdims;
-  bool dtype = (row->typing == TYPING_ASTYPE || row->typing == TYPING_SUM) && dtype_known(op->dtype);
   msgpack_pack_array(pk, 3);
-  wire_pack_str(pk, row->name);
+  wire_pack_str(pk, op_rows[op->code].name);
   msgpack_pack_array(pk, op->n_in);
   for (int i = 0; i < op->n_in; i++)
     msgpack_pack_uint16(pk, op->in[i]);
-  msgpack_pack_map(pk, (size_t)axes + keepdims + dtype);
-  if (axes) {
-    wire_pack_str(pk, "axes");
-    pack_axes(pk, op->axes);
-  }
-  if (keepdims) {
-    wire_pack_str(pk, "keepdims");
-    msgpack_pack_true(pk);
-  }
-  if (dtype) {
-    wire_pack_str(pk, "dtype");
-    wire_pack_str(pk, dtype_rows[op->dtype].name);
-  }
+  wire_pack_params(pk, op);
 }
 
 static void pack_output(msgpack_packer *pk, const struct output *output) {

@@ -19,7 +19,7 @@ struct binding_run {
   struct call call;
   struct segment *segment[MAX_BINDINGS];
   uint64_t offset[MAX_BINDINGS];
-  char scalars[SCALAR_BYTES];
+  _Alignas(MAX_ITEM_BYTES) char scalars[SCALAR_BYTES];
 };
 
 static int fail(struct completion *c, int status, uint32_t binding) {
@@ -52,12 +52,11 @@ static int bind_scalars(const struct plan *p, const struct request *request, str
                         struct completion *completion) {
   for (uint32_t i = 0; i < p->n_scalars; i++) {
     const struct scalar_use *use = &p->scalars[i];
-    uint64_t bits = request->bindings[use->binding], converted;
+    uint64_t bits = request->bindings[use->binding];
     if (use->from == NUMD_BOOL)
       bits = (bits & 0xff) != 0;
-    if (!scalar_convert(use->from, bits, use->to, &converted))
+    if (!scalar_convert(use->from, bits, use->to, run->scalars + use->offset))
       return fail(completion, NUMD_ERANGE, use->binding);
-    memcpy(run->scalars + use->offset, &converted, sizeof(converted));
   }
   return 0;
 }

@@ -45,10 +45,9 @@ static int read_op(struct program *p, char *rest) {
   int64_t in[3];
   if (code < 0 || p->n_ops == MAX_OPS || read_numbers(values, in, 3) != op_rows[code].n_in)
     return NUMD_EOP;
-  *op = (struct op){
-      .code = (uint8_t)code, .n_in = op_rows[code].n_in, .dtype = NUMD_DTYPE_NONE, .axes = ALL_AXES};
+  *op = (struct op){.code = (uint8_t)code, .n_in = (uint8_t)op_rows[code].n_in};
   for (int i = 0; i < op->n_in; i++) {
-    if (in[i] < 0 || in[i] >= p->n_operands + p->n_ops)
+    if (in[i] < 0 || in[i] >= program_n_values(p))
       return NUMD_EINVAL;
     op->in[i] = (uint16_t)in[i];
   }
@@ -60,7 +59,7 @@ static int read_output(struct program *p, char *rest, uint8_t kind) {
   struct output *o = &p->outputs[p->n_outputs];
   int64_t value;
   if (p->n_outputs == MAX_OUTPUTS || read_numbers(rest, &value, 1) != 1 || value < 0 ||
-      value >= p->n_operands + p->n_ops)
+      value >= program_n_values(p))
     return NUMD_EINVAL;
   *o = (struct output){.value = (uint16_t)value, .kind = kind, .open_dtype = true, .open_shape = true};
   p->n_outputs++;

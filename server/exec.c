@@ -2,12 +2,13 @@
 
 #include <string.h>
 
+#include "server/array_step.h"
 #include "server/pool.h"
 #include "server/product.h"
 #include "server/scalar.h"
 
-/* Units of a map step to one task: enough to be worth a hand-over, few enough to share out evenly. */
-#define TASK_ITEMS 65536
+/* A task of a map step: long enough to be worth a hand-over, short enough to share out evenly. */
+#define TASK_NS 25000
 
 static __thread char arena[ARENA_BYTES] __attribute__((aligned(64)));
 
@@ -50,7 +51,7 @@ void cursor_seek_from(struct cursor *c, const struct cursor *outer, int first, i
 unsigned exec_block(const struct step *step, char *slot[], char *registers, int64_t n) {
   unsigned flags = 0;
   for (uint32_t i = 0; i < step->n_registers; i++)
-    slot[step->n_memories + i] = registers + (size_t)i * (size_t)step->block * 8;
+    slot[step->n_memories + i] = registers + (size_t)i * (size_t)step->block * step->item_bytes;
   for (uint32_t i = 0; i < step->n_instructions; i++) {
     const struct instruction *in = &step->instructions[i];
     char *ptr[4];
@@ -69,27 +70,70 @@ struct map_job {
   int64_t units_a_task;
 };
 
-/* Computes units first .. last-1: blocks, counted along the innermost loop first. */
+/* Outputs of a step that are written past the caches: a block is made in the arena, then copied. None if one
+ * of them is an input too, for then its lines are in the cache. */
+static uint32_t streamed(const struct step *s, const struct cursor *c, uint16_t out[MAX_MEMORIES]) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; s->stream && i < s->n_memories; i++) {
+    if (!s->memories[i].written)
+      continue;
+    for (uint32_t j = 0; j < s->n_memories; j++)
+      if (j != i && c->at[i] == c->at[j])
+        return 0;
+    out[n++] = (uint16_t)i;
+  }
+  return n;
+}
+
+struct map_run {
+  const struct step *step;
+  struct cursor cursor;
+  uint16_t streams[MAX_MEMORIES];
+  uint32_t n_streams;
+  unsigned flags;
+};
+
+/* Block b of the innermost loop, where the cursor stands in the others. */
+static void map_block(struct map_run *m, int64_t b) {
+  const struct step *s = m->step;
+  int inner_loop = s->ndim - 1;
+  int64_t at = b * s->block, n = s->shape[inner_loop] - at < s->block ? s->shape[inner_loop] - at : s->block;
+  char *slot[MAX_MEMORIES + MAX_REGISTERS], *to[MAX_MEMORIES], *free_arena = arena;
+  for (uint32_t i = 0; i < s->n_memories; i++)
+    slot[i] = m->cursor.at[i] + at * s->memories[i].stride[inner_loop];
+  for (uint32_t i = 0; i < m->n_streams; i++, free_arena += s->block * s->item_bytes) {
+    to[i] = slot[m->streams[i]];
+    slot[m->streams[i]] = free_arena;
+  }
+  m->flags |= exec_block(s, slot, free_arena, n);
+  for (uint32_t i = 0; i < m->n_streams; i++)
+    kernel_stream(n, s->memories[m->streams[i]].item_bytes, slot[m->streams[i]], to[i]);
+}
+
+/* Computes units first .. last-1: blocks, counted along the innermost loop first, or, in tiled steps, last.
+ */
 static void map_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
   int inner_loop = s->ndim - 1;
-  int64_t inner = s->shape[inner_loop], blocks = (inner + s->block - 1) / s->block;
-  char *slot[MAX_MEMORIES + MAX_REGISTERS];
-  struct cursor c;
-  unsigned flags = 0;
-  cursor_seek(&c, call, s, 0, inner_loop, first / blocks);
-  for (int64_t u = first, b = first % blocks; u < last; b = 0) {
-    for (; b < blocks && u < last && !call_given_up(call); b++, u++) {
-      int64_t at = b * s->block, n = inner - at < s->block ? inner - at : s->block;
-      for (uint32_t i = 0; i < s->n_memories; i++)
-        slot[i] = c.at[i] + at * s->memories[i].stride[inner_loop];
-      flags |= exec_block(s, slot, arena, n);
+  int64_t blocks = (s->shape[inner_loop] + s->block - 1) / s->block, rows = s->n_units / blocks;
+  int64_t b = s->tiled ? first / rows : first % blocks, row = s->tiled ? first % rows : first / blocks;
+  struct map_run m = {.step = s};
+  cursor_seek(&m.cursor, call, s, 0, inner_loop, row);
+  m.n_streams = streamed(s, &m.cursor, m.streams);
+  for (int64_t u = first; u < last && !call_given_up(call); u++) {
+    map_block(&m, b);
+    if (s->tiled) {
+      cursor_next(&m.cursor);
+      if (++row == rows) {
+        row = 0;
+        b++;
+      }
+    } else if (++b == blocks) {
+      b = 0;
+      cursor_next(&m.cursor);
     }
-    if (b < blocks)
-      break;
-    cursor_next(&c);
   }
-  if (flags)
-    atomic_fetch_or_explicit(&call->flags, flags, memory_order_relaxed);
+  if (m.flags)
+    atomic_fetch_or_explicit(&call->flags, m.flags, memory_order_relaxed);
 }
 
 static void map_task(void *arg, int64_t task) {
@@ -102,7 +146,8 @@ static void exec_map(struct call *call, const struct step *s) {
   if (!s->parallel) {
     map_units(call, s, 0, s->n_units);
   } else {
-    struct map_job job = {.call = call, .step = s, .units_a_task = (TASK_ITEMS + s->block - 1) / s->block};
+    int64_t tasks = (int64_t)(s->cost_ns / TASK_NS) + 1;
+    struct map_job job = {.call = call, .step = s, .units_a_task = (s->n_units + tasks - 1) / tasks};
     pool_run(call->pool, (s->n_units + job.units_a_task - 1) / job.units_a_task, map_task, &job);
   }
 }
@@ -114,6 +159,9 @@ void exec_step(struct call *call, const struct step *s) {
     case STEP_MAP:
       if (!s->empty)
         exec_map(call, s);
+      break;
+    case STEP_ARRAY:
+      array_step_run(call, s);
       break;
     case STEP_PRODUCT:
       product_run(call, s);
@@ -131,7 +179,7 @@ int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *res
   }
   for (int a = 0; a < one->n_args; a++)
     ptr[a] = bases[one->binding[a]];
-  return one->fn(one->n, ptr, one->stride) ? NUMD_EDOMAIN : 0;
+  return kernel_flags_status(one->fn(one->n, ptr, one->stride));
 }
 
 int exec_run(struct call *call) {
@@ -141,7 +189,9 @@ int exec_run(struct call *call) {
     unsigned flags = atomic_load_explicit(&call->flags, memory_order_relaxed);
     if (flags == 0)
       continue;
-    return flags & CALL_CANCELLED ? NUMD_ECANCELLED : flags & CALL_NO_MEMORY ? NUMD_ENOMEMORY : NUMD_EDOMAIN;
+    return flags & CALL_CANCELLED   ? NUMD_ECANCELLED
+           : flags & CALL_NO_MEMORY ? NUMD_ENOMEMORY
+                                    : kernel_flags_status(flags);
   }
   return 0;
 }

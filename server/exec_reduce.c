@@ -6,23 +6,23 @@
  * the plan alone, not on how many threads walk it.
  *
  * INNER steps reduce along the innermost loop: a block gives one number. ROWS steps keep it: a block is
- * a row, and rows are added up. Both put chunks of the work into partial results, and combine these
- * in order at the end. */
+ * a row, and rows are added up, FAN at a time where they lie in memory. Short rows that lie end to end are
+ * taken for one, `wide` of them, and come apart at the end. Both put chunks of the work into partial results,
+ * and combine these in order at the end. */
 #include <string.h>
 
 #include "server/exec.h"
 #include "server/pool.h"
 
-#define FAN 16
-#define LEVELS 11 /* FAN^LEVELS is beyond any count of blocks */
+#define FAN 16 /* FAN^CASCADE_LEVELS is beyond any count of blocks */
 
-/* A cascade of items that are `bytes` long, in caller's memory of LEVELS * bytes. */
+/* A cascade of items that are `bytes` long, in caller's memory of CASCADE_LEVELS * bytes. */
 struct cascade {
   const struct reduction *red;
   int64_t items; /* accumulators side by side */
   char *level;
   int64_t bytes;
-  int count[LEVELS];
+  int count[CASCADE_LEVELS];
   int top; /* levels ever used */
 };
 
@@ -60,8 +60,19 @@ static void cascade_add(struct cascade *c, int l, char *more, int64_t more_strid
   }
   if (l >= c->top)
     c->top = l + 1;
-  if (c->count[l] == FAN && l + 1 < LEVELS)
+  if (c->count[l] == FAN && l + 1 < CASCADE_LEVELS)
     carry(c, l);
+}
+
+/* Adds rows to level 0 that are `row_stride` apart: no more than it has room for. */
+static void cascade_add_rows(struct cascade *c, int64_t rows, const char *from, int64_t row_stride,
+                             int64_t stride) {
+  c->red->rows(rows, c->items, from, row_stride, stride, c->level, c->count[0] > 0);
+  c->count[0] += (int)rows;
+  if (c->top == 0)
+    c->top = 1;
+  if (c->count[0] == FAN)
+    carry(c, 0);
 }
 
 /* The whole sum, at level 0 of what it returns; at least one item was added. */
@@ -91,13 +102,24 @@ struct job {
   const struct step *step;
   int64_t kept_a_task; /* INNER without chunks */
   int64_t tiles;       /* ROWS */
+  atomic_bool decided; /* any and all of one kept element */
 };
 
 static char *partial(const struct job *j, const struct reduction *red, int64_t number) {
   return j->call->bases[BASE_SCRATCH] + red->partials + number * red->acc_bytes;
 }
 
-/* Reduces blocks first .. last-1 of one kept element into sums[r] (level memory of LEVELS * 16 each). */
+/* Whether nothing depends on what any or all has not read yet: it is all that the step does. */
+static bool can_stop(const struct step *s) {
+  return s->n_instructions == 0 && s->n_reductions == 1 && s->reductions[0].stops;
+}
+
+static bool is_decided(const struct reduction *red, const char *acc) {
+  return memcmp(acc, red->identity, red->identity_bytes) != 0;
+}
+
+/* Reduces blocks first .. last-1 of one kept element into sums[r] (level memory of CASCADE_LEVELS * 16 each).
+ */
 static unsigned reduce_blocks(struct call *call, const struct step *s, const struct cursor *kept,
                               int64_t first, int64_t last, struct cascade sums[]) {
   int inner_loop = s->ndim - 1;
@@ -116,6 +138,8 @@ static unsigned reduce_blocks(struct call *call, const struct step *s, const str
         char acc[MAX_ITEM_BYTES] __attribute__((aligned(16)));
         s->reductions[r].fn(n, slot[s->reductions[r].source], s->reductions[r].source_stride, acc);
         cascade_add(&sums[r], 0, acc, 0);
+        if (can_stop(s) && is_decided(&s->reductions[r], acc))
+          return flags;
       }
     }
     if (call_given_up(call))
@@ -129,13 +153,13 @@ static unsigned reduce_blocks(struct call *call, const struct step *s, const str
 /* One block to a kept element: no cascade needed. */
 static unsigned reduce_single(const struct step *s, const struct cursor *kept) {
   char *slot[MAX_MEMORIES + MAX_REGISTERS];
+  unsigned flags = 0;
   memcpy(slot, kept->at, sizeof(char *) * s->n_memories);
-  unsigned flags = exec_block(s, slot, exec_arena(), s->shape[s->ndim - 1]);
+  if (s->n_instructions > 0)
+    flags = exec_block(s, slot, exec_arena(), s->shape[s->ndim - 1]);
   for (uint32_t r = 0; r < s->n_reductions; r++) {
     const struct reduction *red = &s->reductions[r];
-    char acc[MAX_ITEM_BYTES] __attribute__((aligned(16)));
-    red->fn(s->shape[s->ndim - 1], slot[red->source], red->source_stride, acc);
-    store(red, 1, acc, kept->at[red->target], 0);
+    red->fn(s->shape[s->ndim - 1], slot[red->source], red->source_stride, kept->at[red->target]);
   }
   return flags;
 }
@@ -145,15 +169,39 @@ static unsigned reduce_single(const struct step *s, const struct cursor *kept) {
 static void init_sums(const struct step *s, int64_t items, struct cascade sums[], char *memory) {
   for (uint32_t r = 0; r < s->n_reductions; r++) {
     cascade_init(&sums[r], &s->reductions[r], items, memory);
-    memory += LEVELS * sums[r].bytes;
+    memory += CASCADE_LEVELS * sums[r].bytes;
   }
 }
 
-static void inner_task(void *arg, int64_t task) {
-  const struct job *j = arg;
+/* Reduces one chunk of a kept element, or the whole of it, into `to` or a partial result of each reduction.
+ */
+static unsigned reduce_chunk(struct job *j, const struct cursor *kept, int64_t k, int64_t chunk) {
   const struct step *s = j->step;
-  char memory[MAX_REDUCTIONS * LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
+  char memory[MAX_REDUCTIONS * CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cascade sums[MAX_REDUCTIONS];
+  const int64_t first = chunk * s->chunk,
+                last = first + s->chunk < s->n_units ? first + s->chunk : s->n_units;
+  const bool alone = can_stop(s) && s->n_kept_items == 1 && s->n_chunks > 1;
+  if (alone && atomic_load_explicit(&j->decided, memory_order_relaxed)) {
+    memcpy(partial(j, &s->reductions[0], chunk), s->reductions[0].identity, s->reductions[0].identity_bytes);
+    return 0;
+  }
+  init_sums(s, 1, sums, memory);
+  const unsigned flags = reduce_blocks(j->call, s, kept, first, last, sums);
+  for (uint32_t r = 0; r < s->n_reductions; r++) {
+    const struct reduction *red = &s->reductions[r];
+    char *to = s->n_chunks > 1 ? partial(j, red, k * s->n_chunks + chunk) : kept->at[red->target];
+    char *sum = cascade_finish(&sums[r]);
+    store(red, 1, sum, to, 0);
+    if (alone && is_decided(red, sum))
+      atomic_store_explicit(&j->decided, true, memory_order_relaxed);
+  }
+  return flags;
+}
+
+static void inner_task(void *arg, int64_t task) {
+  struct job *j = arg;
+  const struct step *s = j->step;
   struct cursor kept;
   unsigned flags = 0;
   int64_t k = s->n_chunks > 1 ? task / s->n_chunks : task * j->kept_a_task;
@@ -162,27 +210,15 @@ static void inner_task(void *arg, int64_t task) {
   if (last_k > s->n_kept_items)
     last_k = s->n_kept_items;
   cursor_seek(&kept, j->call, s, 0, s->n_kept, k);
-  for (; k < last_k && !call_given_up(j->call); k++, cursor_next(&kept)) {
-    if (s->n_units == 1) {
-      flags |= reduce_single(s, &kept);
-      continue;
-    }
-    int64_t first = chunk * s->chunk, last = first + s->chunk < s->n_units ? first + s->chunk : s->n_units;
-    init_sums(s, 1, sums, memory);
-    flags |= reduce_blocks(j->call, s, &kept, first, last, sums);
-    for (uint32_t r = 0; r < s->n_reductions; r++) {
-      char *to = s->n_chunks > 1 ? partial(j, &s->reductions[r], k * s->n_chunks + chunk)
-                                 : kept.at[s->reductions[r].target];
-      store(&s->reductions[r], 1, cascade_finish(&sums[r]), to, 0);
-    }
-  }
+  for (; k < last_k && !call_given_up(j->call); k++, cursor_next(&kept))
+    flags |= s->n_units == 1 ? reduce_single(s, &kept) : reduce_chunk(j, &kept, k, chunk);
   if (flags)
     atomic_fetch_or_explicit(&j->call->flags, flags, memory_order_relaxed);
 }
 
 static void combine_inner(const struct job *j) {
   const struct step *s = j->step;
-  char memory[LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
+  char memory[CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cursor kept;
   cursor_seek(&kept, j->call, s, 0, s->n_kept, 0);
   for (int64_t k = 0; k < s->n_kept_items && !call_given_up(j->call); k++, cursor_next(&kept))
@@ -197,22 +233,103 @@ static void combine_inner(const struct job *j) {
 
 /* ---- ROWS ---- */
 
+/* Moves on by n rows, which must not go beyond the end of the innermost reduced loop. */
+static void skip_rows(struct cursor *c, int64_t n) {
+  const struct step *s = c->step;
+  const int d = c->last - 1;
+  c->index[d] += n - 1;
+  for (uint32_t i = 0; i < s->n_memories; i++)
+    c->at[i] += s->memories[i].stride[d] * (n - 1);
+  cursor_next(c);
+}
+
+/* Adds up rows first .. last-1 of one tile where they lie in memory: n elements from `at` along the innermost
+ * loop. */
+static void add_dense_rows(struct call *call, const struct step *s, struct cursor *c, int64_t at,
+                           int64_t first, int64_t last, struct cascade sums[]) {
+  const int d = c->last - 1;
+  for (int64_t row = first; row < last && !call_given_up(call);) {
+    int64_t rows = s->shape[d] - c->index[d];
+    const int64_t room = FAN - (row - first) % FAN;
+    if (rows > room)
+      rows = room;
+    if (rows > last - row)
+      rows = last - row;
+    for (uint32_t r = 0; r < s->n_reductions; r++) {
+      const struct reduction *red = &s->reductions[r];
+      cascade_add_rows(&sums[r], rows, c->at[red->source] + at * red->source_stride,
+                       s->memories[red->source].stride[d], red->source_stride);
+    }
+    row += rows;
+    skip_rows(c, rows);
+  }
+}
+
+/* The same of rows that instructions compute. */
+static unsigned add_computed_rows(struct call *call, const struct step *s, struct cursor *c, int64_t at,
+                                  int64_t n, int64_t first, int64_t last, struct cascade sums[]) {
+  char *slot[MAX_MEMORIES + MAX_REGISTERS];
+  unsigned flags = 0;
+  for (int64_t row = first; row < last && !call_given_up(call); row++, cursor_next(c)) {
+    for (uint32_t i = 0; i < s->n_memories; i++)
+      slot[i] = c->at[i] + at * s->memories[i].stride[s->ndim - 1];
+    flags |= exec_block(s, slot, exec_arena(), n);
+    for (uint32_t r = 0; r < s->n_reductions; r++)
+      cascade_add_rows(&sums[r], 1, slot[s->reductions[r].source], 0, s->reductions[r].source_stride);
+  }
+  return flags;
+}
+
+/* Leaves the whole sum alone, at level 0, its `items` folded to the first n. */
+static void cascade_narrow(struct cascade *c, int64_t n) {
+  char *sum = cascade_finish(c);
+  const int64_t wide = c->items / n;
+  c->items = n;
+  if (!sum)
+    return;
+  for (int64_t i = 1; i < wide; i++)
+    combine(c, sum, sum + i * n * c->red->acc_bytes, c->red->acc_bytes);
+  memmove(c->level, sum, (size_t)(n * c->red->acc_bytes));
+  memset(c->count, 0, sizeof(c->count));
+  c->count[0] = c->top = 1;
+}
+
+/* Rows first .. last-1 of a tile, `wide` of them taken for one; what is left over is added at the end. The
+ * reduced loop is one loop. */
+static void add_wide_rows(struct call *call, const struct step *s, const struct cursor *kept, int64_t n,
+                          int64_t first, int64_t last, struct cascade sums[]) {
+  const int d = s->ndim - 2;
+  for (uint32_t r = 0; r < s->n_reductions; r++) {
+    const struct reduction *red = &s->reductions[r];
+    const int64_t row_stride = s->memories[red->source].stride[d];
+    const char *from = kept->at[red->source] + first * row_stride;
+    int64_t left = last - first;
+    for (int64_t rows; left >= s->wide && !call_given_up(call); left -= rows * s->wide) {
+      rows = left / s->wide < FAN ? left / s->wide : FAN;
+      cascade_add_rows(&sums[r], rows, from, s->wide * row_stride, red->source_stride);
+      from += rows * s->wide * row_stride;
+    }
+    cascade_narrow(&sums[r], n);
+    if (left > 0 && left < s->wide) {
+      red->rows(left, n, from, row_stride, red->source_stride, sums[r].level, sums[r].count[0] > 0);
+      sums[r].count[0] = sums[r].top = 1;
+    }
+  }
+}
+
 /* Adds up rows first .. last-1 of one tile: n elements from `at` along the innermost loop. */
 static unsigned add_rows(struct call *call, const struct step *s, const struct cursor *kept, int64_t at,
                          int64_t n, int64_t first, int64_t last, struct cascade sums[]) {
-  int inner_loop = s->ndim - 1;
-  char *slot[MAX_MEMORIES + MAX_REGISTERS];
   struct cursor c;
-  unsigned flags = 0;
-  cursor_seek_from(&c, kept, s->n_kept - 1, inner_loop, first);
-  for (int64_t row = first; row < last && !call_given_up(call); row++, cursor_next(&c)) {
-    for (uint32_t i = 0; i < s->n_memories; i++)
-      slot[i] = c.at[i] + at * s->memories[i].stride[inner_loop];
-    flags |= exec_block(s, slot, exec_arena(), n);
-    for (uint32_t r = 0; r < s->n_reductions; r++)
-      cascade_add(&sums[r], 0, slot[s->reductions[r].source], s->reductions[r].source_stride);
+  if (s->wide > 1) {
+    add_wide_rows(call, s, kept, n, first, last, sums);
+    return 0;
   }
-  return flags;
+  cursor_seek_from(&c, kept, s->n_kept - 1, s->ndim - 1, first);
+  if (s->n_instructions > 0)
+    return add_computed_rows(call, s, &c, at, n, first, last, sums);
+  add_dense_rows(call, s, &c, at, first, last, sums);
+  return 0;
 }
 
 static void rows_task(void *arg, int64_t task) {
@@ -226,7 +343,7 @@ static void rows_task(void *arg, int64_t task) {
   struct cascade sums[MAX_REDUCTIONS];
   struct cursor kept;
   cursor_seek(&kept, j->call, s, 0, s->n_kept - 1, k);
-  init_sums(s, n, sums, exec_arena() + ARENA_BYTES / 2);
+  init_sums(s, n * s->wide, sums, exec_arena() + ARENA_BYTES - CASCADE_BYTES);
   unsigned flags = add_rows(j->call, s, &kept, at, n, first, last, sums);
   if (flags)
     atomic_fetch_or_explicit(&j->call->flags, flags, memory_order_relaxed);
@@ -256,7 +373,7 @@ static void combine_rows(const struct job *j) {
         const struct reduction *red = &s->reductions[r];
         int64_t to_stride = s->memories[red->target].stride[inner_loop];
         struct cascade sum;
-        cascade_init(&sum, red, n, exec_arena() + ARENA_BYTES / 2);
+        cascade_init(&sum, red, n, exec_arena() + ARENA_BYTES - CASCADE_BYTES);
         for (int64_t c = 0; c < s->n_chunks; c++)
           cascade_add(&sum, 0, partial(j, red, c * s->n_kept_items + k * inner + at), red->acc_bytes);
         store(red, n, cascade_finish(&sum), kept.at[red->target] + at * to_stride, to_stride);
@@ -280,7 +397,7 @@ static void store_identities(struct call *call, const struct step *s) {
 #define KEPT_ITEMS_A_TASK 16384 /* elements that one task of many small reductions reads, about */
 
 void exec_reduce(struct call *call, const struct step *s) {
-  struct job j = {.call = call, .step = s};
+  struct job j = {.call = call, .step = s, .decided = false};
   struct pool *pool = s->parallel ? call->pool : NULL;
   if (s->empty) {
     store_identities(call, s);

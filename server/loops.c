@@ -8,9 +8,13 @@
 
 #include "server/plan_impl.h"
 
-#define INNER_CHUNK 64 /* blocks to a partial result */
-#define ROWS_TASKS 16  /* kept tiles below which rows are cut into chunks, and chunks wanted */
+#define INNER_CHUNK 131072 /* elements to a partial result */
+#define ROWS_TASKS 16      /* kept tiles below which rows are cut into chunks, and chunks wanted */
 #define ROWS_MIN 64
+#define ROWS_BLOCK 2048  /* elements of a tile of rows */
+#define ROWS_BYTES 32768 /* what a tile's rows that are walked across may touch */
+#define SHORT_REDUCED 32 /* reductions of fewer elements go side by side, across the rows */
+#define WIDE_ROW 256     /* elements of a row that shorter ones are joined to */
 
 static int64_t magnitude(int64_t x) {
   return x < 0 ? -x : x;
@@ -120,11 +124,14 @@ static void split_loops(struct step *s, int ndim, uint32_t axes) {
   s->n_kept = (uint8_t)n;
 }
 
-/* Whether the smallest steps through the inputs are along a kept loop. */
+/* Whether the smallest steps through the inputs are along a kept loop, or the reduced loop is so short that
+ * starting it would cost more than it does. */
 static bool rows_are_kept(const struct step *s) {
   if (s->n_kept == 0 || s->n_reduced == 0)
     return false;
   int kept = s->n_kept - 1, reduced = s->ndim - 1;
+  if (s->n_reduced == 1 && s->shape[reduced] <= SHORT_REDUCED && s->shape[kept] >= 2 * s->shape[reduced])
+    return true;
   for (uint32_t i = 0; i < s->n_memories; i++) {
     const struct memory *m = &s->memories[i];
     int64_t x = magnitude(m->stride[kept]), y = magnitude(m->stride[reduced]);
@@ -134,15 +141,36 @@ static bool rows_are_kept(const struct step *s) {
   return false;
 }
 
+static int64_t lesser(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Elements of a tile of rows: what the cascades have room for, and few enough that the cache holds what is
+ * walked across. */
+static int64_t choose_rows_block(const struct step *s) {
+  int64_t acc_bytes = 0, block = ROWS_BLOCK;
+  for (uint32_t r = 0; r < s->n_reductions; r++)
+    acc_bytes += align_up(s->reductions[r].acc_bytes, 8);
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    const struct memory *m = &s->memories[i];
+    const int64_t stride = magnitude(m->stride[s->ndim - 1]);
+    if (!m->written && stride > m->item_bytes)
+      block = lesser(block, ROWS_BYTES / lesser(stride, 64));
+  }
+  assert(acc_bytes > 0); /* a reduction reduces something */
+  block = lesser(block, CASCADE_BYTES / CASCADE_LEVELS / acc_bytes);
+  return block < 64 ? 64 : block / 64 * 64;
+}
+
 static int64_t choose_block(const struct step *s, int64_t inner) {
   uint32_t held = s->n_registers + s->n_memories;
-  bool direct = s->n_registers == 0 && s->n_instructions <= 1;
+  bool direct = s->n_registers == 0 && s->n_instructions <= 1 && !s->stream;
   assert(held > 0); /* what a step computes goes somewhere */
-  int64_t block = direct ? 8 * BLOCK_MAX : BLOCK_BUDGET / (8 * (int64_t)held) / 64 * 64;
-  if (s->kind != STEP_MAP && block > BLOCK_MAX)
+  int64_t block = direct ? 2 * BLOCK_MAX : BLOCK_BUDGET / (s->item_bytes * (int64_t)held) / 64 * 64;
+  if (s->kind != STEP_MAP && s->n_instructions > 0 && block > BLOCK_MAX)
     block = BLOCK_MAX;
-  if (s->kind == STEP_REDUCE_ROWS && block > 512)
-    block = 512;
+  if (s->kind == STEP_REDUCE_ROWS)
+    block = lesser(block, lesser(choose_rows_block(s), s->n_instructions > 0 ? 512 : ROWS_BLOCK));
   if (block < 128)
     block = 128;
   return inner < block ? (inner > 0 ? inner : 1) : block;
@@ -168,6 +196,19 @@ static int64_t round_up_pow2(int64_t n) {
   return p;
 }
 
+/* How many rows make a wide one: rows as they lie in memory, end to end. */
+static int64_t choose_wide(const struct step *s) {
+  int row = s->ndim - 2, inner = s->ndim - 1;
+  if (s->n_reduced != 1 || s->n_instructions > 0 || s->shape[inner] > WIDE_ROW / 4)
+    return 1;
+  for (uint32_t r = 0; r < s->n_reductions; r++) {
+    const int64_t *stride = s->memories[s->reductions[r].source].stride;
+    if (stride[row] != stride[inner] * s->shape[inner])
+      return 1;
+  }
+  return WIDE_ROW / s->shape[inner];
+}
+
 static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *scratch_bytes) {
   split_loops(s, ndim, axes);
   s->n_kept_items = product(s->shape, 0, s->n_kept);
@@ -188,6 +229,7 @@ static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *
       swap_loops(s, d, d + 1);
     int64_t inner = s->shape[s->ndim - 1];
     s->block = choose_block(s, inner);
+    s->wide = choose_wide(s);
     s->n_units = s->n_reduced_items;
     int64_t tiles = product(s->shape, 0, s->n_kept - 1) * blocks_of(inner, s->block);
     s->chunk = tiles >= ROWS_TASKS ? s->n_units : round_up_pow2(blocks_of(s->n_units, ROWS_TASKS));
@@ -202,7 +244,7 @@ static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *
     int64_t inner = s->shape[s->ndim - 1];
     s->block = choose_block(s, inner);
     s->n_units = s->n_reduced_items / inner * blocks_of(inner, s->block);
-    s->chunk = INNER_CHUNK;
+    s->chunk = blocks_of(INNER_CHUNK, s->block);
   }
   s->n_chunks = blocks_of(s->n_units, s->chunk);
   plan_partials(s, scratch_bytes);
@@ -221,6 +263,67 @@ static void set_inner_strides(struct step *s) {
       s->reductions[i].source_stride = s->memories[s->reductions[i].source].stride[s->ndim - 1];
 }
 
+#define SHORT_LOOP 16 /* a block of fewer elements costs more in calls than in work */
+#define LONG_LOOP 64
+#define TILE_BLOCK                                                                         \
+  128 /* elements of a block in tiled steps: their cache lines stay while other loops turn \
+       */
+#define STREAM_BYTES ((int64_t)16 << 20) /* outputs from this size on go past the caches */
+
+/* A loop that is better off as the innermost one than a short one; -1 if there is none. */
+static int longer_loop(const struct step *s) {
+  int last = s->ndim - 1, best = -1;
+  for (int d = 0; d < last; d++)
+    if (s->shape[d] >= LONG_LOOP && (best < 0 || s->shape[d] >= s->shape[best]))
+      best = d;
+  return s->shape[last] < SHORT_LOOP ? best : -1;
+}
+
+/* Whether something is walked across its rows along the innermost loop, and along them in another. */
+static bool walks_across(const struct step *s) {
+  int last = s->ndim - 1;
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    const struct memory *m = &s->memories[i];
+    for (int d = 0; d < last; d++)
+      if (m->stride[d] != 0 && magnitude(m->stride[last]) > magnitude(m->stride[d]) &&
+          magnitude(m->stride[last]) >= 64)
+        return true;
+  }
+  return false;
+}
+
+static bool worth_streaming(const struct step *s, int64_t items) {
+  bool any = false;
+  if (s->tiled || s->shape[s->ndim - 1] < LONG_LOOP)
+    return false;
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    const struct memory *m = &s->memories[i];
+    if (!m->written)
+      continue;
+    if (m->stride[s->ndim - 1] != m->item_bytes || items * m->item_bytes < STREAM_BYTES)
+      return false;
+    any = true;
+  }
+  return any;
+}
+
+static void arrange_map(struct step *s) {
+  sort_loops(s, 0, s->ndim);
+  (void)join_loops(s, 0, s->ndim);
+  if (s->ndim == 0)
+    insert_loop(s, 0);
+  int longer = longer_loop(s);
+  if (longer >= 0)
+    swap_loops(s, longer, s->ndim - 1);
+  s->tiled = longer >= 0 || walks_across(s);
+  s->stream = worth_streaming(s, product(s->shape, 0, s->ndim));
+  int64_t inner = s->shape[s->ndim - 1];
+  s->block = choose_block(s, inner);
+  if (s->tiled && s->block > TILE_BLOCK)
+    s->block = TILE_BLOCK;
+  s->n_units = product(s->shape, 0, s->ndim - 1) * blocks_of(inner, s->block);
+}
+
 void loops_arrange(struct step *s, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes) {
   s->ndim = (uint8_t)ndim;
   memcpy(s->shape, shape, sizeof(int64_t) * (size_t)ndim);
@@ -228,13 +331,7 @@ void loops_arrange(struct step *s, int ndim, const int64_t shape[], uint32_t axe
     s->empty = product(shape, 0, ndim) == 0;
     if (s->empty)
       return;
-    sort_loops(s, 0, ndim);
-    (void)join_loops(s, 0, s->ndim);
-    if (s->ndim == 0)
-      insert_loop(s, 0);
-    int64_t inner = s->shape[s->ndim - 1];
-    s->block = choose_block(s, inner);
-    s->n_units = product(s->shape, 0, s->ndim - 1) * blocks_of(inner, s->block);
+    arrange_map(s);
   } else {
     arrange_reduction(s, ndim, axes, scratch_bytes);
     if (s->empty)

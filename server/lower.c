@@ -1,40 +1,18 @@
 /* Lowering: from a program as a client wrote it to nodes, one kernel each.
  *
- * Here, and nowhere else, it is decided what dtype an operation computes in and gives, how shapes
- * broadcast, and where a cast is needed. Every node's inputs have exactly the dtype that its kernel
- * takes. A scalar is weak: it takes the dtype of its company, and is converted when the call brings
- * it (constants: now). */
+ * Here, and in the files beside (lower_*.c), it is decided what dtype an operation computes in and gives, how
+ * shapes broadcast, where a cast is needed, and what an operation that has no kernel of its own is composed
+ * of. Every node's inputs have exactly the dtype that its kernel takes. A scalar is weak: it takes the dtype
+ * of its company, and is converted when the call brings it (constants: now). */
+#include "server/lower.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/plan_impl.h"
 #include "server/scalar.h"
 #include "shared/checked.h"
-
-struct lowering {
-  const struct program *program;
-  struct lowered *out;
-  struct errtext *err;
-  int op_index; /* the operation at work, for messages; -1 while at the outputs */
-};
-
-#define OP_NAME(l) ((l)->op_index < 0 ? "output" : op_rows[(l)->program->ops[(l)->op_index].code].name)
-
-static const char *shape_text(const struct layout *a, char buf[96]) {
-  size_t n = 0;
-  n += (size_t)snprintf(buf + n, 96 - n, "(");
-  for (int d = 0; d < a->ndim && n < 80; d++)
-    n += (size_t)snprintf(buf + n, 96 - n, "%s%lld", d ? ", " : "", (long long)a->shape[d]);
-  if (n < 90)
-    snprintf(buf + n, 96 - n, a->ndim == 1 ? ",)" : ")");
-  return buf;
-}
-
-static struct value *value_at(struct lowering *l, uint32_t v) {
-  return &l->out->values[v];
-}
 
 /* Grows an array by one; the address of the new item, zeroed; NULL if out of memory. */
 static void *grow(void **items, uint32_t *n, uint32_t *cap, size_t item_bytes) {
@@ -51,8 +29,12 @@ static void *grow(void **items, uint32_t *n, uint32_t *cap, size_t item_bytes) {
   return item;
 }
 
-static int add_value(struct lowering *l, uint8_t kind, uint32_t *number) {
+#define VALUES_MAX UINT16_MAX /* operations name values by 16 bits */
+
+int lower_add_value(struct lowering *l, uint8_t kind, uint32_t *number) {
   struct lowered *o = l->out;
+  if (o->n_values == VALUES_MAX)
+    return errtext_set(l->err, NUMD_ELIMIT, "%s: more than %d values", OP_NAME(l), VALUES_MAX);
   struct value *v = grow((void **)&o->values, &o->n_values, &o->values_cap, sizeof(*v));
   if (!v)
     return -ENOMEM;
@@ -61,11 +43,10 @@ static int add_value(struct lowering *l, uint8_t kind, uint32_t *number) {
   return 0;
 }
 
-/* Adds a node and the value that it gives (dtype and shape are filled in by the caller). */
-static int add_node(struct lowering *l, uint8_t kind, uint8_t op, uint8_t dtype, struct node **node,
-                    struct value **value, uint32_t *number) {
+int lower_add_node(struct lowering *l, uint8_t kind, uint8_t op, uint8_t dtype, struct node **node,
+                   struct value **value, uint32_t *number) {
   struct lowered *o = l->out;
-  int r = add_value(l, VALUE_NODE, number);
+  int r = lower_add_value(l, VALUE_NODE, number);
   if (r)
     return r;
   struct node *n = grow((void **)&o->nodes, &o->n_nodes, &o->nodes_cap, sizeof(*n));
@@ -84,10 +65,20 @@ static int add_node(struct lowering *l, uint8_t kind, uint8_t op, uint8_t dtype,
 
 /* ---- Scalars and casts ---- */
 
+int lower_constant(struct lowering *l, double x, uint32_t *out) {
+  int r = lower_add_value(l, VALUE_CONSTANT, out);
+  if (r)
+    return r;
+  struct value *c = value_at(l, *out);
+  c->weak = true;
+  c->layout.dtype = NUMD_FLOAT64;
+  memcpy(&c->bits, &x, sizeof(x));
+  return 0;
+}
+
 static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   struct lowered *o = l->out;
   struct value given = *value_at(l, v);
-  uint64_t converted;
   for (uint32_t i = 0; i < o->n_values; i++) { /* the same constant may be there already */
     const struct value *have = &o->values[i];
     if (have->kind == VALUE_CONSTANT && !have->weak && have->layout.dtype == dtype &&
@@ -98,10 +89,11 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
   }
   if (o->constants_used + MAX_ITEM_BYTES > CONSTANT_BYTES)
     return errtext_set(l->err, NUMD_ELIMIT, "more constants than fit %d bytes", CONSTANT_BYTES);
-  if (!scalar_convert(given.layout.dtype, given.bits, dtype, &converted))
+  char *converted = o->constants + o->constants_used;
+  if (!scalar_convert(given.layout.dtype, given.bits, dtype, converted))
     return errtext_set(l->err, NUMD_ERANGE, "%s: constant does not fit %s", OP_NAME(l),
                        dtype_rows[dtype].name);
-  int r = add_value(l, VALUE_CONSTANT, out);
+  int r = lower_add_value(l, VALUE_CONSTANT, out);
   if (r)
     return r;
   struct value *c = value_at(l, *out);
@@ -109,7 +101,6 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
   c->from = given.layout.dtype;
   c->bits = given.bits;
   c->index = o->constants_used;
-  memcpy(o->constants + c->index, &converted, sizeof(converted));
   o->constants_used += MAX_ITEM_BYTES;
   return 0;
 }
@@ -127,7 +118,7 @@ static int use_scalar(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *o
   }
   if (o->n_scalars == sizeof(o->scalars) / sizeof(o->scalars[0]))
     return errtext_set(l->err, NUMD_ELIMIT, "more uses of scalars than %u", o->n_scalars);
-  int r = add_value(l, VALUE_SCALAR, out);
+  int r = lower_add_value(l, VALUE_SCALAR, out);
   if (r)
     return r;
   struct scalar_use *use = &o->scalars[o->n_scalars];
@@ -142,15 +133,16 @@ static int use_scalar(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *o
   return 0;
 }
 
-/* The value `v` in `dtype`: itself, a converted scalar, or a cast of it. */
-static int in_dtype(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
+int lower_cast(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   struct value given = *value_at(l, v);
-  if (given.weak)
-    return given.kind == VALUE_CONSTANT ? use_constant(l, v, dtype, out) : use_scalar(l, v, dtype, out);
+  if (given.weak && given.kind == VALUE_CONSTANT)
+    return use_constant(l, v, dtype, out);
+  if (given.weak && given.kind == VALUE_SCALAR)
+    return use_scalar(l, v, dtype, out);
   *out = v;
   if (given.layout.dtype == dtype)
     return 0;
-  for (uint32_t i = 0; i < l->out->n_nodes; i++) { /* the same cast may be there already */
+  for (uint32_t i = l->reuse_from; i < l->out->n_nodes; i++) { /* the same cast may be there already */
     const struct node *n = &l->out->nodes[i];
     if (n->op == NUMD_OP_ASTYPE && n->kind == NODE_MAP && n->in[0] == v && n->dtype == dtype &&
         layout_same_shape(&value_at(l, n->out)->layout, &given.layout)) {
@@ -160,7 +152,7 @@ static int in_dtype(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out
   }
   struct node *node;
   struct value *value;
-  int r = add_node(l, NODE_MAP, NUMD_OP_ASTYPE, dtype, &node, &value, out);
+  int r = lower_add_node(l, NODE_MAP, NUMD_OP_ASTYPE, dtype, &node, &value, out);
   if (r)
     return r;
   node->n_in = 1;
@@ -171,20 +163,26 @@ static int in_dtype(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out
   return 0;
 }
 
-/* ---- Shapes ---- */
+int lower_strong(struct lowering *l, uint32_t *v) {
+  const struct value *given = value_at(l, *v);
+  if (!given->weak || given->kind == VALUE_BINDING)
+    return 0;
+  return lower_cast(l, *v, given->layout.dtype, v);
+}
 
-/* Widens `a` to the broadcast shape of itself and `b`. */
-static int broadcast(struct lowering *l, struct layout *a, const struct layout *b) {
+/* ---- Shapes and dtypes ---- */
+
+int lower_broadcast(struct lowering *l, struct layout *a, const struct layout *b) {
   struct layout wide = a->ndim >= b->ndim ? *a : *b;
   const struct layout *narrow = a->ndim >= b->ndim ? b : a;
-  char ta[96], tb[96];
+  char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
   for (int d = 0; d < narrow->ndim; d++) {
     int64_t *w = &wide.shape[wide.ndim - narrow->ndim + d], n = narrow->shape[d];
     if (*w == 1)
       *w = n;
     else if (n != 1 && n != *w)
       return errtext_set(l->err, NUMD_ESHAPE, "%s: shapes %s and %s do not broadcast", OP_NAME(l),
-                         shape_text(a, ta), shape_text(b, tb));
+                         array_shape_text(a, ta), array_shape_text(b, tb));
   }
   uint8_t dtype = a->dtype;
   *a = wide;
@@ -192,26 +190,25 @@ static int broadcast(struct lowering *l, struct layout *a, const struct layout *
   return 0;
 }
 
-static int check_size(struct lowering *l, const struct layout *a) {
-  int64_t size;
-  char text[96];
-  if (layout_size(a, &size) < 0 || size > ((int64_t)1 << 58))
-    return errtext_set(l->err, NUMD_ESHAPE, "%s: shape %s is too large", OP_NAME(l), shape_text(a, text));
-  return 0;
+int lower_too_large(struct lowering *l, const struct layout *a) {
+  char text[SHAPE_TEXT];
+  return errtext_set(l->err, NUMD_ESHAPE, "%s: shape %s is too large", OP_NAME(l), array_shape_text(a, text));
 }
 
-/* ---- Elementwise operations ---- */
+int lower_check_size(struct lowering *l, const struct layout *a) {
+  int64_t size;
+  return layout_size(a, &size) < 0 || size > ((int64_t)1 << 58) ? lower_too_large(l, a) : 0;
+}
 
-static int no_loop(struct lowering *l, uint8_t dtype) {
+int lower_no_loop(struct lowering *l, uint8_t dtype) {
   return errtext_set(l->err, NUMD_EDTYPE, "%s: not defined for %s", OP_NAME(l), dtype_rows[dtype].name);
 }
 
-/* The dtype to which inputs first..n-1 promote. */
-static uint8_t promoted(struct lowering *l, const struct op *op, int first) {
+uint8_t lower_promoted(struct lowering *l, const struct op *op, int first, int last) {
   const struct value *a = value_at(l, op->in[first]);
   uint8_t dtype = a->layout.dtype;
   bool weak = a->weak;
-  for (int i = first + 1; i < op->n_in; i++) {
+  for (int i = first + 1; i < last; i++) {
     const struct value *b = value_at(l, op->in[i]);
     dtype = (uint8_t)dtype_promote(dtype, weak, b->layout.dtype, b->weak);
     weak = weak && b->weak;
@@ -219,224 +216,155 @@ static uint8_t promoted(struct lowering *l, const struct op *op, int first) {
   return dtype;
 }
 
-/* Python integers compare by value, whatever the array's dtype: int64 holds both. */
-static uint8_t compare_dtype(struct lowering *l, const struct op *op, uint8_t dtype) {
-  bool weak_int = false;
-  for (int i = 0; i < op->n_in; i++) {
-    const struct value *v = value_at(l, op->in[i]);
-    weak_int |= v->weak && dtype_rows[v->layout.dtype].kind == 'i';
-  }
-  return weak_int && dtype_rows[dtype].kind == 'i' ? NUMD_INT64 : dtype;
-}
-
-static uint8_t as_float(uint8_t dtype) {
+uint8_t lower_quotient(uint8_t dtype) {
   char kind = dtype_rows[dtype].kind;
   return kind == 'f' || kind == 'c' ? dtype : NUMD_FLOAT64;
 }
 
-/* What an operation computes in and what it gives. */
-static int map_dtypes(struct lowering *l, const struct op *op, uint8_t *compute, uint8_t *result) {
-  uint8_t typing = op_rows[op->code].typing;
-  uint8_t t = promoted(l, op, typing == TYPING_SELECT ? 1 : 0);
-  if (typing == TYPING_FLOAT)
-    t = as_float(t);
-  if (typing == TYPING_COMPARE)
-    t = compare_dtype(l, op, t);
-  if (typing == TYPING_ASTYPE) {
-    t = op->dtype;
-    if (!dtype_known(t))
-      return errtext_set(l->err, NUMD_EDTYPE, "astype: needs the dtype to convert to");
-  }
-  *compute = t;
-  *result = typing == TYPING_COMPARE ? NUMD_BOOL : t;
-  if (op->code != NUMD_OP_ASTYPE && !kernel_map(op->code, t))
-    return no_loop(l, t);
+/* NumPy has float16 for the small ones. */
+static uint8_t as_float(uint8_t dtype) {
+  char kind = dtype_rows[dtype].kind;
+  return kind == 'f' || kind == 'c' ? dtype : dtype_rows[dtype].size <= 2 ? NUMD_FLOAT32 : NUMD_FLOAT64;
+}
+
+int lower_axis(struct lowering *l, const struct op *op, int ndim, int otherwise, int *axis) {
+  int given = param_given(op, NUMD_PARAM_AXIS) ? op->params.axis : otherwise;
+  if (given < -ndim || given >= ndim)
+    return errtext_set(l->err, NUMD_ESHAPE, "%s: axis %d of an array with %d dimensions", OP_NAME(l), given,
+                       ndim);
+  *axis = given < 0 ? given + ndim : given;
   return 0;
 }
 
-static int lower_map(struct lowering *l, const struct op *op, uint32_t *out) {
+/* ---- Elementwise operations ---- */
+
+static char kind_of(const struct value *v) {
+  return dtype_rows[v->layout.dtype].kind;
+}
+
+static bool is_integer(const struct value *v) {
+  return kind_of(v) == 'i' || kind_of(v) == 'u';
+}
+
+/* Python integers compare by value, whatever the array's dtype: int64 holds both. */
+static uint8_t compare_dtype(struct lowering *l, const struct op *op, uint8_t dtype) {
+  bool weak_int = false;
+  uint8_t weak_dtype = NUMD_INT64;
+  for (int i = 0; i < op->n_in; i++) {
+    const struct value *v = value_at(l, op->in[i]);
+    if (v->weak && is_integer(v)) {
+      weak_int = true;
+      weak_dtype = v->layout.dtype;
+    }
+  }
+  char kind = dtype_rows[dtype].kind;
+  if (!weak_int || (kind != 'i' && kind != 'u') || dtype == NUMD_UINT64)
+    return dtype;
+  return weak_dtype == NUMD_UINT64 ? NUMD_UINT64 : NUMD_INT64;
+}
+
+/* What an operation computes in. */
+static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) {
+  const struct op_row *row = &op_rows[op->code];
+  uint8_t t = lower_promoted(l, op, row->typing == TYPING_SELECT ? 1 : 0, op->n_in);
+  if (!op_takes(op->code, t))
+    return lower_no_loop(l, t);
+  switch (row->typing) {
+    case TYPING_FLOAT:
+      t = as_float(t);
+      break;
+    case TYPING_QUOTIENT:
+      t = lower_quotient(t);
+      break;
+    case TYPING_COMPARE:
+      t = compare_dtype(l, op, t);
+      break;
+    case TYPING_LOGICAL:
+      t = NUMD_BOOL;
+      break;
+    case TYPING_ASTYPE:
+      if (!param_given(op, NUMD_PARAM_DTYPE) || !dtype_known(op->params.dtype))
+        return errtext_set(l->err, NUMD_EDTYPE, "astype: needs the dtype to convert to");
+      t = op->params.dtype;
+      break;
+    default:
+      break;
+  }
+  *compute = t;
+  if (op->code != NUMD_OP_ASTYPE && !kernel_map(op->code, t))
+    return lower_no_loop(l, t);
+  return 0;
+}
+
+static bool compares_by_sign(struct lowering *l, const struct op *op) {
+  if (op_rows[op->code].typing != TYPING_COMPARE || op->n_in != 2)
+    return false;
+  const struct value *a = value_at(l, op->in[0]), *b = value_at(l, op->in[1]);
+  return (a->layout.dtype == NUMD_UINT64 && kind_of(b) == 'i') ||
+         (b->layout.dtype == NUMD_UINT64 && kind_of(a) == 'i');
+}
+
+/* uint64 with a signed integer, for which no dtype holds both: a negative one is less than any unsigned. */
+static int lower_compare_by_sign(struct lowering *l, const struct op *op, uint32_t *out) {
+  bool swapped = value_at(l, op->in[0])->layout.dtype == NUMD_UINT64;
+  uint32_t s, u, as_unsigned, zero, sign, compared;
+  bool less = op->code == NUMD_OP_LESS || op->code == NUMD_OP_LESS_EQUAL;
+  bool greater = op->code == NUMD_OP_GREATER || op->code == NUMD_OP_GREATER_EQUAL;
+  bool true_if_negative = op->code == NUMD_OP_NOT_EQUAL || (swapped ? greater : less);
+  int r;
+  if ((r = lower_cast(l, op->in[swapped], NUMD_INT64, &s)) ||
+      (r = lower_cast(l, op->in[!swapped], NUMD_UINT64, &u)) ||
+      (r = lower_cast(l, s, NUMD_UINT64, &as_unsigned)) || (r = lower_constant(l, 0, &zero)) ||
+      (r = lower_cast(l, zero, NUMD_INT64, &zero)) ||
+      (r = lower_binary(l, true_if_negative ? NUMD_OP_LESS : NUMD_OP_GREATER_EQUAL, s, zero, &sign)) ||
+      (r = lower_binary(l, op->code, swapped ? u : as_unsigned, swapped ? as_unsigned : u, &compared)))
+    return r;
+  return lower_binary(l, true_if_negative ? NUMD_OP_BITWISE_OR : NUMD_OP_BITWISE_AND, sign, compared, out);
+}
+
+int lower_map(struct lowering *l, const struct op *op, uint32_t *out) {
   struct layout shape = {0};
-  uint8_t compute = 0, result = 0;
+  uint8_t compute = 0;
   uint32_t in[3];
-  int r = map_dtypes(l, op, &compute, &result);
-  if (r)
+  int r;
+  if (compares_by_sign(l, op))
+    return lower_compare_by_sign(l, op, out);
+  if ((r = map_dtype(l, op, &compute)))
     return r;
   for (int i = 0; i < op->n_in; i++)
-    if ((r = broadcast(l, &shape, &value_at(l, op->in[i])->layout)))
+    if ((r = lower_broadcast(l, &shape, &value_at(l, op->in[i])->layout)))
       return r;
   for (int i = 0; i < op->n_in; i++) {
     bool selector = op_rows[op->code].typing == TYPING_SELECT && i == 0;
-    if ((r = in_dtype(l, op->in[i], selector ? NUMD_BOOL : compute, &in[i])))
+    if ((r = lower_cast(l, op->in[i], selector ? NUMD_BOOL : compute, &in[i])))
       return r;
+  }
+  if (op->code == NUMD_OP_ASTYPE && in[0] != op->in[0] && value_at(l, in[0])->kind == VALUE_NODE) {
+    *out = in[0];
+    return 0;
   }
   struct node *node;
   struct value *value;
-  uint8_t code = op->code == NUMD_OP_ASTYPE ? NUMD_OP_COPY : op->code; /* the cast, if any, was made above */
-  if ((r = check_size(l, &shape)) || (r = add_node(l, NODE_MAP, code, compute, &node, &value, out)))
+  uint8_t code = op->code == NUMD_OP_ASTYPE ? NUMD_OP_COPY : op->code; /* nothing to convert */
+  if ((r = lower_check_size(l, &shape)) ||
+      (r = lower_add_node(l, NODE_MAP, code, compute, &node, &value, out)))
     return r;
   node->n_in = op->n_in;
   memcpy(node->in, in, sizeof(in));
   node->map = kernel_map(code, compute);
   value->layout = shape;
-  value->layout.dtype = result;
+  value->layout.dtype = (uint8_t)op_map_result(code, compute);
   return 0;
 }
 
-/* ---- Reductions ---- */
-
-/* What a reduction accumulates in and what it gives. */
-static int reduce_dtypes(struct lowering *l, const struct op *op, uint8_t in, uint8_t *acc, uint8_t *result) {
-  char kind = dtype_rows[in].kind;
-  switch (op_rows[op->code].typing) {
-    case TYPING_SUM:
-      *result = dtype_known(op->dtype) ? op->dtype : kind == 'b' || kind == 'i' ? (uint8_t)NUMD_INT64 : in;
-      kind = dtype_rows[*result].kind;
-      *acc = kind == 'f' ? NUMD_FLOAT64 : NUMD_INT64;
-      return 0;
-    case TYPING_MEAN:
-      *result = as_float(in);
-      *acc = NUMD_FLOAT64;
-      return 0;
-    case TYPING_LOGICAL:
-      *acc = *result = NUMD_BOOL;
-      return 0;
-    default:
-      *acc = *result = in;
-      return kernel_reduce(op->code, in) ? 0 : no_loop(l, in);
-  }
+int lower_unary(struct lowering *l, uint8_t code, uint32_t x, uint32_t *out) {
+  struct op op = {.code = code, .n_in = 1, .in = {(uint16_t)x}};
+  return lower_map(l, &op, out);
 }
 
-/* The shape that stays, and how many elements go into each result. */
-static int reduced_shape(struct lowering *l, const struct op *op, const struct layout *in, uint32_t *axes,
-                         struct layout *out, int64_t *count) {
-  uint32_t all = (uint32_t)((1ull << in->ndim) - 1);
-  *axes = op->axes == ALL_AXES ? all : op->axes;
-  if (*axes & ~all)
-    return errtext_set(l->err, NUMD_ESHAPE, "%s: axis %d of an array with %d dimensions", OP_NAME(l),
-                       31 - __builtin_clz(*axes), in->ndim);
-  *count = 1;
-  out->ndim = 0;
-  for (int d = 0; d < in->ndim; d++) {
-    bool gone = *axes >> d & 1;
-    if (gone)
-      *count *= in->shape[d];
-    if (!gone || op->keepdims)
-      out->shape[out->ndim++] = gone ? 1 : in->shape[d];
-  }
-  return 0;
-}
-
-/* Divides a sum by its count: a mean. */
-static int divide_by(struct lowering *l, uint32_t sum, int64_t count, uint32_t *out) {
-  uint32_t n_elements;
-  double n = (double)count;
-  int r = add_value(l, VALUE_CONSTANT, &n_elements);
-  if (r)
-    return r;
-  struct value *c = value_at(l, n_elements);
-  c->weak = true;
-  c->layout.dtype = NUMD_FLOAT64;
-  memcpy(&c->bits, &n, sizeof(n));
-  struct op divide = {.code = NUMD_OP_DIVIDE, .n_in = 2, .in = {(uint16_t)sum, (uint16_t)n_elements}};
-  return lower_map(l, &divide, out);
-}
-
-static int lower_reduce(struct lowering *l, const struct op *op, uint32_t *out) {
-  struct layout in = value_at(l, op->in[0])->layout, kept = {0};
-  uint8_t acc = 0, result = 0;
-  uint8_t code = op->code == NUMD_OP_MEAN ? NUMD_OP_SUM : op->code;
-  uint32_t source = 0, reduced = 0, axes = 0;
-  int64_t count = 0;
-  int r;
-  if ((r = reduce_dtypes(l, op, in.dtype, &acc, &result)) ||
-      (r = reduced_shape(l, op, &in, &axes, &kept, &count)))
-    return r;
-  _Alignas(8) char identity[MAX_ITEM_BYTES];
-  if (count == 0 && !kernel_reduce_identity(code, acc, identity))
-    return errtext_set(l->err, NUMD_EDOMAIN, "%s: of no elements, and it has no identity", OP_NAME(l));
-  if ((r = in_dtype(l, op->in[0], acc, &source)))
-    return r;
-  struct node *node;
-  struct value *value;
-  if ((r = add_node(l, NODE_REDUCE, code, acc, &node, &value, &reduced)))
-    return r;
-  node->n_in = 1;
-  node->in[0] = source;
-  node->reduce = kernel_reduce(code, acc);
-  node->combine = kernel_map(kernel_reduce_combine(code), acc);
-  node->axes = axes;
-  value->layout = kept;
-  value->layout.dtype = acc;
-  if (op->code == NUMD_OP_MEAN && (r = divide_by(l, reduced, count, &reduced)))
-    return r;
-  return in_dtype(l, reduced, result, out);
-}
-
-/* ---- Products ---- */
-
-static int product_mismatch(struct lowering *l, const struct layout *a, const struct layout *b) {
-  char ta[96], tb[96];
-  return errtext_set(l->err, NUMD_ESHAPE, "%s: shapes %s and %s do not match", OP_NAME(l), shape_text(a, ta),
-                     shape_text(b, tb));
-}
-
-/* The shape of the result; how the axes pair up is worked out again when the step is made. */
-static int product_shape(struct lowering *l, const struct op *op, const struct layout *a,
-                         const struct layout *b, struct layout *out) {
-  int64_t ka = a->shape[a->ndim - 1], kb = b->shape[b->ndim >= 2 ? b->ndim - 2 : 0];
-  if (ka != kb)
-    return product_mismatch(l, a, b);
-  struct layout head = *a, tail = *b;
-  head.ndim = a->ndim >= 2 ? (uint8_t)(a->ndim - 2) : 0;
-  tail.ndim = b->ndim >= 2 ? (uint8_t)(b->ndim - 2) : 0;
-  *out = head;
-  if (op->code == NUMD_OP_MATMUL) {
-    int r = broadcast(l, out, &tail);
-    if (r)
-      return r;
-  }
-  int ndim = out->ndim + (a->ndim >= 2) + (b->ndim >= 2) + (op->code == NUMD_OP_DOT ? tail.ndim : 0);
-  if (ndim > MAX_DIMS)
-    return errtext_set(l->err, NUMD_ESHAPE, "%s: result has more than %d dimensions", OP_NAME(l), MAX_DIMS);
-  if (a->ndim >= 2)
-    out->shape[out->ndim++] = a->shape[a->ndim - 2];
-  for (int d = 0; op->code == NUMD_OP_DOT && d < tail.ndim; d++)
-    out->shape[out->ndim++] = b->shape[d];
-  if (b->ndim >= 2)
-    out->shape[out->ndim++] = b->shape[b->ndim - 1];
-  return 0;
-}
-
-static int lower_product(struct lowering *l, const struct op *op, uint32_t *out) {
-  struct layout a = value_at(l, op->in[0])->layout, b = value_at(l, op->in[1])->layout, shape;
-  uint8_t dtype = promoted(l, op, 0);
-  uint32_t in[2];
-  int r;
-  if (a.ndim == 0 || b.ndim == 0) {
-    if (op->code != NUMD_OP_DOT)
-      return errtext_set(l->err, NUMD_ESHAPE, "matmul: an operand has no dimensions");
-    struct op multiply = *op;
-    multiply.code = NUMD_OP_MULTIPLY;
-    return lower_map(l, &multiply, out);
-  }
-  if ((r = product_shape(l, op, &a, &b, &shape)) || (r = check_size(l, &shape)))
-    return r;
-  const int64_t unit[2] = {dtype_rows[dtype].size, dtype_rows[dtype].size};
-  if (kernel_matmul_scratch(dtype, 1, 1, 1, unit, unit, unit) < 0)
-    return no_loop(l, dtype);
-  for (int i = 0; i < 2; i++)
-    if ((r = in_dtype(l, op->in[i], dtype, &in[i])))
-      return r;
-  struct node *node;
-  struct value *value;
-  if ((r = add_node(l, NODE_PRODUCT, op->code, dtype, &node, &value, out)))
-    return r;
-  node->n_in = 2;
-  node->in[0] = in[0];
-  node->in[1] = in[1];
-  value->layout = shape;
-  value->layout.dtype = dtype;
-  return 0;
+int lower_binary(struct lowering *l, uint8_t code, uint32_t x, uint32_t y, uint32_t *out) {
+  struct op op = {.code = code, .n_in = 2, .in = {(uint16_t)x, (uint16_t)y}};
+  return lower_map(l, &op, out);
 }
 
 /* ---- The whole ---- */
@@ -454,56 +382,68 @@ static int add_binding(struct lowering *l, uint8_t kind, const struct layout *la
 static int lower_operand(struct lowering *l, const struct operand *given) {
   uint32_t v, binding = 0;
   int r = 0;
-  if (given->kind == OPERAND_ARRAY)
+  if (given->kind == OPERAND_ARRAY || given->kind == OPERAND_WEAK)
     r = add_binding(l, BIND_INPUT, &given->layout, &binding);
   else if (given->kind == OPERAND_SCALAR)
     r = add_binding(l, BIND_SCALAR, &given->layout, &binding);
-  uint8_t kind = given->kind == OPERAND_ARRAY    ? VALUE_BINDING
-                 : given->kind == OPERAND_SCALAR ? VALUE_SCALAR
-                                                 : VALUE_CONSTANT;
-  if (r || (r = add_value(l, kind, &v)))
+  static const uint8_t kinds[] = {[OPERAND_ARRAY] = VALUE_BINDING,
+                                  [OPERAND_WEAK] = VALUE_BINDING,
+                                  [OPERAND_SCALAR] = VALUE_SCALAR,
+                                  [OPERAND_CONSTANT] = VALUE_CONSTANT};
+  uint8_t kind = kinds[given->kind];
+  if (r || (r = lower_add_value(l, kind, &v)))
     return r;
   struct value *value = value_at(l, v);
   value->layout = given->layout;
   value->weak = given->kind != OPERAND_ARRAY;
   value->index = binding;
   value->bits = given->bits;
-  return check_size(l, &given->layout);
+  return lower_check_size(l, &given->layout);
 }
 
-static int lower_op(struct lowering *l, const struct op *op, uint32_t *out) {
-  switch (op_rows[op->code].class) {
-    case OP_MAP:
-      return lower_map(l, op, out);
-    case OP_REDUCE: {
-      struct op of_array = *op;
-      uint32_t v = op->in[0];
-      if (value_at(l, v)->weak) { /* a scalar on its own is an array without dimensions */
-        int r = in_dtype(l, v, value_at(l, v)->layout.dtype, &v);
-        if (r)
-          return r;
-        of_array.in[0] = (uint16_t)v;
-      }
-      return lower_reduce(l, &of_array, out);
-    }
-    default:
-      return lower_product(l, op, out);
+/* The values of operation `i` of the program. */
+static int lower_op(struct lowering *l, const struct op *op, uint32_t out[]) {
+  struct op arrays = *op;
+  int r;
+  if (op_rows[op->code].class == OP_MAP)
+    return lower_map(l, op, out);
+  for (int i = 0; i < op->n_in; i++) { /* a scalar on its own is an array without dimensions */
+    uint32_t v = op->in[i];
+    if (op_rows[op->code].class != OP_MAKE && op_rows[op->code].class != OP_PRODUCT &&
+        (r = lower_strong(l, &v)))
+      return r;
+    arrays.in[i] = (uint16_t)v;
   }
+  switch (op_rows[op->code].class) {
+    case OP_REDUCE:
+      return lower_reduce(l, &arrays, out);
+    case OP_PRODUCT:
+      return lower_product(l, &arrays, out);
+    case OP_VIEW:
+    case OP_MOVE:
+      return lower_rearranged(l, &arrays, out);
+    default:
+      return lower_array(l, &arrays, out);
+  }
+}
+
+/* Whether the value can be computed right in an output of that layout. */
+static bool can_live_in(const struct value *v, const struct layout *layout) {
+  return (v->kind == VALUE_NODE || v->kind == VALUE_BUFFER) && !v->is_output &&
+         v->layout.dtype == layout->dtype && layout_same_shape(&v->layout, layout) &&
+         (!v->in_c_order || layout_is_c_order(layout));
 }
 
 /* The value that will live in output i: `v` itself if it can be computed right there, else a cast or
  * copy of it. */
 static int claim_output(struct lowering *l, int i, uint32_t v, const struct layout *layout) {
-  const struct value *given = value_at(l, v);
-  bool fits = given->kind == VALUE_NODE && !given->is_output && given->layout.dtype == layout->dtype &&
-              layout_same_shape(&given->layout, layout);
   int r;
-  if (!fits) {
+  if (!can_live_in(value_at(l, v), layout)) {
     struct node *node;
     struct value *value;
     uint32_t cast;
-    if ((r = in_dtype(l, v, layout->dtype, &cast)) ||
-        (r = add_node(l, NODE_MAP, NUMD_OP_COPY, layout->dtype, &node, &value, &v)))
+    if ((r = lower_cast(l, v, layout->dtype, &cast)) ||
+        (r = lower_add_node(l, NODE_MAP, NUMD_OP_COPY, layout->dtype, &node, &value, &v)))
       return r;
     node->n_in = 1;
     node->in[0] = cast;
@@ -544,21 +484,22 @@ static bool overlaps_itself(const struct layout *a) {
 /* The layout of an output: what was asked for, filled up with what is computed, and checked against it. */
 static int output_layout(struct lowering *l, int i, const struct value *v, struct layout *out) {
   const struct output *asked = &l->program->outputs[i];
-  char ta[96], tb[96];
+  char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
   *out = asked->open_shape ? v->layout : asked->layout;
   out->dtype = asked->open_dtype ? v->layout.dtype : asked->layout.dtype;
   if (asked->kind == OUTPUT_RESULT && v->layout.ndim > 0)
     return errtext_set(l->err, NUMD_ESHAPE, "outputs[%d]: a result of shape %s is not a scalar", i,
-                       shape_text(&v->layout, ta));
+                       array_shape_text(&v->layout, ta));
   if (!dtype_can_cast(v->layout.dtype, out->dtype))
     return errtext_set(l->err, NUMD_ECAST, "outputs[%d]: cannot cast from %s to %s", i,
                        dtype_rows[v->layout.dtype].name, dtype_rows[out->dtype].name);
   struct layout wide = *out;
-  if (broadcast(l, &wide, &v->layout) || !layout_same_shape(&wide, out))
+  if (lower_broadcast(l, &wide, &v->layout) || !layout_same_shape(&wide, out))
     return errtext_set(l->err, NUMD_ESHAPE, "outputs[%d]: a result of shape %s does not fit shape %s", i,
-                       shape_text(&v->layout, ta), shape_text(out, tb));
+                       array_shape_text(&v->layout, ta), array_shape_text(out, tb));
   if (asked->open_shape && layout_set_c_order(out) < 0)
-    return errtext_set(l->err, NUMD_ESHAPE, "outputs[%d]: shape %s is too large", i, shape_text(out, ta));
+    return errtext_set(l->err, NUMD_ESHAPE, "outputs[%d]: shape %s is too large", i,
+                       array_shape_text(out, ta));
   if (overlaps_itself(out))
     return errtext_set(l->err, NUMD_EINVAL, "outputs[%d]: its strides put several elements in one place", i);
   return 0;
@@ -567,7 +508,7 @@ static int output_layout(struct lowering *l, int i, const struct value *v, struc
 static int lower_output(struct lowering *l, int i, uint32_t v) {
   struct lowered *o = l->out;
   int r;
-  if (value_at(l, v)->weak && (r = in_dtype(l, v, value_at(l, v)->layout.dtype, &v)))
+  if ((r = lower_strong(l, &v)))
     return r;
   if ((r = output_layout(l, i, value_at(l, v), &o->outputs[i])))
     return r;
@@ -580,34 +521,32 @@ static int lower_output(struct lowering *l, int i, uint32_t v) {
 
 int lower_program(const struct program *program, struct lowered *out, struct errtext *err) {
   struct lowering l = {.program = program, .out = out, .err = err};
-  uint32_t result_of[MAX_OPS], v;
-  int r = 0;
+  uint32_t *values = malloc(sizeof(*values) * (program_n_values(program) + 1));
+  int r = values ? 0 : -ENOMEM;
   memset(out, 0, sizeof(*out));
-  for (int i = 0; i < program->n_operands; i++)
-    if ((r = lower_operand(&l, &program->operands[i])))
-      return r;
-  for (int i = 0; i < program->n_ops; i++) {
+  for (int i = 0; i < program->n_operands && !r; i++) {
+    values[i] = (uint32_t)i;
+    r = lower_operand(&l, &program->operands[i]);
+  }
+  for (int i = 0, v = program->n_operands; i < program->n_ops && !r; i++) {
     struct op op = program->ops[i];
     l.op_index = i;
     for (int j = 0; j < op.n_in; j++)
-      if (op.in[j] >= program->n_operands)
-        op.in[j] = (uint16_t)result_of[op.in[j] - program->n_operands];
-    if ((r = lower_op(&l, &op, &result_of[i])))
-      return r;
+      op.in[j] = (uint16_t)values[op.in[j]];
+    r = lower_op(&l, &op, values + v);
+    v += op_rows[op.code].n_out;
   }
   l.op_index = -1;
   out->n_outputs = program->n_outputs;
-  for (int i = 0; i < program->n_outputs; i++) {
-    v = program->outputs[i].value;
-    if (v >= program->n_operands)
-      v = result_of[v - program->n_operands];
-    if ((r = lower_output(&l, i, v)))
-      return r;
-  }
-  return 0;
+  for (int i = 0; i < program->n_outputs && !r; i++)
+    r = lower_output(&l, i, values[program->outputs[i].value]);
+  free(values);
+  return r;
 }
 
 void lowered_deinit(struct lowered *lowered) {
+  for (uint32_t i = 0; i < lowered->n_nodes; i++)
+    free(lowered->nodes[i].job);
   free(lowered->values);
   free(lowered->nodes);
 }

@@ -2,28 +2,34 @@
  *
  * A group is a run of elementwise nodes over one shape, with reductions of that shape at its end; it
  * reads each of its inputs once and writes each of its outputs once. A value lives in a register while
- * only its own group needs it; else in the output that claimed it, or in scratch. */
+ * only its own group needs it; else in the output that claimed it, or in scratch. Products and array kernels
+ * are steps of their own, from memory to memory. */
 #include "server/plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/array_step.h"
 #include "server/plan_impl.h"
 #include "server/plan_text.h"
 #include "server/product.h"
 
 #define NONE UINT32_MAX
+#define SCRATCH_MAX ((int64_t)1 << 46)
 
 struct making {
   struct lowered low;
   struct plan *plan;
-  uint32_t *group;    /* of each node; NONE: dead */
+  uint32_t *group; /* of each node; NONE: dead */
+  uint32_t *first,
+      *end;           /* of each group: its nodes are first .. end-1, with those of no other between them */
   uint32_t *last_use; /* of each value: the last node of its own group that reads it */
   bool *in_memory;    /* of each value of a node: needed outside its group */
   int64_t *scratch;   /* of each value: its place in scratch, or -1 */
   uint32_t n_groups;
-  uint32_t read_step[MAX_BINDINGS], read_at[MAX_BINDINGS];       /* inputs: the last read */
+  uint32_t read_step[MAX_BINDINGS], read_at[MAX_BINDINGS]; /* inputs: the last read */
+  uint32_t view_step[MAX_BINDINGS]; /* inputs: the last step that reads elements of it in another order */
   uint32_t written_step[MAX_BINDINGS], written_at[MAX_BINDINGS]; /* outputs: the first write */
 };
 
@@ -33,18 +39,29 @@ static const struct layout *group_shape(const struct making *m, const struct nod
   return &m->low.values[n->kind == NODE_REDUCE ? n->in[0] : n->out].layout;
 }
 
+/* The value that a view, of whatever kind, is of. */
+static uint32_t base_of(const struct making *m, uint32_t v) {
+  return m->low.values[v].kind == VALUE_VIEW ? m->low.values[v].index : v;
+}
+
+static void mark_value(struct making *m, uint32_t v) {
+  const struct value *value = &m->low.values[v = base_of(m, v)];
+  if (value->kind == VALUE_NODE)
+    m->group[value->index] = 0;
+  for (uint32_t i = value->index; value->kind == VALUE_BUFFER && i < value->last; i++)
+    if (m->low.values[m->low.nodes[i].out].kind == VALUE_VIEW && base_of(m, m->low.nodes[i].out) == v)
+      m->group[i] = 0;
+}
+
 static void mark_live(struct making *m) {
   const struct lowered *low = &m->low;
   for (uint32_t i = 0; i < low->n_nodes; i++)
     m->group[i] = NONE;
   for (uint32_t i = 0; i < low->n_outputs; i++)
-    m->group[low->values[low->output_values[i]].index] = 0;
-  for (uint32_t i = low->n_nodes; i-- > 0;) {
-    const struct node *n = &low->nodes[i];
-    for (int j = 0; m->group[i] != NONE && j < n->n_in; j++)
-      if (low->values[n->in[j]].kind == VALUE_NODE)
-        m->group[low->values[n->in[j]].index] = 0;
-  }
+    mark_value(m, low->output_values[i]);
+  for (uint32_t i = low->n_nodes; i-- > 0;)
+    for (int j = 0; m->group[i] != NONE && j < low->nodes[i].n_in; j++)
+      mark_value(m, low->nodes[i].in[j]);
 }
 
 /* What the group at work looks like. */
@@ -54,19 +71,31 @@ struct open_group {
   const struct layout *shape;
 };
 
+static bool is_alone(const struct node *n) {
+  return n->kind == NODE_PRODUCT || n->kind == NODE_ARRAY;
+}
+
+/* Whether the value only comes to be in memory by the group at work: a reduction, a part of a buffer, or what
+ * is looked at through a view. */
+static bool is_made_here(const struct making *m, uint32_t v) {
+  const struct value *base = &m->low.values[base_of(m, v)];
+  if (base->kind == VALUE_BUFFER)
+    return base->last > base->index && m->group[base->last - 1] == m->n_groups - 1;
+  if (base->kind != VALUE_NODE || m->group[base->index] != m->n_groups - 1)
+    return false;
+  return m->low.values[v].kind == VALUE_VIEW || m->low.nodes[base->index].kind != NODE_MAP;
+}
+
 static bool can_join(const struct making *m, const struct open_group *g, const struct node *n) {
-  if (!g->open || n->kind == NODE_PRODUCT || !layout_same_shape(g->shape, group_shape(m, n)))
+  if (!g->open || is_alone(n) || !layout_same_shape(g->shape, group_shape(m, n)))
     return false;
   if (n->kind == NODE_REDUCE && ((g->has_reduction && g->axes != n->axes) || g->n_reductions == 4))
     return false;
   if (g->n_memories + 4 > MAX_MEMORIES || g->n_nodes + 1 > MAX_REGISTERS)
     return false;
-  for (int j = 0; j < n->n_in; j++) {
-    const struct value *v = &m->low.values[n->in[j]];
-    if (v->kind == VALUE_NODE && m->group[v->index] == m->n_groups - 1 &&
-        m->low.nodes[v->index].kind != NODE_MAP)
+  for (int j = 0; j < n->n_in; j++)
+    if (is_made_here(m, n->in[j]))
       return false;
-  }
   return true;
 }
 
@@ -77,10 +106,11 @@ static void form_groups(struct making *m) {
     if (m->group[i] == NONE)
       continue;
     if (!can_join(m, &g, n)) {
-      g = (struct open_group){.open = n->kind != NODE_PRODUCT, .shape = group_shape(m, n)};
-      m->n_groups++;
+      g = (struct open_group){.open = !is_alone(n), .shape = group_shape(m, n)};
+      m->first[m->n_groups++] = i;
     }
     m->group[i] = m->n_groups - 1;
+    m->end[m->group[i]] = i + 1;
     g.n_nodes++;
     g.n_memories += n->n_in + 1u;
     if (n->kind == NODE_REDUCE) {
@@ -96,13 +126,15 @@ static void find_uses(struct making *m) {
     const struct node *n = &m->low.nodes[i];
     if (m->group[i] == NONE)
       continue;
-    if (n->kind != NODE_MAP || m->low.values[n->out].is_output)
+    const struct value *out = &m->low.values[n->out];
+    if (n->kind != NODE_MAP || out->is_output || out->kind == VALUE_VIEW)
       m->in_memory[n->out] = true;
     for (int j = 0; j < n->n_in; j++) {
-      const struct value *v = &m->low.values[n->in[j]];
+      uint32_t base = base_of(m, n->in[j]);
+      const struct value *v = &m->low.values[base];
       m->last_use[n->in[j]] = i;
-      if (v->kind == VALUE_NODE && m->group[v->index] != m->group[i])
-        m->in_memory[n->in[j]] = true;
+      if (v->kind == VALUE_NODE && (base != n->in[j] || m->group[v->index] != m->group[i]))
+        m->in_memory[base] = true;
     }
   }
 }
@@ -111,6 +143,12 @@ static void find_uses(struct making *m) {
 
 static int value_place(struct making *m, uint32_t number, struct place *out, struct layout *layout) {
   const struct value *v = &m->low.values[number];
+  if (v->kind == VALUE_VIEW) {
+    int r = value_place(m, v->index, out, layout);
+    *layout = v->layout;
+    out->offset += v->offset;
+    return r;
+  }
   *layout = v->layout;
   *out = (struct place){.offset = v->index};
   switch (v->kind) {
@@ -138,7 +176,7 @@ static int value_place(struct making *m, uint32_t number, struct place *out, str
   if (m->scratch[number] < 0) {
     m->scratch[number] = m->plan->scratch_bytes;
     m->plan->scratch_bytes += align_up(size * dtype_rows[layout->dtype].size, 64);
-    if (m->plan->scratch_bytes > (int64_t)1 << 46)
+    if (m->plan->scratch_bytes > SCRATCH_MAX)
       return NUMD_ESHAPE;
   }
   *out = (struct place){.base = BASE_SCRATCH, .offset = m->scratch[number]};
@@ -174,10 +212,13 @@ struct building {
   uint8_t register_bytes[MAX_REGISTERS];
 };
 
-static void note_use(struct building *b, const struct place *place, uint32_t node, bool written) {
+static void note_use(struct building *b, const struct place *place, uint32_t number, uint32_t node,
+                     bool written) {
   struct making *m = b->m;
   if (place->base >= MAX_BINDINGS)
     return;
+  if (!written && m->low.values[number].kind == VALUE_VIEW)
+    m->view_step[place->base] = m->plan->n_steps;
   if (written && m->written_step[place->base] == NONE) {
     m->written_step[place->base] = m->plan->n_steps;
     m->written_at[place->base] = node;
@@ -188,8 +229,8 @@ static void note_use(struct building *b, const struct place *place, uint32_t nod
 }
 
 /* The number of the memory with this place and these strides; adds it if it is new. */
-static uint16_t use_memory(struct building *b, const struct place *place, const int64_t stride[MAX_DIMS],
-                           bool written) {
+static uint16_t use_memory(struct building *b, const struct place *place, uint8_t dtype,
+                           const int64_t stride[MAX_DIMS], bool written) {
   struct step *s = b->s;
   for (uint32_t i = 0; i < s->n_memories; i++) {
     struct memory *have = &s->memories[i];
@@ -202,6 +243,7 @@ static uint16_t use_memory(struct building *b, const struct place *place, const 
   struct memory *fresh = &s->memories[s->n_memories];
   fresh->place = *place;
   fresh->written = written;
+  fresh->item_bytes = dtype_rows[dtype].size;
   memcpy(fresh->stride, stride, sizeof(int64_t) * b->shape->ndim);
   return (uint16_t)s->n_memories++;
 }
@@ -218,8 +260,8 @@ static int memory_of(struct building *b, uint32_t number, uint32_t node, bool wr
     reduced_strides(&layout, b->shape, n->axes, stride);
   else
     broadcast_strides(&layout, b->shape, stride);
-  note_use(b, &place, node, written);
-  *out = use_memory(b, &place, stride, written);
+  note_use(b, &place, number, node, written);
+  *out = use_memory(b, &place, layout.dtype, stride, written);
   return 0;
 }
 
@@ -239,6 +281,8 @@ static uint16_t take_register(struct building *b, uint32_t value, uint8_t bytes)
     i++;
   b->value_register[i] = value;
   b->register_bytes[i] = bytes;
+  if (bytes > b->s->item_bytes)
+    b->s->item_bytes = bytes;
   if (i >= b->s->n_registers)
     b->s->n_registers = i + 1;
   return (uint16_t)(REGISTER + i);
@@ -271,6 +315,8 @@ static int add_instruction(struct building *b, uint32_t node) {
   struct instruction *in = &b->s->instructions[b->s->n_instructions++];
   uint8_t bytes = dtype_rows[b->m->low.values[n->out].layout.dtype].size;
   int r;
+  if (bytes > b->s->item_bytes) /* streamed outputs are made in the arena too */
+    b->s->item_bytes = bytes;
   in->fn = n->map;
   in->n_args = (uint8_t)(n->n_in + 1);
   in->node = node;
@@ -300,10 +346,12 @@ static int add_reduction(struct building *b, uint32_t node) {
   if (r || (r = memory_of(b, n->out, node, true, &target)))
     return r;
   red->fn = n->reduce;
-  red->combine = n->combine;
-  red->copy = kernel_map(NUMD_OP_COPY, n->dtype);
-  red->acc_bytes = dtype_rows[n->dtype].size;
-  red->identity_bytes = kernel_reduce_identity(n->op, n->dtype, red->identity) ? red->acc_bytes : 0;
+  red->combine = kernel_map(kernel_reduce_combine(n->op), n->acc);
+  red->copy = kernel_map(NUMD_OP_COPY, n->acc);
+  red->rows = kernel_reduce_rows(n->op, n->dtype);
+  red->stops = n->op == NUMD_OP_ANY || n->op == NUMD_OP_ALL;
+  red->acc_bytes = dtype_rows[n->acc].size;
+  red->identity_bytes = kernel_reduce_identity(n->op, n->acc, red->identity) ? red->acc_bytes : 0;
   red->target = (uint16_t)target;
   return 0;
 }
@@ -311,7 +359,7 @@ static int add_reduction(struct building *b, uint32_t node) {
 /* A reduction reads its source after all instructions of the block, so the source's register must
  * outlive them. */
 static void keep_sources(struct making *m, uint32_t group) {
-  for (uint32_t i = 0; i < m->low.n_nodes; i++)
+  for (uint32_t i = m->first[group]; i < m->end[group]; i++)
     if (m->group[i] == group && m->low.nodes[i].kind == NODE_REDUCE)
       m->last_use[m->low.nodes[i].in[0]] = NONE - 1;
 }
@@ -326,21 +374,24 @@ static uint64_t items_of(const struct layout *shape) {
   return layout_size(shape, &n) < 0 ? 0 : (uint64_t)n;
 }
 
-#define MEMORY_PS 100 /* a byte that comes from beyond the cache, in picoseconds */
+/* Picoseconds for a byte that comes from the core's own cache, from the shared one, or from beyond. */
+static unsigned byte_ps(uint64_t footprint) {
+  return footprint < (1 << 20) ? 20 : footprint < (16 << 20) ? 50 : 100;
+}
 
 /* Picoseconds an element: computing, and bytes that move. */
-static uint64_t item_cost_ps(const struct making *m, uint32_t group, const struct step *s) {
-  uint64_t ps = 0;
-  for (uint32_t i = 0; i < m->low.n_nodes; i++)
+static uint64_t item_cost_ps(const struct making *m, uint32_t group, const struct step *s, uint64_t items) {
+  uint64_t ps = 0, bytes = 0;
+  for (uint32_t i = m->first[group]; i < m->end[group]; i++)
     if (m->group[i] == group)
       ps += m->low.nodes[i].cost_ps;
-  for (uint32_t i = 0; i < s->n_memories; i++)
+  for (uint32_t i = 0; i < s->n_memories; i++) {
+    bool moves = false;
     for (int d = 0; d < MAX_DIMS; d++)
-      if (s->memories[i].stride[d]) {
-        ps += MEMORY_PS * 8;
-        break;
-      }
-  return ps;
+      moves |= s->memories[i].stride[d] != 0;
+    bytes += moves ? s->memories[i].item_bytes : 0;
+  }
+  return ps + bytes * byte_ps(bytes * items);
 }
 
 static void finish_step(struct building *b, uint32_t axes) {
@@ -350,18 +401,18 @@ static void finish_step(struct building *b, uint32_t axes) {
       renumber(s, &s->instructions[i].arg[a]);
   for (uint32_t i = 0; i < s->n_reductions; i++)
     renumber(s, &s->reductions[i].source);
-  s->cost_ns = items_of(b->shape) * item_cost_ps(b->m, b->group, s) / 1000;
+  uint64_t items = items_of(b->shape);
+  s->cost_ns = items * item_cost_ps(b->m, b->group, s, items) / 1000;
   s->parallel = s->cost_ns >= PARALLEL_MIN_NS;
   s->kind = s->n_reductions ? STEP_REDUCE_INNER : STEP_MAP;
   loops_arrange(s, b->shape->ndim, b->shape->shape, axes, &b->m->plan->scratch_bytes);
 }
 
 static int build_group(struct making *m, uint32_t group, struct step **out) {
-  uint32_t n_nodes = 0, n_reductions = 0, axes = 0, first = NONE;
+  uint32_t n_nodes = 0, n_reductions = 0, axes = 0, first = m->first[group];
   int r = 0;
-  for (uint32_t i = 0; i < m->low.n_nodes; i++)
+  for (uint32_t i = first; i < m->end[group]; i++)
     if (m->group[i] == group) {
-      first = first == NONE ? i : first;
       n_nodes++;
       n_reductions += m->low.nodes[i].kind == NODE_REDUCE;
       if (m->low.nodes[i].kind == NODE_REDUCE)
@@ -373,7 +424,7 @@ static int build_group(struct making *m, uint32_t group, struct step **out) {
   if (!(b.s = *out = step_new(4 * n_nodes, n_nodes, n_reductions)))
     return -ENOMEM;
   keep_sources(m, group);
-  for (uint32_t i = first; i < m->low.n_nodes && !r; i++)
+  for (uint32_t i = first; i < m->end[group] && !r; i++)
     if (m->group[i] == group)
       r = m->low.nodes[i].kind == NODE_MAP ? add_instruction(&b, i) : add_reduction(&b, i);
   if (!r)
@@ -394,18 +445,32 @@ static int build_product(struct making *m, uint32_t node, struct step **out) {
     if ((r = value_place(m, numbers[i], &mem->place, &layouts[i])))
       return r;
     mem->written = i == 2;
-    note_use(&b, &mem->place, node, i == 2);
+    note_use(&b, &mem->place, numbers[i], node, i == 2);
   }
   b.s->n_memories = 3;
   product_arrange(b.s, n->op, n->dtype, layouts);
   return 0;
 }
 
-static uint32_t first_node(const struct making *m, uint32_t group) {
-  uint32_t i = 0;
-  while (m->group[i] != group)
-    i++;
-  return i;
+static int build_array(struct making *m, uint32_t node, struct step **out) {
+  struct node *n = &m->low.nodes[node];
+  struct building b = {.m = m};
+  struct layout layout;
+  uint32_t n_out = op_rows[n->op].n_out;
+  int r;
+  if (!(b.s = *out = step_new(n->n_in + n_out, 0, 0)))
+    return -ENOMEM;
+  for (uint32_t i = 0; i < n->n_in + n_out; i++) {
+    struct memory *mem = &b.s->memories[b.s->n_memories++];
+    uint32_t number = i < n->n_in ? n->in[i] : n->out + i - n->n_in;
+    if ((r = value_place(m, number, &mem->place, &layout)))
+      return r;
+    mem->written = i >= n->n_in;
+    note_use(&b, &mem->place, number, node, mem->written);
+  }
+  array_step_arrange(b.s, n->job, &m->plan->scratch_bytes);
+  n->job = NULL;
+  return 0;
 }
 
 static int build_steps(struct making *m) {
@@ -414,12 +479,17 @@ static int build_steps(struct making *m) {
   if (!p->steps)
     return -ENOMEM;
   for (uint32_t g = 0; g < m->n_groups; g++) {
-    uint32_t first = first_node(m, g);
+    uint32_t first = m->first[g];
     struct step **s = &p->steps[g];
-    int r = m->low.nodes[first].kind == NODE_PRODUCT ? build_product(m, first, s) : build_group(m, g, s);
+    int kind = m->low.nodes[first].kind;
+    int r = kind == NODE_PRODUCT ? build_product(m, first, s)
+            : kind == NODE_ARRAY ? build_array(m, first, s)
+                                 : build_group(m, g, s);
     p->n_steps++;
     if (r)
       return r;
+    if (p->scratch_bytes < 0 || p->scratch_bytes > SCRATCH_MAX)
+      return NUMD_ESHAPE;
     p->cost_ns += (*s)->cost_ns;
     p->parallel |= (*s)->parallel;
   }
@@ -440,8 +510,10 @@ static struct step *copy_back_step(const struct layout *layout, uint16_t binding
   s->memories[0].place.base = BASE_REDIRECT;
   s->memories[1].place.base = binding;
   s->memories[1].written = true;
-  for (int i = 0; i < 2; i++)
+  for (int i = 0; i < 2; i++) {
+    s->memories[i].item_bytes = dtype_rows[layout->dtype].size;
     memcpy(s->memories[i].stride, layout->strides, sizeof(int64_t) * layout->ndim);
+  }
   s->instructions[0] =
       (struct instruction){.fn = kernel_map(NUMD_OP_COPY, layout->dtype), .n_args = 2, .arg = {0, 1}};
   loops_arrange(s, layout->ndim, layout->shape, 0, &unused);
@@ -453,18 +525,37 @@ static bool same_layout(const struct layout *a, const struct layout *b) {
          memcmp(a->strides, b->strides, sizeof(int64_t) * a->ndim) == 0;
 }
 
+/* An array kernel that works in place may have its first output exactly where its first input is. */
+static uint64_t exact_array_mask(const struct making *m, uint32_t step, uint32_t output) {
+  const struct step *s = m->plan->steps[step];
+  uint32_t in = s->memories[0].place.base, n_in = (uint32_t)s->job->n_in;
+  if (!s->kernel->in_place || s->memories[n_in].place.base != output || in >= MAX_BINDINGS ||
+      m->low.binding_kinds[in] != BIND_INPUT || m->read_step[in] != step || m->view_step[in] == step ||
+      !same_layout(&m->low.bindings[in], &m->low.bindings[output]))
+    return 0;
+  for (uint32_t i = 1; i < n_in; i++)
+    if (s->memories[i].place.base == in)
+      return 0;
+  return 1ull << in;
+}
+
 /* An output may be exactly an input if that is read for the last time no later than the output is
  * first written, element by element in one instruction or in an earlier one. */
 static uint64_t exact_mask(const struct making *m, uint32_t output) {
   uint64_t mask = 0;
   uint32_t step = m->written_step[output];
-  if (step == NONE || m->plan->steps[step]->kind != STEP_MAP)
+  if (step == NONE)
+    return 0;
+  if (m->plan->steps[step]->kind == STEP_ARRAY)
+    return exact_array_mask(m, step, output);
+  if (m->plan->steps[step]->kind != STEP_MAP)
     return 0;
   for (uint32_t i = 0; i < m->low.n_bindings; i++) {
     if (m->low.binding_kinds[i] != BIND_INPUT || !same_layout(&m->low.bindings[i], &m->low.bindings[output]))
       continue;
-    bool before = m->read_step[i] == NONE || m->read_step[i] < step ||
-                  (m->read_step[i] == step && m->read_at[i] <= m->written_at[output]);
+    bool before =
+        m->read_step[i] == NONE || m->read_step[i] < step ||
+        (m->read_step[i] == step && m->view_step[i] != step && m->read_at[i] <= m->written_at[output]);
     if (before)
       mask |= 1ull << i;
   }
@@ -524,7 +615,7 @@ static int set_outputs(struct making *m) {
 static bool is_bound(const struct step *s, uint16_t i, struct one_kernel *one, int a) {
   const struct place *place = &s->memories[i].place;
   one->binding[a] = (uint8_t)place->base;
-  return i < s->n_memories && place->base < MAX_BINDINGS;
+  return i < s->n_memories && place->base < MAX_BINDINGS && place->offset == 0;
 }
 
 static void note_one_kernel(struct plan *p) {
@@ -557,15 +648,18 @@ static void note_one_kernel(struct plan *p) {
 static int making_init(struct making *m) {
   uint32_t nv = m->low.n_values + 1, nn = m->low.n_nodes + 1;
   m->group = calloc(nn, sizeof(*m->group));
+  m->first = calloc(nn, sizeof(*m->first));
+  m->end = calloc(nn, sizeof(*m->end));
   m->last_use = calloc(nv, sizeof(*m->last_use));
   m->in_memory = calloc(nv, sizeof(*m->in_memory));
   m->scratch = malloc(nv * sizeof(*m->scratch));
   m->plan = calloc(1, sizeof(*m->plan));
-  if (!m->group || !m->last_use || !m->in_memory || !m->scratch || !m->plan)
+  if (!m->group || !m->first || !m->end || !m->last_use || !m->in_memory || !m->scratch || !m->plan)
     return -ENOMEM;
   for (uint32_t i = 0; i < nv; i++)
     m->scratch[i] = -1;
   memset(m->read_step, 0xff, sizeof(m->read_step));
+  memset(m->view_step, 0xff, sizeof(m->view_step));
   memset(m->written_step, 0xff, sizeof(m->written_step));
   return 0;
 }
@@ -595,6 +689,8 @@ out:
   plan_free(m->plan);
   lowered_deinit(&m->low);
   free(m->group);
+  free(m->first);
+  free(m->end);
   free(m->last_use);
   free(m->in_memory);
   free(m->scratch);
@@ -609,6 +705,7 @@ struct step *step_new(uint32_t n_memories, uint32_t n_instructions, uint32_t n_r
   s->memories = calloc(n_memories + 1, sizeof(*s->memories));
   s->instructions = calloc(n_instructions + 1, sizeof(*s->instructions));
   s->reductions = calloc(n_reductions + 1, sizeof(*s->reductions));
+  s->item_bytes = 8;
   if (!s->memories || !s->instructions || !s->reductions) {
     step_free(s);
     return NULL;
@@ -622,6 +719,7 @@ void step_free(struct step *s) {
   free(s->memories);
   free(s->instructions);
   free(s->reductions);
+  free(s->job);
   free(s);
 }
 
@@ -671,7 +769,8 @@ uint64_t plan_bytes(const struct plan *p) {
   uint64_t n = sizeof(*p) + strlen(p->text);
   for (uint32_t i = 0; i < p->n_steps; i++)
     n += sizeof(struct step) + p->steps[i]->n_memories * sizeof(struct memory) +
-         p->steps[i]->n_instructions * sizeof(struct instruction);
+         p->steps[i]->n_instructions * sizeof(struct instruction) +
+         (p->steps[i]->job ? sizeof(struct array_job) : 0);
   return n;
 }
 

@@ -2,8 +2,13 @@
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
  * cast explicit (lower.c). Nodes are gathered into steps (plan.c): a fused group of elementwise nodes,
- * perhaps with reductions at its end, or one product. A step addresses memory by places: a base, which a call
- * provides, and an offset. Within a group values live in registers: blocks of elements that stay in L1. */
+ * perhaps with reductions at its end, one product, or one array kernel. A step addresses memory by places: a
+ * base, which a call provides, and an offset. Within a group values live in registers: blocks of elements
+ * that stay in L1.
+ *
+ * Values that are looked at or written in parts have views: a base value, an offset and strides. Such a base
+ * lives in memory, in C order unless it is a binding. A buffer is a value that several nodes write, each
+ * through a view of its own. */
 #ifndef NUMD_SERVER_PLAN_IMPL_H
 #define NUMD_SERVER_PLAN_IMPL_H
 
@@ -11,35 +16,41 @@
 #include <stdint.h>
 
 #include "protocol/program.h"
-#include "server/kernels/kernels.h"
+#include "server/kernels/array.h"
 #include "server/plan.h"
 
 /* ---- Lowered program ---- */
 
-enum value_kind { VALUE_BINDING, VALUE_SCALAR, VALUE_CONSTANT, VALUE_NODE };
+enum value_kind { VALUE_BINDING, VALUE_SCALAR, VALUE_CONSTANT, VALUE_NODE, VALUE_BUFFER, VALUE_VIEW };
 
 struct value {
   uint8_t kind;
   uint8_t from; /* a converted constant: the dtype it was given in */
   bool weak;
-  bool is_output;       /* VALUE_NODE: an output claimed it; it lives in that binding or the result */
-  uint32_t index;       /* binding, byte offset in the constants or scalars, or node */
+  bool is_output;       /* NODE, BUFFER: an output claimed it; it lives in that binding or the result */
+  bool in_c_order;      /* NODE, BUFFER: it lives in memory in C order, for somebody counts on that */
+  uint32_t index;       /* binding, byte offset in the constants or scalars, node, or the view's base */
+  uint32_t last;        /* BUFFER: nodes index .. last-1 write it */
   uint32_t output;      /* where is_output */
-  struct layout layout; /* strides for bindings alone */
+  int64_t offset;       /* VIEW: bytes from the base's first element */
+  struct layout layout; /* strides are meant for bindings and views, and where in_c_order */
   uint64_t bits;        /* VALUE_CONSTANT: the value as given */
 };
 
-enum node_kind { NODE_MAP, NODE_REDUCE, NODE_PRODUCT };
+enum node_kind { NODE_MAP, NODE_REDUCE, NODE_PRODUCT, NODE_ARRAY };
 
 struct node {
   uint8_t kind, n_in;
   uint8_t op;    /* numd_op, as a name */
   uint8_t dtype; /* what it computes in */
-  uint32_t in[3], out;
+  uint8_t acc;   /* reduce: the dtype that it accumulates in and gives */
+  uint32_t in[NUMD_OP_MAX_IN];
+  uint32_t out; /* the value that it gives, or a view of the buffer that it writes; of ARRAY the first of
+                   several */
   kernel_map_fn map;
   kernel_reduce_fn reduce;
-  kernel_map_fn combine;
-  uint32_t axes; /* reduce: of the input */
+  struct array_job *job; /* ARRAY */
+  uint32_t axes;         /* reduce: of the input */
   unsigned cost_ps;
 };
 
@@ -93,6 +104,7 @@ struct place {
 struct memory {
   struct place place;
   bool written;
+  uint8_t item_bytes;
   int64_t stride[MAX_LOOPS];
 };
 
@@ -113,17 +125,24 @@ struct instruction {
 /* A reduction at the end of a group. `source` as an instruction's argument. */
 struct reduction {
   kernel_reduce_fn fn;
-  kernel_map_fn combine, copy;
+  kernel_map_fn combine, copy; /* of accumulators */
+  kernel_rows_fn rows;         /* as fn, side by side */
   uint16_t source;
   int64_t source_stride;
   uint8_t acc_bytes;
   uint8_t identity_bytes; /* 0: none */
+  bool stops;             /* any and all: an accumulator that differs from the identity decides */
   _Alignas(8) char identity[MAX_ITEM_BYTES];
   uint16_t target;  /* memory, with stride 0 along reduced loops */
   int64_t partials; /* offset of partial results in scratch */
 };
 
-enum step_kind { STEP_MAP, STEP_REDUCE_INNER, STEP_REDUCE_ROWS, STEP_PRODUCT };
+/* Partial results of a reduction are combined in a cascade of so many levels; those of rows lie in the
+ * thread's arena and take so many bytes at most. */
+#define CASCADE_LEVELS 11
+#define CASCADE_BYTES (180 * 1024)
+
+enum step_kind { STEP_MAP, STEP_REDUCE_INNER, STEP_REDUCE_ROWS, STEP_PRODUCT, STEP_ARRAY };
 
 /* Loops are outermost first. In reductions the kept loops and the reduced ones are contiguous:
  * INNER: kept loops, then reduced ones. ROWS: kept loops but the last, reduced ones, the last kept. */
@@ -132,6 +151,9 @@ struct step {
   uint8_t ndim, n_kept, n_reduced;
   bool empty;    /* nothing to do, or identities to store */
   bool parallel; /* worth sharing out */
+  bool tiled;    /* MAP: the outer loops run inside each block of the innermost one, not around all of them */
+  bool stream;   /* MAP: outputs go past the caches unless they are inputs too */
+  uint8_t item_bytes; /* of a register's items: the widest dtype's, 8 at least */
   int64_t shape[MAX_LOOPS];
   int64_t block;        /* elements of a block along the innermost loop */
   int64_t n_kept_items; /* reductions: product of the kept loops */
@@ -139,6 +161,7 @@ struct step {
   int64_t n_units; /* MAP: blocks in all. INNER: blocks to one kept element. ROWS: rows to one */
   int64_t chunk;   /* reductions: units (INNER) or rows (ROWS) to a partial result */
   int64_t n_chunks;
+  int64_t wide; /* ROWS: so many rows, which lie end to end, are taken for one */
   uint64_t cost_ns;
   uint32_t n_memories, n_instructions, n_reductions, n_registers;
   struct memory *memories;
@@ -150,6 +173,10 @@ struct step {
   int64_t panel; /* columns or rows of C computed by one task */
   bool panel_rows;
   int64_t task_scratch; /* bytes */
+  /* Array kernels: memories are the inputs, then the outputs. */
+  struct array_job *job;
+  const struct array_kernel *kernel;
+  int64_t shared; /* offset of the kernel's scratch */
 };
 
 /* What a call's binding is checked against. */

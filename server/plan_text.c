@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = {"elementwise", "reduction", "reduction by rows", "product"};
+static const char *const kinds[] = {"elementwise", "reduction", "reduction by rows", "product",
+                                    "array kernel"};
 
 static void print_shape(FILE *f, const struct step *s) {
   fputs(" over (", f);
@@ -31,7 +32,7 @@ static void print_step(FILE *f, uint32_t i, const struct step *s, const struct l
   if (s->kind == STEP_PRODUCT)
     fprintf(f, " (%lld x %lld) @ (%lld x %lld)", (long long)s->m, (long long)s->k, (long long)s->k,
             (long long)s->n);
-  else
+  else if (s->kind != STEP_ARRAY)
     print_shape(f, s);
   if (s->block)
     fprintf(f, " in blocks of %lld, %u registers", (long long)s->block, s->n_registers);

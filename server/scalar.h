@@ -1,4 +1,4 @@
-/* Converting one scalar: 8 bytes of bool, int64 or float64 into those of another dtype. */
+/* Converting one scalar: 8 bytes of bool, int64, uint64 or float64 into an item of another dtype. */
 #ifndef NUMD_SERVER_SCALAR_H
 #define NUMD_SERVER_SCALAR_H
 
@@ -8,19 +8,24 @@
 
 #include "server/kernels/kernels.h"
 
-/* False if an integer does not fit an integer dtype. Everything else converts as arrays do. */
-static inline bool scalar_convert(uint8_t from, uint64_t bits, uint8_t to, uint64_t *out) {
+/* Whether an integer is a value of an integer dtype. */
+static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct dtype_row *d) {
+  bool negative = from == NUMD_INT64 && (int64_t)bits < 0;
+  if (d->kind == 'u')
+    return !negative && (d->size == 8 || bits >> (8 * d->size) == 0);
+  uint64_t magnitude = negative ? ~bits : bits;
+  return magnitude >> (8 * d->size - 1) == 0;
+}
+
+/* False if an integer does not fit an integer dtype. Everything else converts as arrays do. `out` has
+ * MAX_ITEM_BYTES. */
+static inline bool scalar_convert(uint8_t from, uint64_t bits, uint8_t to, char *out) {
   const struct dtype_row *d = &dtype_rows[to];
-  int64_t i;
-  memcpy(&i, &bits, sizeof(i));
-  if (from == NUMD_INT64 && d->kind == 'i' && d->size < 8 && i >> (8 * d->size - 1) != 0 &&
-      i >> (8 * d->size - 1) != -1)
+  bool integers = (from == NUMD_INT64 || from == NUMD_UINT64) && (d->kind == 'i' || d->kind == 'u');
+  if (integers && !scalar_fits(from, bits, d))
     return false;
-  if (from == NUMD_INT64 && d->kind == 'u' && (i < 0 || (d->size < 8 && i >> (8 * d->size) != 0)))
-    return false;
-  char *const ptr[2] = {(char *)&bits, (char *)out};
-  const int64_t stride[2] = {0, 0};
-  *out = 0;
+  char *const ptr[2] = {(char *)&bits, out};
+  static const int64_t stride[2] = {0, 0};
   kernel_cast(from, to)(1, ptr, stride);
   return true;
 }

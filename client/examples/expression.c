@@ -35,11 +35,11 @@ int main(void) {
   numd_program *p = numd_program_new();
   int x = numd_program_input(p, NUMD_FLOAT64, 1, shape, NULL);
   int y = numd_program_input(p, NUMD_FLOAT64, 1, shape, NULL);
-  int xy = numd_program_op(p, NUMD_OP_MULTIPLY, (int[]){x, y}, NULL);
-  int root = numd_program_op(p, NUMD_OP_SQRT, (int[]){x}, NULL);
-  int left = numd_program_op(p, NUMD_OP_ADD, (int[]){xy, root}, NULL);
-  int power = numd_program_op(p, NUMD_OP_EXP, (int[]){y}, NULL);
-  int all = numd_program_op(p, NUMD_OP_SUBTRACT, (int[]){left, power}, NULL);
+  int xy = numd_program_op(p, NUMD_OP_MULTIPLY, 2, (int[]){x, y}, NULL);
+  int root = numd_program_op(p, NUMD_OP_SQRT, 1, (int[]){x}, NULL);
+  int left = numd_program_op(p, NUMD_OP_ADD, 2, (int[]){xy, root}, NULL);
+  int power = numd_program_op(p, NUMD_OP_EXP, 1, (int[]){y}, NULL);
+  int all = numd_program_op(p, NUMD_OP_SUBTRACT, 2, (int[]){left, power}, NULL);
   numd_program_output(p, all, NUMD_DTYPE_NONE, -1, NULL, NULL);
   must(numd_prepare(conn, p, &plan)); /* a mistake in building shows here */
   numd_program_free(p);

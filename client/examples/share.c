@@ -45,7 +45,7 @@ int main(void) {
                           &transposed));
   must(numd_segment_array(segment, 8 * ROWS * COLS, NUMD_FLOAT64, 1, (int64_t[]){COLS}, NULL, &sums));
 
-  const numd_params over_rows = {.axes = 1u << 0, .dtype = NUMD_DTYPE_NONE};
+  const numd_params over_rows = {.given = NUMD_PARAM_AXES, .axes = 1u << 0};
   must(numd_apply(conn, NUMD_OP_SUM, &over_rows, 1, (numd_arg[]){{.array = matrix}}, &sums, NULL));
   must(numd_apply(conn, NUMD_OP_MATMUL, NULL, 2, (numd_arg[]){{.array = matrix}, {.array = transposed}},
                   &product, NULL));

@@ -21,3 +21,7 @@ $(BUILD)/bench/bench-direct: $(BENCH_C)/direct.c server/engine.h $(BUILD)/libnum
 
 $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
 	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..'
+
+.PHONY: bench-kernels
+bench-kernels: all ## measure every operation against NumPy (QUICK=1: small sizes; ONLY=add,sum,figures)
+	$(PYTHON) scripts/bench/kernels.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

@@ -95,14 +95,18 @@ class Facts:
             date=time.strftime("%Y-%m-%d %H:%M %Z"), quick=quick, seed=seed, load_before=os.getloadavg()[0],
             method=METHOD)
 
-    def finish(self, bench, children):
-        """Adds what is known when all processes of the run have ended."""
+    def disturbance(self, children):
+        """How long the run took and what disturbed it; children: what its ended processes used."""
         own = resource.getrusage(resource.RUSAGE_SELF)
         used = sum(r.ru_utime + r.ru_stime for r in (own, children)) * 1e9
         passed = (time.monotonic() - self.started) * 1e9
+        return dict(seconds=round(passed / 1e9, 1), load_after=os.getloadavg()[0],
+                    strangers_percent=round(max(0.0, 100 * (busy_ns() - self.busy - used) / passed), 1),
+                    stolen_percent=round(100 * (stolen_ns() - self.stolen) / passed, 2))
+
+    def finish(self, bench, children):
+        """Adds what is known when all processes of the run have ended."""
         self.values.update(
-            seconds=round(passed / 1e9, 1), load_after=os.getloadavg()[0],
-            strangers_percent=round(max(0.0, 100 * (busy_ns() - self.busy - used) / passed), 1),
-            stolen_percent=round(100 * (stolen_ns() - self.stolen) / passed, 2),
+            self.disturbance(children),
             waiting_clients_percent=round(100 * bench.disturbed_ns / max(1, bench.measured_ns), 3),
             skipped=bench.skipped, wrong=bench.wrong, shortened=bench.shortened, figures=stats.figures(bench.rows))

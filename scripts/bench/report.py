@@ -159,8 +159,9 @@ def result_cell(cell):
 def machine_list(facts):
     run = f"{facts['date']}, {facts['seconds']:.0f} s{', quick' if facts['quick'] else ''}, seed {facts['seed']}"
     disturbance = (f"programs that are no part of this run used {facts['strangers_percent']:.1f} % of a core; the "
-                   f"hypervisor took {facts['stolen_percent']:.1f} %; ways that were waiting for their turn used "
-                   f"{facts['waiting_clients_percent']:.2f} %")
+                   f"hypervisor took {facts['stolen_percent']:.1f} %")
+    if "waiting_clients_percent" in facts:
+        disturbance += f"; ways that were waiting for their turn used {facts['waiting_clients_percent']:.2f} %"
     items = [("Processor", f"{facts['cpu']}, {facts['cores']} cores usable"),
              ("System", f"{facts['system']}, kernel {facts['kernel']}"),
              ("Python, NumPy, BLAS", f"{facts['python']}, {facts['numpy']}, {facts['blas']}"),

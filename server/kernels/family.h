@@ -4,24 +4,42 @@
 #define NUMD_SERVER_KERNELS_FAMILY_H
 
 #include "server/kernels/isa.h"
+#include "server/kernels/scan_loops.h"
 #include "server/kernels/table.h"
 
-extern const kernel_map_fn KERNEL_NAME(kernels_map)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
-extern const kernel_map_fn KERNEL_NAME(kernels_cast)[NUMD_DTYPE_CODES][NUMD_DTYPE_CODES];
-extern const kernel_reduce_fn KERNEL_NAME(kernels_reduce)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
-extern const kernel_product_fn KERNEL_NAME(kernels_product)[NUMD_DTYPE_CODES];
+/* The families with loops of MAP operations: X(file, and name of its table behind "kernels_"). No two have
+ * the same loop. */
+#define KERNEL_MAP_FAMILIES(X) \
+  X(map_bits)                  \
+  X(map_int)                   \
+  X(map_real)                  \
+  X(divide_int)                \
+  X(divide_wide)               \
+  X(divide_real)               \
+  X(power_int)                 \
+  X(complex)                   \
+  X(math)                      \
+  X(math_binary)               \
+  X(math_complex)
 
-/* The functions of math.c: X(OP, name in libm and in SLEEF). Each has a loop for both real dtypes. */
-#define KERNEL_MATH_UNARY(X) X(EXP, exp) X(LOG, log) X(SIN, sin) X(COS, cos) X(TANH, tanh)
-#define KERNEL_MATH_BINARY(X) X(POWER, pow)
-
-#define KERNEL_MATH_NAME(f, dtype) KERNEL_NAME(kernel_##f##_##dtype)
-
-#define X(OP, f)                                                                               \
-  unsigned KERNEL_MATH_NAME(f, float32)(int64_t n, char *const ptr[], const int64_t stride[]); \
-  unsigned KERNEL_MATH_NAME(f, float64)(int64_t n, char *const ptr[], const int64_t stride[]);
-KERNEL_MATH_UNARY(X)
-KERNEL_MATH_BINARY(X)
+#define X(family) extern const kernel_map_fn KERNEL_NAME(kernels_##family)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
+KERNEL_MAP_FAMILIES(X)
 #undef X
+
+extern const kernel_map_fn KERNEL_NAME(kernels_cast)[NUMD_DTYPE_CODES][NUMD_DTYPE_CODES];
+void KERNEL_NAME(kernels_stream)(size_t bytes, const char *from, char *to);
+extern const kernel_reduce_fn KERNEL_NAME(kernels_reduce)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
+extern const kernel_reduce_fn KERNEL_NAME(kernels_reduce_exact)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
+extern const kernel_rows_fn KERNEL_NAME(kernels_reduce_rows)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
+extern const struct scan_loops KERNEL_NAME(kernels_scan);
+extern const kernel_product_fn KERNEL_NAME(kernels_product)[NUMD_DTYPE_CODES];
+extern const struct order_loops KERNEL_NAME(kernels_order);
+void KERNEL_NAME(kernels_quick_32)(int64_t n, char *items, char *spare, uint64_t differ);
+void KERNEL_NAME(kernels_quick_64)(int64_t n, char *items, char *spare, uint64_t differ);
+void KERNEL_NAME(kernels_merge_32)(const uint32_t *a, const uint32_t *a_end, const uint32_t *b,
+                                   const uint32_t *b_end, uint32_t *out);
+void KERNEL_NAME(kernels_merge_64)(const uint64_t *a, const uint64_t *a_end, const uint64_t *b,
+                                   const uint64_t *b_end, uint64_t *out);
+extern const kernel_small_fn KERNEL_NAME(kernels_small)[NUMD_DTYPE_CODES];
 
 #endif

@@ -1,6 +1,7 @@
 /* What a family's source needs to be compiled once for each instruction set. The build gives
- * KERNEL_ISA: c (portable, baseline flags, libm), v2, v3 or v4 (x86-64-v2, ...). Whatever a family
- * exports is named with KERNEL_NAME, so that the builds can be linked together; the rest is static.
+ * KERNEL_ISA: c (portable, baseline flags, libm), v3 or v4 (x86-64-v3 with AVX2, x86-64-v4 with AVX-512).
+ * Whatever a family exports is named with KERNEL_NAME, so that the builds can be linked together; the rest is
+ * static.
  *
  * Element access: values are read and written through types made with KERNEL_ALIAS, since the
  * memory is shared, belongs to no C object and may be both an input and an output of another type.
@@ -15,7 +16,6 @@
 #define KERNEL_NAME(name) KERNEL_JOIN(name##_, KERNEL_ISA)
 
 #define KERNEL_LEVEL_c 0
-#define KERNEL_LEVEL_v2 2
 #define KERNEL_LEVEL_v3 3
 #define KERNEL_LEVEL_v4 4
 #define KERNEL_LEVEL KERNEL_JOIN(KERNEL_LEVEL_, KERNEL_ISA)

@@ -6,23 +6,30 @@
 # rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
 
 KERNEL_DIR := server/kernels
-KERNEL_FAMILIES := map math cast reduce product table
-KERNEL_COMMON := kernels matmul
+KERNEL_FAMILIES := map_bits map_int map_real divide_int divide_real power_int complex math \
+	math_binary math_complex cast stream reduce reduce_exact reduce_rows product order quick scan_loops \
+	divide_wide table
+KERNEL_COMMON := kernels array matmul lapack linalg linalg_factor linalg_solve linalg_small \
+	linalg_tiles walk sorter sort strided arg cumulative mask make unique search index take put
 KERNEL_ISAS := c
 ifneq (,$(filter x86_64-%,$(shell $(CC) -dumpmachine)))
-KERNEL_ISAS += v2 v3 v4
+KERNEL_ISAS += v3 v4
 endif
 
 KERNEL_CFLAGS := -O3 -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off $(KERNEL_SANITIZE)
-KERNEL_CFLAGS_c :=
-KERNEL_CFLAGS_v2 := -march=x86-64-v2 -mno-cx16 -mno-sahf
+# The fallback: quicker to compile, and every loop that matters on a CPU of today has a better build.
+KERNEL_CFLAGS_c := -O2
 KERNEL_CFLAGS_v3 := -march=x86-64-v3 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mno-f16c
 # Not -mno-f16c: to clang that means no AVX-512 either.
 KERNEL_CFLAGS_v4 := -march=x86-64-v4 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mprefer-vector-width=512
 # The 64-bit multiplication of AVX512DQ was measured to be slower than three of 32 bits.
-KERNEL_CFLAGS_map.v4 := -mno-avx512dq
+KERNEL_CFLAGS_map_int.v4 := -mno-avx512dq
+KERNEL_CFLAGS_power_int.v4 := -mno-avx512dq
+KERNEL_CFLAGS_product.v4 := -mno-avx512dq
 KERNEL_BLAS_CFLAGS := $(shell pkg-config --cflags openblas)
-KERNEL_LIBS := $(shell pkg-config --libs sleef openblas) -lm
+# SLEEF is wanted only where libmvec, which comes with -lm, is not complete (see math_vector.h).
+KERNEL_LIBS := -Wl,--as-needed $(shell pkg-config --libs sleef) -Wl,--no-as-needed \
+	$(shell pkg-config --libs lapacke openblas) -lm
 
 KERNEL_OBJS := $(KERNEL_COMMON:%=$(BUILD)/$(KERNEL_DIR)/%.o) \
                $(foreach isa,$(KERNEL_ISAS),$(KERNEL_FAMILIES:%=$(BUILD)/$(KERNEL_DIR)/%.$(isa).o))

@@ -3,33 +3,36 @@
  *
  * A product is planned from its shape and strides alone, so that kernel_matmul_scratch and
  * kernel_matmul come to the same plan. First it may be transposed as a whole (C' = B' A'), which is
- * free, then each operand is either used where it is or, where its strides do not suit, through a
- * packed copy in the scratch memory, C's being copied back at the end:
+ * free. Small ones, and all of integers and bool, go to loops that take any strides. Of others each operand
+ * is either used where it is or, where its strides do not suit BLAS, through a packed copy in the scratch
+ * memory, C's being copied back at the end:
  *
- *   loops   rows of B and C contiguous (or a single column)
  *   dot     1 x 1:    both vectors with a positive stride that BLAS's int can express
  *   gemv    one column (one row is transposed): A a BLAS matrix, B and C such vectors
  *   gemm    all three BLAS matrices: unit stride along one axis, along the other at least as long as
  *           a row, in whole items, expressible as an int
  *
- * Floats always go to BLAS: even a product of 4 x 4 takes it no longer than plain loops would. BLAS
- * counts in int: longer axes are cut, and the pieces along k are added up in C. */
+ * BLAS counts in int: longer axes are cut, and the pieces along k are added up in C. */
 #include <cblas.h>
 #include <limits.h>
 
+#include "server/kernels/strided.h"
 #include "server/kernels/table.h"
 
 #ifndef KERNEL_BLAS_MAX /* tests make it small */
 #define KERNEL_BLAS_MAX INT_MAX
 #endif
 #define SCRATCH_ALIGN 64
+#define SMALL 16        /* sides up to this go to loops, where a call of BLAS would cost more */
+#define SMALL_COMPLEX 4 /* the same of complex matrices */
+_Static_assert(SMALL *SMALL <= KERNEL_SMALL_ITEMS, "they fit the loops' copies");
+#define LOOP_COLS 64 /* as many columns fill the vectors of product.c */
 
 struct product {
   numd_dtype dtype;
   int64_t item;
   int64_t m, n, k;
   struct kernel_matrix a, b, c;
-  bool blas;
   bool pack_a, pack_b, pack_c;
 };
 
@@ -65,23 +68,18 @@ static void transpose_product(struct product *p) {
   p->n = m;
 }
 
-static bool is_real(numd_dtype dtype) {
-  return dtype == NUMD_FLOAT32 || dtype == NUMD_FLOAT64;
+static bool is_float(numd_dtype dtype) {
+  return dtype_rows[dtype].kind == 'f' || dtype_rows[dtype].kind == 'c';
 }
 
-static void plan_loops(struct product *p) {
-  const int64_t item = p->item;
-  const bool b_rows = p->n == 1 || p->b.stride[1] == item, c_rows = p->n == 1 || p->c.stride[1] == item;
-  const bool a_columns = p->m == 1 || p->a.stride[0] == item, c_columns = p->m == 1 || p->c.stride[0] == item;
-  if ((!b_rows || !c_rows) && c_columns && (a_columns || !c_rows))
-    transpose_product(p);
-  p->pack_b = p->n != 1 && p->b.stride[1] != item;
-  p->pack_c = p->n != 1 && p->c.stride[1] != item;
+bool kernel_matmul_is_small(numd_dtype dtype, int64_t m, int64_t n, int64_t k) {
+  const int64_t most = dtype_rows[dtype].kind == 'c' ? SMALL_COMPLEX : SMALL;
+  return m <= most && n <= most && k <= most;
 }
 
-static void plan_blas(struct product *p) {
+/* Decides all but the data pointers; m, n and k are positive and the product goes to BLAS. */
+static void plan(struct product *p) {
   const int64_t item = p->item;
-  p->blas = true;
   if (p->m == 1 && p->n > 1)
     transpose_product(p);
   if (p->n > 1) {
@@ -96,21 +94,11 @@ static void plan_blas(struct product *p) {
   p->pack_c = !vector_fits(p->m, p->c.stride[0], item);
 }
 
-/* Decides all but the data pointers; m, n and k are positive. */
-static void plan(struct product *p) {
-  if (is_real(p->dtype))
-    plan_blas(p);
-  else
-    plan_loops(p);
-}
-
 /* Bytes of a packed copy, so that the next one is aligned; INT64_MAX where they cannot be counted. */
 static int64_t pack_bytes(const struct product *p, int64_t rows, int64_t cols) {
   int64_t bytes;
-  if (p->blas) {
-    rows = smaller(rows, KERNEL_BLAS_MAX);
-    cols = smaller(cols, KERNEL_BLAS_MAX);
-  }
+  rows = smaller(rows, KERNEL_BLAS_MAX);
+  cols = smaller(cols, KERNEL_BLAS_MAX);
   if (__builtin_mul_overflow(rows, cols, &bytes) || __builtin_mul_overflow(bytes, p->item, &bytes) ||
       __builtin_add_overflow(bytes, SCRATCH_ALIGN - 1, &bytes))
     return INT64_MAX;
@@ -124,9 +112,9 @@ static int64_t add_saturated(int64_t a, int64_t b) {
 
 int64_t kernel_matmul_scratch(numd_dtype dtype, int64_t m, int64_t n, int64_t k, const int64_t a_stride[2],
                               const int64_t b_stride[2], const int64_t c_stride[2]) {
-  if (!dtype_known(dtype) || (!is_real(dtype) && !kernels_table()->product[dtype]) || m < 0 || n < 0 || k < 0)
+  if (!dtype_known(dtype) || m < 0 || n < 0 || k < 0)
     return -1;
-  if (m == 0 || n == 0 || k == 0)
+  if (m == 0 || n == 0 || k == 0 || !is_float(dtype) || kernel_matmul_is_small(dtype, m, n, k))
     return 0;
   struct product p = {dtype,
                       dtype_rows[dtype].size,
@@ -160,80 +148,86 @@ static struct kernel_matrix packed(const struct product *p, void *data, int64_t 
 
 static void copy_matrix(numd_dtype dtype, int64_t rows, int64_t cols, struct kernel_matrix from,
                         struct kernel_matrix to) {
-  if (cols < 8 && rows > cols) { /* few long columns */
-    copy_matrix(dtype, cols, rows, transposed(from), transposed(to));
-    return;
-  }
-  const kernel_map_fn copy = kernel_map(NUMD_OP_COPY, dtype);
-  const int64_t stride[] = {from.stride[1], to.stride[1]};
-  for (int64_t i = 0; i < rows; i++)
-    copy(cols, (char *const[]){at(from, i, 0), at(to, i, 0)}, stride);
+  strided_copy(dtype_rows[dtype].size, rows, cols, from.data, from.stride, to.data, to.stride);
 }
 
 static void zero_matrix(numd_dtype dtype, int64_t rows, int64_t cols, struct kernel_matrix to) {
-  static const int64_t zero; /* as good as 0 of any dtype */
-  copy_matrix(dtype, rows, cols, (struct kernel_matrix){(char *)&zero, {0, 0}}, to);
+  static const int64_t zero[2]; /* as good as 0 of any dtype */
+  copy_matrix(dtype, rows, cols, (struct kernel_matrix){(char *)zero, {0, 0}}, to);
 }
 
 /* A matrix as BLAS describes one. */
-struct layout {
+struct matrix_layout {
   bool by_rows;
   int ld;
 };
 
-static struct layout layout_of(int64_t rows, int64_t cols, struct kernel_matrix x, int64_t item) {
+static struct matrix_layout layout_of(int64_t rows, int64_t cols, struct kernel_matrix x, int64_t item) {
   if (rows_fit(rows, cols, x.stride[0], x.stride[1], item))
-    return (struct layout){true, (int)(rows == 1 ? cols : x.stride[0] / item)};
-  return (struct layout){false, (int)(cols == 1 ? rows : x.stride[1] / item)};
+    return (struct matrix_layout){true, (int)(rows == 1 ? cols : x.stride[0] / item)};
+  return (struct matrix_layout){false, (int)(cols == 1 ? rows : x.stride[1] / item)};
 }
 
 static int step_of(int64_t count, int64_t stride, int64_t item) {
   return count == 1 ? 1 : (int)(stride / item);
 }
 
-/* The leaves: operands that fit, counts that are ints. C is added to if `add`. */
-static void blas_gemm(const struct product *p, bool add) {
-  const struct layout a = layout_of(p->m, p->k, p->a, p->item), b = layout_of(p->k, p->n, p->b, p->item);
-  const struct layout c = layout_of(p->m, p->n, p->c, p->item);
-  const enum CBLAS_ORDER order = c.by_rows ? CblasRowMajor : CblasColMajor;
-  const enum CBLAS_TRANSPOSE ta = a.by_rows == c.by_rows ? CblasNoTrans : CblasTrans;
-  const enum CBLAS_TRANSPOSE tb = b.by_rows == c.by_rows ? CblasNoTrans : CblasTrans;
-  const int m = (int)p->m, n = (int)p->n, k = (int)p->k;
-  if (p->dtype == NUMD_FLOAT64)
-    cblas_dgemm(order, ta, tb, m, n, k, 1, (double *)p->a.data, a.ld, (double *)p->b.data, b.ld, add,
-                (double *)p->c.data, c.ld);
-  else
-    cblas_sgemm(order, ta, tb, m, n, k, 1, (float *)p->a.data, a.ld, (float *)p->b.data, b.ld, add,
-                (float *)p->c.data, c.ld);
-}
+/* The leaves: operands that fit, counts that are ints. C is added to if `add`. gemv always adds, to a C that
+ * was made zero: not every version of it ignores a NaN in C for beta = 0. Complex factors go by address. */
+#define REAL_FACTOR(R, x) (R)(x)
+#define COMPLEX_FACTOR(R, x) ((const R[2]){(R)(x), 0})
 
-/* Always adds, to a C that was made zero: not every version of gemv ignores a NaN in C for beta = 0. */
-static void blas_gemv(const struct product *p, bool add) {
-  const struct layout a = layout_of(p->m, p->k, p->a, p->item);
-  const enum CBLAS_ORDER order = a.by_rows ? CblasRowMajor : CblasColMajor;
-  const int m = (int)p->m, k = (int)p->k;
-  const int x = step_of(p->k, p->b.stride[0], p->item), y = step_of(p->m, p->c.stride[0], p->item);
-  if (!add)
-    zero_matrix(p->dtype, p->m, 1, p->c);
-  if (p->dtype == NUMD_FLOAT64)
-    cblas_dgemv(order, CblasNoTrans, m, k, 1, (double *)p->a.data, a.ld, (double *)p->b.data, x, 1,
-                (double *)p->c.data, y);
-  else
-    cblas_sgemv(order, CblasNoTrans, m, k, 1, (float *)p->a.data, a.ld, (float *)p->b.data, x, 1,
-                (float *)p->c.data, y);
-}
+#define REAL_DOT(prefix, R, ...) *dot = cblas_##prefix##dot(__VA_ARGS__)
+#define COMPLEX_DOT(prefix, R, ...) cblas_##prefix##dotu_sub(__VA_ARGS__, dot)
 
-static void blas_dot(const struct product *p, bool add) {
-  const int k = (int)p->k;
-  const int x = step_of(p->k, p->a.stride[1], p->item), y = step_of(p->k, p->b.stride[0], p->item);
-  if (p->dtype == NUMD_FLOAT64) {
-    double dot = cblas_ddot(k, (double *)p->a.data, x, (double *)p->b.data, y), *c = (double *)p->c.data;
-    *c = add ? *c + dot : dot;
-  } else {
-    float dot = cblas_sdot(k, (float *)p->a.data, x, (float *)p->b.data, y), *c = (float *)p->c.data;
-    *c = add ? *c + dot : dot;
+/* X(dtype, BLAS's letter, type, kind, parts of an item) */
+#define BLAS_LIST(X)                 \
+  X(FLOAT32, s, float, REAL, 1)      \
+  X(FLOAT64, d, double, REAL, 1)     \
+  X(COMPLEX64, c, float, COMPLEX, 2) \
+  X(COMPLEX128, z, double, COMPLEX, 2)
+
+#define DEFINE_BLAS(DTYPE, letter, R, KIND, PARTS)                                                         \
+  static void letter##_gemm(const struct product *p, bool add) {                                           \
+    const struct matrix_layout a = layout_of(p->m, p->k, p->a, p->item),                                   \
+                               b = layout_of(p->k, p->n, p->b, p->item);                                   \
+    const struct matrix_layout c = layout_of(p->m, p->n, p->c, p->item);                                   \
+    cblas_##letter##gemm(c.by_rows ? CblasRowMajor : CblasColMajor,                                        \
+                         a.by_rows == c.by_rows ? CblasNoTrans : CblasTrans,                               \
+                         b.by_rows == c.by_rows ? CblasNoTrans : CblasTrans, (int)p->m, (int)p->n,         \
+                         (int)p->k, KIND##_FACTOR(R, 1), (const R *)p->a.data, a.ld, (const R *)p->b.data, \
+                         b.ld, KIND##_FACTOR(R, add), (R *)p->c.data, c.ld);                               \
+  }                                                                                                        \
+                                                                                                           \
+  static void letter##_gemv(const struct product *p, bool add) {                                           \
+    const struct matrix_layout a = layout_of(p->m, p->k, p->a, p->item);                                   \
+    if (!add)                                                                                              \
+      zero_matrix(p->dtype, p->m, 1, p->c);                                                                \
+    cblas_##letter##gemv(a.by_rows ? CblasRowMajor : CblasColMajor, CblasNoTrans, (int)p->m, (int)p->k,    \
+                         KIND##_FACTOR(R, 1), (const R *)p->a.data, a.ld, (const R *)p->b.data,            \
+                         step_of(p->k, p->b.stride[0], p->item), KIND##_FACTOR(R, 1), (R *)p->c.data,      \
+                         step_of(p->m, p->c.stride[0], p->item));                                          \
+  }                                                                                                        \
+                                                                                                           \
+  static void letter##_dot(const struct product *p, bool add) {                                            \
+    R dot[PARTS], *c = (R *)p->c.data;                                                                     \
+    KIND##_DOT(letter, R, (int)p->k, (const R *)p->a.data, step_of(p->k, p->a.stride[1], p->item),         \
+               (const R *)p->b.data, step_of(p->k, p->b.stride[0], p->item));                              \
+    for (int i = 0; i < PARTS; i++)                                                                        \
+      c[i] = add ? c[i] + dot[i] : dot[i];                                                                 \
   }
-}
+
+BLAS_LIST(DEFINE_BLAS)
+
+static const struct {
+  void (*gemm)(const struct product *p, bool add);
+  void (*gemv)(const struct product *p, bool add);
+  void (*dot)(const struct product *p, bool add);
+} blas[NUMD_DTYPE_CODES] = {
+#define X(DTYPE, letter, R, KIND, PARTS) [NUMD_##DTYPE] = {letter##_gemm, letter##_gemv, letter##_dot},
+    BLAS_LIST(X)
+#undef X
+};
 
 /* One piece of the product, which starts at row i, column j and term t; C is in place or packed. */
 static void blas_piece(const struct product *whole, struct product *p, int64_t i, int64_t j, int64_t t,
@@ -253,11 +247,11 @@ static void blas_piece(const struct product *whole, struct product *p, int64_t i
     p->b = copy;
   }
   if (p->n > 1)
-    blas_gemm(p, t > 0);
+    blas[p->dtype].gemm(p, t > 0);
   else if (p->m > 1)
-    blas_gemv(p, t > 0);
+    blas[p->dtype].gemv(p, t > 0);
   else
-    blas_dot(p, t > 0);
+    blas[p->dtype].dot(p, t > 0);
 }
 
 static void run_blas(const struct product *whole, char *scratch) {
@@ -276,33 +270,33 @@ static void run_blas(const struct product *whole, char *scratch) {
     }
 }
 
-static void run_loops(const struct product *p, char *scratch) {
-  struct kernel_matrix b = p->b, c = p->c;
-  if (p->pack_b) {
-    b = packed(p, scratch, p->n);
-    copy_matrix(p->dtype, p->k, p->n, p->b, b);
-    scratch += pack_bytes(p, p->k, p->n);
-  }
-  if (p->pack_c)
-    c = packed(p, scratch, p->n);
-  kernels_table()->product[p->dtype](p->m, p->n, p->k, p->a.data, p->a.stride, b.data, b.stride[0], c.data,
-                                     c.stride[0]);
-  if (p->pack_c)
-    copy_matrix(p->dtype, p->m, p->n, c, p->c);
+/* The longer side of C is that of its vectors, unless there are enough of both. */
+static void run_loops(struct product *p) {
+  if (p->n < p->m && p->n < LOOP_COLS)
+    transpose_product(p);
+  kernels_table()->product[p->dtype](p->m, p->n, p->k, p->a, p->b, p->c);
+}
+
+void kernel_matmul_batch(numd_dtype dtype, int64_t count, int64_t m, int64_t n, int64_t k,
+                         struct kernel_matrix a, struct kernel_matrix b, struct kernel_matrix c,
+                         const int64_t batch[3]) {
+  if (m > 0 && n > 0)
+    kernels_table()->small[dtype](count, m, n, k, a, b, c, batch);
 }
 
 void kernel_matmul(numd_dtype dtype, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,
                    struct kernel_matrix b, struct kernel_matrix c, void *scratch) {
+  struct product p = {dtype, dtype_rows[dtype].size, m, n, k, a, b, c, false, false, false};
   if (m == 0 || n == 0)
     return;
   if (k == 0) {
     zero_matrix(dtype, m, n, c);
-    return;
-  }
-  struct product p = {dtype, dtype_rows[dtype].size, m, n, k, a, b, c, false, false, false, false};
-  plan(&p);
-  if (p.blas)
+  } else if (kernel_matmul_is_small(dtype, m, n, k)) {
+    kernel_matmul_batch(dtype, 1, m, n, k, a, b, c, (const int64_t[3]){0, 0, 0});
+  } else if (is_float(dtype)) {
+    plan(&p);
     run_blas(&p, scratch);
-  else
-    run_loops(&p, scratch);
+  } else {
+    run_loops(&p);
+  }
 }

@@ -5,21 +5,40 @@
 
 #include "server/kernels/kernels.h"
 
-/* C (m x n) = A (m x k) B (k x n), k >= 1, of integers or bool. A has any strides; the
- * rows of B and C are contiguous, b_row and c_row bytes apart (with n == 1 that is any stride). */
-typedef void (*kernel_product_fn)(int64_t m, int64_t n, int64_t k, const char *a, const int64_t a_stride[2],
-                                  const char *b, int64_t b_row, char *c, int64_t c_row);
+/* C (m x n) = A (m x k) B (k x n), k >= 1, of integers or bool, any strides. Best with n the longer side. */
+typedef void (*kernel_product_fn)(int64_t m, int64_t n, int64_t k, struct kernel_matrix a,
+                                  struct kernel_matrix b, struct kernel_matrix c);
+
+/* `count` such products of any dtype, k >= 0; batch holds the bytes from one to the next of A, B and C. B and
+ * C have at most KERNEL_SMALL_ITEMS items each. */
+#define KERNEL_SMALL_ITEMS 256
+typedef void (*kernel_small_fn)(int64_t count, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,
+                                struct kernel_matrix b, struct kernel_matrix c, const int64_t batch[3]);
+
+/* Copies so many bytes past the caches; the last of the stores is seen before what follows. */
+typedef void (*kernel_stream_fn)(size_t bytes, const char *from, char *to);
+
+struct order_loops; /* see order.h */
+
+struct scan_loops;
 
 struct kernels_table {
-  const kernel_map_fn (*map)[NUMD_DTYPE_CODES];       /* by operation and dtype */
-  const kernel_map_fn (*cast)[NUMD_DTYPE_CODES];      /* from, to */
-  const kernel_reduce_fn (*reduce)[NUMD_DTYPE_CODES]; /* by operation and dtype of the accumulator */
-  const kernel_product_fn *product;                   /* by dtype; floats have none */
+  /* Elementwise loops by operation and dtype; each is in one of these tables of the families. NULL ends. */
+  const kernel_map_fn (*const *maps)[NUMD_DTYPE_CODES];
+  kernel_stream_fn stream;
+  const kernel_map_fn (*cast)[NUMD_DTYPE_CODES]; /* from, to */
+  /* Reductions by operation and dtype of the input; each is in one of the families. */
+  const kernel_reduce_fn (*reduce[2])[NUMD_DTYPE_CODES];
+  const kernel_rows_fn (*rows)[NUMD_DTYPE_CODES];
+  const kernel_product_fn *product; /* by dtype; floats have none */
+  const struct order_loops *order;
+  const kernel_small_fn *small; /* by dtype */
+  const struct scan_loops *scan;
 };
 
 /* The table in use. */
 const struct kernels_table *kernels_table(void);
 
-extern const struct kernels_table kernels_table_c, kernels_table_v2, kernels_table_v3, kernels_table_v4;
+extern const struct kernels_table kernels_table_c, kernels_table_v3, kernels_table_v4;
 
 #endif

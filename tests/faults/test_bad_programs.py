@@ -23,7 +23,17 @@ OUT = [[1, {}]]
     (program([F], [["abs", [1], {}]], OUT), "EINVAL", "ops[0].inputs[0]: value 1 is not defined before it"),
     (program([F], [["abs", [-1], {}]], OUT), "EPROTOCOL", "ops[0].inputs[0]: the number of a value is wanted"),
     (program([F], [["add", [0], {}]], OUT), "EINVAL", "ops[0]: 'add' takes 2 inputs, not 1"),
-    (program([F], [["abs", [0], {"axis": 1}]], OUT), "EPROTOCOL", "ops[0].params: unknown key 'axis'"),
+    (program([F], [["abs", [0], {"colour": 1}]], OUT), "EPROTOCOL", "ops[0].params: unknown key 'colour'"),
+    (program([F], [["abs", [0], {"axis": 1}]], OUT), "EINVAL", "ops[0].params: 'abs' takes no axis"),
+    (program([F], [["sort", [0], {"axis": 16}]], OUT), "EINVAL", "ops[0].params.axis: 16 is out of range"),
+    (program([F], [["sort", [0], {"descending": 1}]], OUT), "EPROTOCOL",
+     "ops[0].params.descending: true or false is wanted"),
+    (program([F], [["var", [0], {"correction": float("nan")}]], OUT), "EINVAL",
+     "ops[0].params.correction: not a number"),
+    (program([F], [["reshape", [0], {"shape": [1] * 17}]], OUT), "ELIMIT",
+     "ops[0].params.shape: more than 16 integers"),
+    (program([F], [["concat", [0] * 17, {}]], OUT), "EINVAL", "ops[0]: 'concat' takes 1 to 16 inputs, not 17"),
+    (program([F], [["concat", [], {}]], OUT), "EINVAL", "ops[0]: 'concat' takes 1 to 16 inputs, not 0"),
     (program([F], [["abs", [0], {"axes": [0]}]], OUT), "EINVAL", "ops[0].params: 'abs' takes no axes"),
     (program([F], [["abs", [0], {"dtype": "int64"}]], OUT), "EINVAL", "ops[0].params: 'abs' takes no dtype"),
     (program([F], [["sum", [0], {"axes": [-1]}]], OUT), "EINVAL",
@@ -31,13 +41,16 @@ OUT = [[1, {}]]
     (program([F], [["sum", [0], {"axes": [0, 0]}]], OUT), "EINVAL",
      "ops[0].params.axes: each axis must be given once, from 0 to 15"),
     (program([F], [["sum", [0], {"dtype": "float16"}]], OUT), "EDTYPE",
-     "ops[0].params: unknown dtype 'float16'"),
-    (program([operand("complex64", 4)], [], [[0, {}]]), "EDTYPE", "operands[0]: unknown dtype 'complex64'"),
-    (program([["scalar", "int32"]], [], [[0, {}]]), "EDTYPE", "operands[0]: a scalar is bool, int64 or float64"),
-    (program([["constant", "int64", 1.5]], [], [[0, {}]]), "EPROTOCOL",
-     "operands[0]: an integer of 64 bits is wanted"),
+     "ops[0].params.dtype: unknown dtype 'float16'"),
+    (program([operand("complex256", 4)], [], [[0, {}]]), "EDTYPE", "operands[0]: unknown dtype 'complex256'"),
+    (program([["scalar", "int32"]], [], [[0, {}]]), "EDTYPE",
+     "operands[0]: a scalar is bool, int64, uint64 or float64"),
+    (program([["scalar", "complex128"]], [], [[0, {}]]), "EDTYPE",
+     "operands[0]: a scalar is bool, int64, uint64 or float64"),
+    (program([["constant", "int64", 1.5]], [], [[0, {}]]), "EPROTOCOL", "operands[0]: an integer is wanted"),
+    (program([["constant", "uint64", -1]], [], [[0, {}]]), "ERANGE", "operands[0]: -1 does not fit uint64"),
     (program([["list", "int64"]], [], [[0, {}]]), "EPROTOCOL",
-     'operands[0]: ["array", layout], ["scalar", dtype] or ["constant", dtype, value] is wanted'),
+     'operands[0]: ["array", layout], ["scalar", dtype], ["weak", dtype] or ["constant", dtype, value] is wanted'),
     (program([operand("float64", *[1] * 17)], [], [[0, {}]]), "ELIMIT", "operands[0]: more than 16 dimensions"),
     (program([operand("float64", -1)], [], [[0, {}]]), "EINVAL", "operands[0]: dimension 0 is negative"),
     (program([operand("float64", 1 << 63)], [], [[0, {}]]), "EPROTOCOL",
@@ -55,6 +68,9 @@ OUT = [[1, {}]]
     (program([operand("float64", 3, strides=[8, 8])], [], [[0, {}]]), "EPROTOCOL",
      "operands[0]: strides must be nil or an array as long as the shape"),
     (program([F], [], [[5, {}]]), "EINVAL", "outputs[0]: there is no value 5"),
+    (program([operand("float64", 2, 2)], [["slogdet", [0]]], [[3, {}]]), "EINVAL", "outputs[0]: there is no value 3"),
+    (program([operand("float64", 2, 2)], [["svd", [0]], ["abs", [4]]], [[4, {}]]), "EINVAL",
+     "ops[1].inputs[0]: value 4 is not defined before it"),
     (program([F], [], [[0, {"shape": [4]}]]), "EINVAL", "outputs[0]: a shape without a dtype"),
     (program([F], [], [[0, {"strides": [8]}]]), "EINVAL", "outputs[0]: strides without a shape"),
     (program([F], [["sum", [0]]], [[1, {"result": True}], [1, {"result": True}]]), "EINVAL",
@@ -78,6 +94,29 @@ def test_programs_that_do_not_fit(daemon, prog, name):
         with pytest.raises(Refused) as e:
             c.request("prepare", 0, prog)
         assert e.value.name == name, e.value
+
+
+HUGE_SETS = [(1 << 58) - (1 << 38) * k + (1 << 14) for k in range(40, 136, 8)]
+
+
+@pytest.mark.parametrize("prog", [
+    *(program([F, operand("float64", n, strides=[0])], [["isin", [0, 1], {}]] * 4, [[2 + i, {}] for i in range(4)])
+      for n in HUGE_SETS),
+    program([operand("uint8", 3 << 48, 2, strides=[0, 0]), operand("int64", 4000, strides=[0]), operand("uint8", 1)],
+            [["put", [0, 1, 2], {"axis": 1}]], [[3, {}]]),
+    *(program([operand("float64", 1 << 57, strides=[0])], [[name, [0], {}]], OUT)
+      for name in ("sort", "argsort", "cumulative_sum", "unique_values", "nonzero", "argmax")),
+    *(program([operand("float64", 1 << 28, 1 << 28, strides=[0, 0])], [[name, [0], {}]], OUT)
+      for name in ("inv", "svdvals", "det", "cholesky", "eigh")),
+], ids=lambda prog: f"{prog['ops'][0][0]}")
+def test_arrays_that_repeat_one_element_too_often(daemon, prog):
+    """Strides of 0 make an array of any size: sizes that do not fit must be noticed before they are used."""
+    with daemon.connect() as c:
+        try:
+            c.request("prepare", 0, prog)
+        except Refused as refusal:
+            assert refusal.name in ("ESHAPE", "ELIMIT", "ENOMEMORY", "EINVAL"), refusal
+        c.request("ping")
 
 
 def test_bindings(daemon):

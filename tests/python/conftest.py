@@ -21,7 +21,7 @@ BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
 hypothesis.settings.register_profile(
     "numd",
     deadline=None,
-    max_examples=30,
+    max_examples=20,
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )

@@ -5,8 +5,21 @@ from hypothesis import strategies as st
 
 import numd
 
-DTYPES = ["bool", "int32", "int64", "float32", "float64"]
+DTYPES = [
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
+
+
+def dtypes_of(kinds):
+    """The dtypes of some kinds; NumPy's letters but for 'b', which is bool here."""
+    return [dtype for dtype in DTYPES if kind_of(dtype) in kinds]
+
+
+def kind_of(dtype):
+    """'b' bool, 'i' signed, 'u' unsigned, 'f' real, 'c' complex, as the list of operations has it."""
+    return np.dtype(dtype).kind
 
 
 def values(rng, shape, dtype, special=True, low=-50, high=50):
@@ -14,8 +27,10 @@ def values(rng, shape, dtype, special=True, low=-50, high=50):
     dtype = np.dtype(dtype)
     if dtype == bool:
         return rng.integers(0, 2, shape).astype(bool)
-    if dtype.kind == "i":
-        return rng.integers(low, high, shape).astype(dtype)
+    if dtype.kind in "iu":
+        return rng.integers(max(low, 0) if dtype.kind == "u" else low, high, shape).astype(dtype)
+    if dtype.kind == "c":
+        return (rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(dtype)
     array = rng.uniform(low, high, shape).astype(dtype)
     if special:
         mask = rng.random(shape) < 0.1
@@ -34,13 +49,22 @@ def lay_out(array, steps, transposed):
     return view
 
 
+def shifted(array):
+    """A numd.Array of the same values whose memory begins one item behind what vectors are aligned to."""
+    flat = numd.zeros(array.size + 1, dtype=array.dtype)[1:]
+    view = flat.reshape(array.shape)
+    np.asarray(view)[...] = array
+    return view
+
+
 def steps():
     return st.lists(st.sampled_from([1, 1, 2, -1, -3]), min_size=6, max_size=6)
 
 
 def laid_out(array):
     """A strategy: the array in a random layout."""
-    return st.builds(lay_out, st.just(array), steps(), st.booleans())
+    strided = st.builds(lay_out, st.just(array), steps(), st.booleans())
+    return st.one_of(st.builds(shifted, st.just(array)), strided, strided)
 
 
 def shapes(max_dims=4, min_side=0, max_side=7):
@@ -60,11 +84,19 @@ def broadcastable(draw, n, max_dims=4):
     return answer
 
 
+def widened(array):
+    """The next wider type of inexact numbers, else the array."""
+    wider = {"f": {4: np.float64, 8: np.longdouble}, "c": {8: np.complex128, 16: np.clongdouble}}
+    array = np.asarray(array)
+    return array.astype(wider[array.dtype.kind][array.dtype.itemsize]) if array.dtype.kind in wider else array
+
+
 def close(got, wanted, bound):
     """Whether |got - wanted| <= bound where both are finite, and the same otherwise."""
     got, wanted, bound = np.broadcast_arrays(got, wanted, bound)
     finite = np.isfinite(got) & np.isfinite(wanted)
     if not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
         return False
-    difference = np.abs(got.astype(np.longdouble)[finite] - wanted.astype(np.longdouble)[finite])
+    wide = np.clongdouble if got.dtype.kind == "c" else np.longdouble
+    difference = np.abs(got.astype(wide)[finite] - wanted.astype(wide)[finite])
     return bool((difference <= bound[finite]).all())

@@ -182,7 +182,7 @@ def branching(x):
     [
         branching,
         lambda x: float(x),
-        lambda x: x[0],
+        lambda x: x[[0]],
         lambda x: [y for y in x],
         lambda x: np.asarray(x),
         lambda x: [1][x],

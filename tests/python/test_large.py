@@ -52,6 +52,18 @@ def test_transposed_and_reversed():
     np.testing.assert_allclose(np.asarray(numd.sum(a.T, axis=0)), x.T.sum(axis=0))
 
 
+@pytest.mark.parametrize("dtype", ["complex128", "float64", "float32", "int16", "bool"])
+def test_several_outputs_that_go_past_the_caches(dtype):
+    n = (17 << 20) // np.dtype(dtype).itemsize
+    x = (np.random.default_rng(7).random(n) * 100).astype(dtype)
+    y = x[::-1].copy()
+    several = numd.function(lambda p, q: (p + q, p * q, numd.maximum(p, q) if dtype != "complex128" else q + q))
+    sums, products, third = map(np.asarray, several(numd.asarray(x), numd.asarray(y)))
+    np.testing.assert_array_equal(sums, x + y)
+    np.testing.assert_allclose(products, x * y, rtol=1e-14 if dtype == "complex128" else 0)
+    np.testing.assert_array_equal(third, np.maximum(x, y) if dtype != "complex128" else y + y)
+
+
 def test_overlap():
     x = sample((2_000_000,), "float64")
     a = numd.asarray(x)

@@ -89,7 +89,9 @@ def test_scalar_result_in_memory_attached_by_fd(client):
 
 @pytest.mark.parametrize("dtype, code, values, total", [
     ("float32", "f", [0.5, 1.5, -4.0], -2.0), ("int64", "q", [1 << 62, 5, -7], (1 << 62) - 2),
-    ("int32", "i", [-(1 << 31), -1, 3], 2 - (1 << 31)), ("bool", "?", [True, False, True], 2)])
+    ("int32", "i", [-(1 << 31), -1, 3], 2 - (1 << 31)), ("bool", "?", [True, False, True], 2),
+    ("int8", "b", [-128, -128, 3], -253), ("uint16", "H", [65535, 65535, 2], 131072),
+    ("uint64", "Q", [1 << 63, 5, 6], (1 << 63) + 11), ("int16", "h", [-32768, 1, 1], -32766)])
 def test_results_of_every_dtype(client, dtype, code, values, total):
     data = attach_by_fd(client, 0)
     put(data, 0, values, code)
@@ -112,6 +114,46 @@ def test_scalars_are_native_values(client):
         client.request("call", 1, [[0, 0], 1.5, 1 << 63, [0, 1024]])
     assert (e.value.name, e.value.sentence) == (
         "ERANGE", "bindings[2]: 9223372036854775808 does not fit int64")
+
+
+def test_complex_numbers(client):
+    data = attach_by_fd(client, 0)
+    put(data, 0, [1.0, 2.0, 3.0, 4.0])
+    put(data, 512, [0.0, 1.0])
+    client.request("prepare", 0, program(
+        [operand("complex128", 2), ["weak", "complex128"]], [["multiply", [0, 1]], ["sum", [2]]],
+        [[2, {}], [3, {"result": True}]]))
+    assert client.request("call", 0, [[0, 0], [0, 512], [0, 1024]]) == [-6.0, 4.0]
+    assert get(data, 1024, 4) == [-2.0, 1.0, -4.0, 3.0]
+    client.request("prepare", 1, sum_program(2, "complex64"))
+    put(data, 0, [1.0, 2.0, 3.0, 4.0], "f")
+    assert client.request("call", 1, [[0, 0]]) == [4.0, 6.0]
+
+
+def test_an_operation_of_several_values(client):
+    data = attach_by_fd(client, 0)
+    put(data, 0, [3, 1, 3, 2], "q")
+    client.request("prepare", 0, program(
+        [operand("int64", 4)], [["unique_counts", [0]]], [[1, {}], [2, {}], [3, {"result": True}]]))
+    n = client.request("call", 0, [[0, 0], [0, 512], [0, 1024]])
+    assert n == 3 and get(data, 512, n, "q") == [1, 2, 3] and get(data, 1024, n, "q") == [1, 1, 2]
+
+
+def test_parameters(client):
+    data = attach_by_fd(client, 0)
+    put(data, 0, [3.0, 1.0, 2.0, 6.0])
+    for op, params, wanted in [
+        ("sort", {"axis": -1, "descending": True}, [6.0, 3.0, 2.0, 1.0]),
+        ("sort", {"descending": False, "axis": None}, [1.0, 2.0, 3.0, 6.0]),
+        ("roll", {"shift": [1]}, [6.0, 3.0, 1.0, 2.0]),
+        ("diff", {"n": 2}, [3.0, 3.0]),
+        ("var", {"correction": 1}, [14 / 3]),
+        ("tile", {"repetitions": [2]}, [3.0, 1.0, 2.0, 6.0] * 2),
+    ]:
+        client.request("prepare", 0, program([operand("float64", 4)], [[op, [0], params]], [[1, {}]]))
+        client.request("call", 0, [[0, 0], [0, 512]])
+        assert get(data, 512, len(wanted)) == pytest.approx(wanted), op
+        client.request("release", 0)
 
 
 def test_strides_axes_and_keepdims(client):

@@ -86,10 +86,10 @@ static inline double random_real(bool narrow) {
         uint32_t half = (uint32_t)bits;
         float f;
         memcpy(&f, &half, sizeof(f));
-        return (double)f;
+        return isnan(f) ? NAN : (double)f; /* no signalling NaN: pow may make NaN^0 NaN of one */
       }
       memcpy(&x, &bits, sizeof(x));
-      return x;
+      return isnan(x) ? NAN : x;
     case 2:
       return narrow ? uniform(-110, 110) : uniform(-750, 750);
     case 3:
@@ -101,60 +101,101 @@ static inline double random_real(bool narrow) {
   }
 }
 
+/* An integer of so many bits (the upper ones of a narrow one are to be cut off): an edge of its range, a
+ * small one or any. */
 static inline int64_t random_integer(int bits) {
-  const int64_t least = bits == 32 ? INT32_MIN : INT64_MIN;
-  const int64_t edges[] = {0, 1, -1, 2, least, least + 1, -(least + 1)};
+  const int64_t least = (int64_t)(~UINT64_C(0) << (bits - 1));
+  const int64_t edges[] = {0, 1, -1, 2, least, least + 1, -(least + 1), bits, bits - 1, -bits};
   int kind = random_below(3);
-  return kind == 0 ? edges[random_below(7)] : kind == 1 ? random_below(20) - 5 : (int64_t)random_bits();
+  return kind == 0 ? edges[random_below(10)] : kind == 1 ? random_below(20) - 5 : (int64_t)random_bits();
 }
 
 static inline void random_item(numd_dtype dtype, char *out) {
-  switch (dtype) {
-    case NUMD_BOOL:
+  const struct dtype_row *row = &dtype_rows[dtype];
+  const bool narrow = row->size == (row->kind == 'c' ? 8 : 4);
+  uint64_t bits;
+  switch (row->kind) {
+    case 'b':
       *(uint8_t *)out = (uint8_t)(random_below(2) ? 0 : random_bits());
       return;
-    case NUMD_INT32:
-      *(int32_t *)out = (int32_t)random_integer(32);
-      return;
-    case NUMD_INT64:
-      *(int64_t *)out = random_integer(64);
-      return;
-    case NUMD_FLOAT32:
-      *(float *)out = (float)random_real(true);
-      return;
-    case NUMD_FLOAT64:
-      *(double *)out = random_real(false);
+    case 'i':
+    case 'u':
+      bits = (uint64_t)random_integer(row->size * 8);
+      memcpy(out, &bits, row->size); /* little-endian, as all of numd */
       return;
     default:
-      ck_abort_msg("random_item: teach it %s", dtype_rows[dtype].name);
+      for (int i = 0; i < (row->kind == 'c' ? 2 : 1); i++) {
+        const double x = random_real(narrow);
+        if (narrow)
+          ((float *)out)[i] = (float)x;
+        else
+          ((double *)out)[i] = x;
+      }
   }
 }
 
+/* The C type of an item, or of a part of a complex one. */
+#define PART_TYPE(ctype) \
+  __typeof__(_Generic(*(ctype *)NULL, numd_complex64 : 0.f, numd_complex128 : 0., default : *(ctype *)NULL))
+
+/* The item, or the real part of a complex one. */
 static inline double as_double(numd_dtype dtype, const char *item) {
   switch (dtype) {
-    case NUMD_BOOL:
-      return *(const uint8_t *)item;
-    case NUMD_INT32:
-      return *(const int32_t *)item;
-    case NUMD_INT64:
-      return (double)*(const int64_t *)item;
-    case NUMD_FLOAT32:
-      return (double)*(const float *)item;
+#define X(number, NAME, name, ctype, kind, npchar) \
+  case NUMD_##NAME:                                \
+    return (double)*(const PART_TYPE(ctype) *)item;
+    NUMD_DTYPE_LIST(X)
+#undef X
     default:
-      return *(const double *)item;
+      ck_abort_msg("as_double: no dtype %d", (int)dtype);
   }
 }
 
-/* The same bits, or both NaN. */
-static inline bool same(numd_dtype dtype, const char *a, const char *b) {
-  if (dtype_rows[dtype].kind == 'f' && isnan(as_double(dtype, a)) && isnan(as_double(dtype, b)))
-    return true;
-  return memcmp(a, b, dtype_rows[dtype].size) == 0;
+/* The imaginary part; 0 of an item that is not complex. */
+static inline double as_imaginary(numd_dtype dtype, const char *item) {
+  if (dtype_rows[dtype].kind != 'c')
+    return 0;
+  return as_double(dtype, item + dtype_rows[dtype].size / 2);
 }
 
-/* Whether plain C and the vectors may differ, by the row's bound. */
+/* Stores a value; the imaginary part counts for complex dtypes only. The dtype must hold it. */
+static inline void from_double(numd_dtype dtype, double real, double imag, char *item) {
+  switch (dtype) {
+#define X(number, NAME, name, ctype, kind, npchar)      \
+  case NUMD_##NAME:                                     \
+    *(PART_TYPE(ctype) *)item = (PART_TYPE(ctype))real; \
+    break;
+    NUMD_DTYPE_LIST(X)
+#undef X
+    default:
+      ck_abort_msg("from_double: no dtype %d", (int)dtype);
+  }
+  if (dtype == NUMD_COMPLEX64)
+    ((float *)item)[1] = (float)imag;
+  if (dtype == NUMD_COMPLEX128)
+    ((double *)item)[1] = imag;
+}
+
+/* The same bits, or both NaN; of complex numbers in each part. */
+static inline bool same(numd_dtype dtype, const char *a, const char *b) {
+  const struct dtype_row *row = &dtype_rows[dtype];
+  const numd_dtype part = dtype_part(dtype);
+  const int size = dtype_rows[part].size;
+  if (row->kind != 'f' && row->kind != 'c')
+    return memcmp(a, b, row->size) == 0;
+  for (int at = 0; at < row->size; at += size)
+    if (memcmp(a + at, b + at, (size_t)size) != 0 &&
+        !(isnan(as_double(part, a + at)) && isnan(as_double(part, b + at))))
+      return false;
+  return true;
+}
+
+/* Whether plain C and the vectors may differ: where a library computes on one side. */
 static inline bool approximate(numd_op op, numd_dtype dtype) {
-  return op_rows[op].ulp == 1 && dtype_rows[dtype].kind == 'f';
+  const char kind = dtype_rows[dtype].kind;
+  const bool composed = op == NUMD_OP_ABS || op == NUMD_OP_SQRT;
+  return (op_rows[op].fast == op_rows[NUMD_OP_EXP].fast && (kind == 'f' || kind == 'c')) ||
+         (composed && kind == 'c');
 }
 
 /* The error of a result in units in the last place of the exact one. */
@@ -181,7 +222,7 @@ static const int lengths[] = {127, 128, 129, 1000};
        length_index < 72 && (n = length_index < 68 ? length_index : lengths[length_index - 68], true); \
        length_index++)
 
-static const char *choose(int index) {
+static inline const char *choose(int index) {
   const char *name = kernels_isa_names[index];
   return name && kernels_init(name) == 0 ? name : NULL;
 }

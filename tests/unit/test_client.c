@@ -69,7 +69,7 @@ static numd_plan *plan_of(numd_op op, int n_in, int64_t n, int as_result) {
   numd_plan *plan;
   for (int i = 0; i < n_in; i++)
     in[i] = numd_program_input(p, NUMD_FLOAT64, 1, &n, NULL);
-  int v = numd_program_op(p, op, in, NULL);
+  int v = numd_program_op(p, op, n_in, in, NULL);
   if (as_result)
     ck_assert_int_eq(numd_program_result(p, v), 0);
   else
@@ -105,7 +105,7 @@ START_TEST(mistakes_are_named) {
   ck_assert_ptr_nonnull(strstr(numd_error(), "(3,) and (4,) do not broadcast"));
   ck_assert_ptr_null(out);
   ck_assert_int_eq(numd_apply(conn, NUMD_OP_ADD, NULL, 1, args, &out, NULL), NUMD_EINVAL);
-  ck_assert_int_eq(numd_apply(conn, (numd_op)63, NULL, 1, args, &out, NULL), NUMD_EOP);
+  ck_assert_int_eq(numd_apply(conn, (numd_op)191, NULL, 1, args, &out, NULL), NUMD_EOP);
   int64_t far = 1000;
   ck_assert_int_eq(numd_array_view(a, 0, NUMD_FLOAT64, 1, &far, NULL, &out), NUMD_EBOUNDS);
   ck_assert_int_eq(numd_array_view(a, 1, NUMD_FLOAT64, 0, NULL, NULL, &out), NUMD_EALIGN);
@@ -114,6 +114,151 @@ START_TEST(mistakes_are_named) {
   ck_assert_int_eq(numd_segment_attach_fd(conn, 0, &s), NUMD_EDESCRIPTOR);
   numd_array_unref(a);
   numd_array_unref(b);
+}
+END_TEST
+
+START_TEST(parameters) {
+  numd_array *a = doubles(6, 0, 1), *out = NULL, *matrix;
+  const numd_arg arg = {.array = a};
+  numd_scalar r;
+  numd_params p = {.given = NUMD_PARAM_CORRECTION, .real = 1};
+  MUST(numd_apply(conn, NUMD_OP_VAR, &p, 1, &arg, NULL, &r));
+  ck_assert_double_eq_tol(r.f, 3.5, 1e-12);
+  p = (numd_params){.given = NUMD_PARAM_SHIFT, .n_ints = {1}, .ints = {(int64_t[]){2}}};
+  for (int i = 0; i < 3; i++) { /* the second and third find the plan again */
+    MUST(numd_apply(conn, NUMD_OP_ROLL, &p, 1, &arg, &out, NULL));
+    ck_assert_double_eq(((double *)out->data)[2], 0);
+  }
+  p.ints[0] = (int64_t[]){3};
+  MUST(numd_apply(conn, NUMD_OP_ROLL, &p, 1, &arg, &out, NULL));
+  ck_assert_double_eq(((double *)out->data)[3], 0);
+  MUST(numd_array_view(a, 0, NUMD_FLOAT64, 2, (int64_t[]){2, 3}, (int64_t[]){24, 8}, &matrix));
+  p = (numd_params){.given = NUMD_PARAM_AXES, .axes = 1u << 1};
+  numd_array *sums = NULL;
+  MUST(numd_apply(conn, NUMD_OP_SUM, &p, 1, (numd_arg[]){{.array = matrix}}, &sums, NULL));
+  ck_assert_int_eq(sums->layout->ndim, 1);
+  ck_assert_double_eq(((double *)sums->data)[1], 12);
+  for (int i = 0; i < 4; i++) {
+    static const numd_params wrong[] = {{.given = NUMD_PARAM_AXIS, .axis = 0},
+                                        {.given = NUMD_PARAM_AXES, .axes = 1u << 16},
+                                        {.given = NUMD_PARAM_SHAPE, .n_ints = {17}},
+                                        {.given = 1u << 30}};
+    ck_assert_int_eq(numd_apply(conn, NUMD_OP_SUM, &wrong[i], 1, &arg, NULL, &r), NUMD_EINVAL);
+  }
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_array_unref(matrix);
+  numd_array_unref(sums);
+}
+END_TEST
+
+START_TEST(several_arrays) {
+  const int64_t shape[] = {3, 3};
+  numd_array *a, *qr[2] = {NULL, NULL};
+  ck_assert_int_eq(numd_op_n_arrays(NUMD_OP_QR), 2);
+  ck_assert_int_eq(numd_op_n_arrays(NUMD_OP_UNIQUE_ALL), 4);
+  ck_assert_int_eq(numd_op_n_arrays(NUMD_OP_ADD), 1);
+  MUST(numd_array_zeros(conn, NUMD_FLOAT64, 2, shape, &a));
+  for (int i = 0; i < 3; i++)
+    ((double *)a->data)[4 * i] = i + 2;
+  MUST(numd_apply(conn, NUMD_OP_QR, NULL, 1, (numd_arg[]){{.array = a}}, qr, NULL));
+  for (int i = 0; i < 9; i++) {
+    double product = 0;
+    for (int k = 0; k < 3; k++)
+      product += ((double *)qr[0]->data)[i / 3 * 3 + k] * ((double *)qr[1]->data)[k * 3 + i % 3];
+    ck_assert_double_eq_tol(product, ((double *)a->data)[i], 1e-12);
+  }
+  ck_assert_int_eq(numd_apply(conn, NUMD_OP_QR, NULL, 1, (numd_arg[]){{.array = a}}, NULL, NULL),
+                   NUMD_EINVAL);
+  numd_array_unref(a);
+  numd_array_unref(qr[0]);
+  numd_array_unref(qr[1]);
+}
+END_TEST
+
+/* What has a length by the data is cut to it, by the call or by who waits for it. */
+START_TEST(counted_arrays) {
+  int64_t n = 6;
+  numd_array *a, *out[2] = {NULL, NULL}, *later[2] = {NULL, NULL};
+  numd_scalar count;
+  numd_ticket ticket;
+  MUST(numd_array_empty(conn, NUMD_INT64, 1, &n, &a));
+  memcpy(a->data, (int64_t[]){5, 3, 5, 3, 3, 9}, 6 * sizeof(int64_t));
+  const numd_arg arg = {.array = a};
+  MUST(numd_apply(conn, NUMD_OP_UNIQUE_COUNTS, NULL, 1, &arg, out, &count));
+  ck_assert_int_eq(count.i, 3);
+  ck_assert_int_eq(out[0]->layout->size, 3);
+  ck_assert_int_eq(out[1]->layout->size, 3);
+  ck_assert_mem_eq(out[0]->data, ((int64_t[]){3, 5, 9}), 3 * sizeof(int64_t));
+  ck_assert_mem_eq(out[1]->data, ((int64_t[]){3, 2, 1}), 3 * sizeof(int64_t));
+  MUST(numd_apply_submit(conn, NUMD_OP_UNIQUE_COUNTS, NULL, 1, &arg, later, &ticket));
+  MUST(numd_wait(&ticket, NUMD_FOREVER, &count));
+  ck_assert_int_eq(later[0]->layout->size, 6);
+  MUST(numd_trim(NUMD_OP_UNIQUE_COUNTS, later, count.i));
+  ck_assert_int_eq(later[0]->layout->size, 3);
+  ck_assert_int_eq(numd_trim(NUMD_OP_UNIQUE_COUNTS, later, 4), NUMD_EINVAL);
+  for (int i = 0; i < 2; i++) {
+    numd_array_unref(out[i]);
+    numd_array_unref(later[i]);
+  }
+  numd_array_unref(a);
+}
+END_TEST
+
+/* More inputs than a signature has words, and signatures that differ in the last of them only. */
+START_TEST(many_inputs) {
+  numd_arg args[16];
+  numd_array *longer = doubles(5, 100, 1), *out = NULL, *other = NULL;
+  const numd_params p = {.given = NUMD_PARAM_AXIS, .axis = 0};
+  for (int i = 0; i < 16; i++)
+    args[i] = (numd_arg){.array = doubles(2, i, 0.5)};
+  MUST(numd_apply(conn, NUMD_OP_CONCAT, &p, 16, args, &out, NULL));
+  ck_assert_int_eq(out->layout->size, 32);
+  ck_assert_double_eq(((double *)out->data)[31], 15.5);
+  numd_array *last = args[15].array;
+  args[15].array = longer;
+  MUST(numd_apply(conn, NUMD_OP_CONCAT, &p, 16, args, &other, NULL));
+  ck_assert_int_eq(other->layout->size, 35);
+  ck_assert_int_eq(numd_apply(conn, NUMD_OP_CONCAT, &p, 0, args, &other, NULL), NUMD_EINVAL);
+  ck_assert_int_eq(numd_apply(conn, NUMD_OP_CONCAT, &p, 17, args, &other, NULL), NUMD_EINVAL);
+  for (int i = 0; i < 16; i++)
+    numd_array_unref(args[i].array);
+  numd_array_unref(last);
+  numd_array_unref(out);
+  numd_array_unref(other);
+}
+END_TEST
+
+/* Complex scalars go by place; each call in flight has its own. */
+START_TEST(complex_scalars) {
+  numd_array *a = doubles(4, 1, 1), *out[20] = {NULL};
+  numd_ticket tickets[20];
+  numd_scalar total;
+  for (int i = 0; i < 20; i++) {
+    const numd_arg args[] = {{.array = a}, {.scalar = {.dtype = NUMD_COMPLEX128, .c = {i, 1}}}};
+    MUST(numd_apply_submit(conn, NUMD_OP_MULTIPLY, NULL, 2, args, &out[i], &tickets[i]));
+  }
+  for (int i = 0; i < 20; i++) {
+    MUST(numd_wait(&tickets[i], NUMD_FOREVER, NULL));
+    ck_assert_int_eq(out[i]->layout->dtype, NUMD_COMPLEX128);
+    ck_assert_double_eq(((numd_complex128 *)out[i]->data)[3].real, 4 * i);
+    ck_assert_double_eq(((numd_complex128 *)out[i]->data)[3].imag, 4);
+  }
+  MUST(numd_apply(conn, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = out[7]}}, NULL, &total));
+  ck_assert_int_eq(total.dtype, NUMD_COMPLEX128);
+  ck_assert(total.c.real == 70 && total.c.imag == 10);
+  numd_array_unref(a);
+  for (int i = 0; i < 20; i++)
+    numd_array_unref(out[i]);
+}
+END_TEST
+
+START_TEST(promotion) {
+  ck_assert_int_eq(numd_promote(NUMD_INT8, 0, NUMD_UINT8, 0), NUMD_INT16);
+  ck_assert_int_eq(numd_promote(NUMD_INT8, 0, NUMD_INT64, 1), NUMD_INT8);
+  ck_assert_int_eq(numd_promote(NUMD_COMPLEX128, 1, NUMD_FLOAT32, 0), NUMD_COMPLEX64);
+  ck_assert_int_eq(numd_promote((numd_dtype)99, 0, NUMD_INT8, 0), NUMD_DTYPE_NONE);
+  ck_assert(numd_can_cast(NUMD_FLOAT64, NUMD_FLOAT32) && !numd_can_cast(NUMD_FLOAT32, NUMD_INT64));
 }
 END_TEST
 
@@ -130,7 +275,7 @@ START_TEST(many_bindings) {
     args[i] = (numd_arg){.array = doubles(n, i, 1)};
   }
   for (int i = 1; i < N_IN; i++)
-    v = numd_program_op(p, NUMD_OP_ADD, (int[]){i == 1 ? 0 : v, i}, NULL);
+    v = numd_program_op(p, NUMD_OP_ADD, 2, (int[]){i == 1 ? 0 : v, i}, NULL);
   numd_program_output(p, v, NUMD_DTYPE_NONE, -1, NULL, NULL);
   MUST(numd_prepare(conn, p, &plan));
   numd_program_free(p);
@@ -247,8 +392,8 @@ START_TEST(a_time_limit_ends_a_long_call) {
   MUST(numd_array_zeros(conn, NUMD_INT64, 2, shape, &out));
   numd_program *p = numd_program_new();
   numd_program_input(p, NUMD_INT64, 2, shape, NULL);
-  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1, NULL,
-                      NULL);
+  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, 2, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1,
+                      NULL, NULL);
   MUST(numd_prepare(conn, p, &plan));
   numd_program_free(p);
   const numd_arg args[] = {{.array = a}, {.array = out}};
@@ -342,8 +487,8 @@ START_TEST(nothing_waits_for_a_session_that_is_gone) {
   use_two_threads();
   numd_program *p = numd_program_new();
   numd_program_input(p, NUMD_INT64, 2, shape, NULL);
-  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1, NULL,
-                      NULL);
+  numd_program_output(p, numd_program_op(p, NUMD_OP_MATMUL, 2, (int[]){0, 0}, NULL), NUMD_DTYPE_NONE, -1,
+                      NULL, NULL);
   MUST(numd_prepare(conn, p, &plan));
   numd_program_free(p);
   const numd_arg args[] = {{.array = a}, {.array = out}};
@@ -429,6 +574,12 @@ int main(void) {
   tcase_set_timeout(t, 60);
   tcase_add_test(t, one_operation_at_a_time);
   tcase_add_test(t, mistakes_are_named);
+  tcase_add_test(t, parameters);
+  tcase_add_test(t, several_arrays);
+  tcase_add_test(t, counted_arrays);
+  tcase_add_test(t, many_inputs);
+  tcase_add_test(t, complex_scalars);
+  tcase_add_test(t, promotion);
   tcase_add_test(t, many_bindings);
   tcase_add_test(t, many_calls_in_flight);
   tcase_add_test(t, threads_have_channels_of_their_own);

@@ -33,8 +33,8 @@ static uint16_t input(uint8_t dtype, int ndim, const int64_t shape[]) {
 static uint16_t op(uint8_t code, uint16_t a, uint16_t b) {
   struct op *o = &program->ops[program->n_ops++];
   *o = (struct op){
-      .code = code, .n_in = op_rows[code].n_in, .dtype = NUMD_DTYPE_NONE, .axes = ALL_AXES, .in = {a, b, 0}};
-  return (uint16_t)(program->n_operands + program->n_ops - 1);
+      .code = code, .n_in = (uint8_t)(op_rows[code].n_in < 0 ? 2 : op_rows[code].n_in), .in = {a, b}};
+  return (uint16_t)program_op_value(program, program->n_ops - 1);
 }
 
 static void output(uint16_t value, uint8_t kind) {
@@ -182,7 +182,7 @@ START_TEST(a_reduction_over_no_axes_of_all_dimensions) {
   for (int d = 0; d < MAX_DIMS; d++) /* Fortran's order */
     program->operands[a].layout.strides[d] = (int64_t)8 << d;
   output(op(NUMD_OP_SUM, a, 0), OUTPUT_ARRAY);
-  program->ops[0].axes = 0;
+  program->ops[0].params.given = NUMD_PARAM_AXES;
   struct plan *p = compile();
   struct call call = {.plan = p, .cancel = (const _Atomic uint64_t *)&never, .call_id = 1};
   call.bases[0] = (char *)in;
@@ -212,6 +212,137 @@ START_TEST(an_output_that_overlaps_itself_is_refused) {
 }
 END_TEST
 
+/* ---- Views and buffers ---- */
+
+static struct op_params *params(uint32_t given) {
+  struct op_params *p = &program->ops[program->n_ops - 1].params;
+  p->given = given;
+  return p;
+}
+
+START_TEST(differences_of_neighbours_are_one_pass) {
+  output(op(NUMD_OP_DIFF, input(NUMD_FLOAT64, 1, thousand), 0), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->n_steps, 1);
+  ck_assert_uint_eq(p->steps[0]->n_instructions, 1);
+  ck_assert_int_eq(p->outputs[0].shape[0], 999);
+  ck_assert_int_eq(p->scratch_bytes, 0);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(parts_are_computed_where_they_belong) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand), b = input(NUMD_FLOAT64, 1, thousand);
+  output(op(NUMD_OP_CONCAT, op(NUMD_OP_MULTIPLY, a, b), op(NUMD_OP_ADD, a, b)), OUTPUT_ARRAY);
+  params(NUMD_PARAM_AXIS);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->n_steps, 1);
+  ck_assert_int_eq(p->scratch_bytes, 0);
+  ck_assert_int_eq(p->outputs[0].shape[0], 2000);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(what_is_read_through_a_view_is_made_in_a_step_before) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand), squares = op(NUMD_OP_MULTIPLY, a, a);
+  uint16_t flipped = op(NUMD_OP_FLIP, squares, 0);
+  output(op(NUMD_OP_ADD, squares, flipped), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->n_steps, 2);
+  ck_assert_int_ge(p->scratch_bytes, 8000);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(a_flipped_input_must_not_be_the_output) {
+  uint16_t a = input(NUMD_FLOAT64, 1, thousand);
+  output(op(NUMD_OP_FLIP, a, 0), OUTPUT_ARRAY);
+  struct plan *p = compile();
+  ck_assert_uint_eq(p->bounds[1].exact_ok, 0);
+  plan_free(p);
+}
+END_TEST
+
+START_TEST(a_viewed_value_keeps_c_order_under_an_output_of_another) {
+  const int64_t shape[] = {20, 30};
+  uint16_t a = input(NUMD_FLOAT64, 2, shape), doubled = op(NUMD_OP_ADD, a, a);
+  output(doubled, OUTPUT_ARRAY);
+  struct output *o = &program->outputs[0];
+  o->open_dtype = o->open_shape = false;
+  o->layout = program->operands[a].layout;
+  o->layout.strides[0] = 8;
+  o->layout.strides[1] = 160;
+  output(op(NUMD_OP_RESHAPE, doubled, 0), OUTPUT_ARRAY);
+  program->outputs[1].value = (uint16_t)(doubled + 1);
+  params(NUMD_PARAM_SHAPE)->n_ints[0] = 1;
+  program->ops[1].params.ints[0][0] = -1;
+  double in[600], transposed[600], flat[600];
+  static const atomic_ullong never;
+  for (int i = 0; i < 600; i++)
+    in[i] = i;
+  struct plan *p = compile();
+  char *scratch = malloc((size_t)p->scratch_bytes + 64);
+  struct call call = {.plan = p, .cancel = (const _Atomic uint64_t *)&never, .call_id = 1};
+  call.bases[0] = (char *)in;
+  call.bases[1] = (char *)transposed;
+  call.bases[2] = (char *)flat;
+  call.bases[BASE_SCRATCH] = scratch;
+  ck_assert_int_eq(exec_run(&call), 0);
+  for (int i = 0; i < 600; i++) {
+    ck_assert_double_eq(flat[i], 2 * i);
+    ck_assert_double_eq(transposed[i % 30 * 20 + i / 30], 2 * i);
+  }
+  plan_free(p);
+  free(scratch);
+}
+END_TEST
+
+START_TEST(bad_parameters_are_named) {
+  static const struct {
+    uint8_t code;
+    uint32_t given;
+    int axis;
+    int64_t n;
+    uint8_t n_ints;
+    int64_t ints[2];
+    int status;
+  } cases[] = {
+      {NUMD_OP_RESHAPE, NUMD_PARAM_SHAPE, 0, 0, 2, {7, -1}, NUMD_ESHAPE},
+      {NUMD_OP_RESHAPE, NUMD_PARAM_SHAPE, 0, 0, 2, {-1, -1}, NUMD_ESHAPE},
+      {NUMD_OP_RESHAPE, NUMD_PARAM_SHAPE, 0, 0, 2, {INT64_MAX, INT64_MAX}, NUMD_ESHAPE},
+      {NUMD_OP_BROADCAST_TO, NUMD_PARAM_SHAPE, 0, 0, 2, {2, 3}, NUMD_ESHAPE},
+      {NUMD_OP_BROADCAST_TO, NUMD_PARAM_SHAPE, 0, 0, 2, {-2, 1000}, NUMD_ESHAPE},
+      {NUMD_OP_SLICE, NUMD_PARAM_SHAPE, 0, 0, 1, {1001}, NUMD_ESHAPE},
+      {NUMD_OP_PERMUTE_DIMS, NUMD_PARAM_ORDER, 0, 0, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_REPEAT, NUMD_PARAM_N, 0, -1, 0, {0}, NUMD_EINVAL},
+      {NUMD_OP_REPEAT, NUMD_PARAM_N, 0, INT64_MAX, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_REPEAT, NUMD_PARAM_N | NUMD_PARAM_AXIS, 1, 2, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_TILE, NUMD_PARAM_REPETITIONS, 0, 0, 1, {-1}, NUMD_EINVAL},
+      {NUMD_OP_TILE, NUMD_PARAM_REPETITIONS, 0, 0, 2, {INT64_MAX, INT64_MAX}, NUMD_ESHAPE},
+      {NUMD_OP_ROLL, NUMD_PARAM_SHIFT, 0, 0, 2, {1, 1}, NUMD_EINVAL},
+      {NUMD_OP_DIAGONAL, 0, 0, 0, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_DIFF, NUMD_PARAM_AXIS, 2, 0, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_DIFF, NUMD_PARAM_N, 0, -1, 0, {0}, NUMD_EINVAL},
+      {NUMD_OP_MATRIX_POWER, NUMD_PARAM_N, 0, 2, 0, {0}, NUMD_ESHAPE},
+      {NUMD_OP_MATRIX_NORM, 0, 0, 0, 0, {0}, NUMD_ESHAPE},
+  };
+  struct plan *p = NULL;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    memset(program, 0, sizeof(*program));
+    output(op(cases[i].code, input(NUMD_FLOAT64, 1, thousand), 0), OUTPUT_ARRAY);
+    struct op_params *given = params(cases[i].given);
+    given->axis = cases[i].axis;
+    given->n = cases[i].n;
+    given->n_ints[0] = cases[i].n_ints;
+    memcpy(given->ints[0], cases[i].ints, sizeof(cases[i].ints));
+    err.text[0] = 0;
+    ck_assert_msg(plan_compile(program, &p, &err) == cases[i].status, "case %zu: %s", i, err.text);
+    ck_assert_msg(strncmp(err.text, op_rows[cases[i].code].name, strlen(op_rows[cases[i].code].name)) == 0,
+                  "case %zu: %s", i, err.text);
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("plan");
   TCase *t = tcase_create("plan");
@@ -226,6 +357,12 @@ int main(void) {
   tcase_add_test(t, an_input_may_be_the_output_unless_it_is_read_later);
   tcase_add_test(t, a_reduction_over_no_axes_of_all_dimensions);
   tcase_add_test(t, an_output_that_overlaps_itself_is_refused);
+  tcase_add_test(t, differences_of_neighbours_are_one_pass);
+  tcase_add_test(t, parts_are_computed_where_they_belong);
+  tcase_add_test(t, what_is_read_through_a_view_is_made_in_a_step_before);
+  tcase_add_test(t, a_flipped_input_must_not_be_the_output);
+  tcase_add_test(t, a_viewed_value_keeps_c_order_under_an_output_of_another);
+  tcase_add_test(t, bad_parameters_are_named);
   tcase_add_loop_test(t, sums_of_awkward_lengths_are_exact, 0, 13);
   suite_add_tcase(suite, t);
   SRunner *runner = srunner_create(suite);

@@ -9,7 +9,13 @@
 #define CASES 1000000
 #define LIMIT ((__int128)1 << 62)
 
-static const uint8_t dtypes[] = {NUMD_BOOL, NUMD_INT32, NUMD_INT64, NUMD_FLOAT32, NUMD_FLOAT64};
+static uint8_t random_dtype(void) {
+  unsigned dtype;
+  do
+    dtype = (unsigned)random_below(NUMD_DTYPE_CODES);
+  while (!dtype_known(dtype));
+  return (uint8_t)dtype;
+}
 
 static int64_t random_dimension(void) {
   switch (random_below(8)) {
@@ -27,7 +33,7 @@ static int64_t random_dimension(void) {
 }
 
 static struct layout random_layout(void) {
-  struct layout l = {.dtype = dtypes[random_below(5)], .ndim = (uint8_t)random_below(MAX_DIMS + 1)};
+  struct layout l = {.dtype = random_dtype(), .ndim = (uint8_t)random_below(MAX_DIMS + 1)};
   if (random_below(4))
     l.ndim %= 5;
   for (int d = 0; d < l.ndim; d++) {
@@ -117,6 +123,45 @@ START_TEST(test_is_c_order) {
 }
 END_TEST
 
+/* Values are numbered operands first, then what each operation gives, of which some give several. */
+START_TEST(test_values) {
+  static struct program p;
+  static const uint8_t codes[] = {NUMD_OP_ADD, NUMD_OP_SVD, NUMD_OP_UNIQUE_ALL, NUMD_OP_SUM};
+  static const uint32_t first[] = {3, 4, 7, 12, 13};
+  p.n_operands = 3;
+  for (int i = 0; i < 4; i++) {
+    ck_assert_uint_eq(program_n_values(&p), first[i]);
+    p.ops[p.n_ops++].code = codes[i];
+    ck_assert_uint_eq(program_op_value(&p, i), first[i]);
+  }
+  ck_assert_uint_eq(program_n_values(&p), first[4]);
+}
+END_TEST
+
+/* What a row says must be possible. */
+START_TEST(test_rows) {
+  for (unsigned i = 0; i < NUMD_OP_CODES; i++) {
+    const struct op_row *row = &op_rows[i];
+    if (!op_known(i))
+      continue;
+    CHECK(row->n_in >= -1 && row->n_in <= NUMD_OP_MAX_IN, "%s: %d inputs", row->name, row->n_in);
+    CHECK(row->n_out >= 1 && row->n_out <= NUMD_OP_MAX_OUT, "%s: %d outputs", row->name, row->n_out);
+    CHECK(op_find(row->name, strlen(row->name)) == (int)i, "%s is found as another", row->name);
+    CHECK(strspn(row->kinds, "biufc") == strlen(row->kinds) && *row->kinds, "%s: kinds", row->name);
+    unsigned seen = 0;
+    for (unsigned bit = 0; bit < 32; bit++) {
+      if (!(row->params >> bit & 1))
+        continue;
+      CHECK(bit < N_PARAMS && param_rows[bit].name, "%s: parameter %u", row->name, bit);
+      unsigned type = 1u << param_rows[bit].type;
+      CHECK(!(seen & type), "%s: two parameters of the type of %s", row->name, param_rows[bit].name);
+      if (param_rows[bit].type != PARAM_FLAG)
+        seen |= type;
+    }
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("program");
   TCase *tcase = tcase_create("program");
@@ -126,6 +171,8 @@ int main(void) {
   tcase_add_test(tcase, test_extent);
   tcase_add_test(tcase, test_c_order);
   tcase_add_test(tcase, test_is_c_order);
+  tcase_add_test(tcase, test_values);
+  tcase_add_test(tcase, test_rows);
   suite_add_tcase(suite, tcase);
   return run_suite(suite);
 }

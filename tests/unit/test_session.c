@@ -242,7 +242,7 @@ static void make_sum_program(struct program *p) {
   p->operands[0] =
       (struct operand){.kind = OPERAND_ARRAY,
                        .layout = {.dtype = NUMD_FLOAT64, .ndim = 1, .shape = {BYTES / 8}, .strides = {8}}};
-  p->ops[0] = (struct op){.code = NUMD_OP_SUM, .n_in = 1, .dtype = NUMD_DTYPE_NONE, .axes = ALL_AXES};
+  p->ops[0] = (struct op){.code = NUMD_OP_SUM, .n_in = 1};
   p->outputs[0] = (struct output){.value = 1, .kind = OUTPUT_RESULT, .open_dtype = true, .open_shape = true};
 }
 

@@ -229,11 +229,17 @@ START_TEST(test_bad_message) {
 }
 END_TEST
 
-static const uint8_t dtypes[] = {NUMD_BOOL, NUMD_INT32, NUMD_INT64, NUMD_FLOAT32, NUMD_FLOAT64};
+static uint8_t random_dtype(void) {
+  unsigned dtype;
+  do
+    dtype = (unsigned)random_below(NUMD_DTYPE_CODES);
+  while (!dtype_known(dtype));
+  return (uint8_t)dtype;
+}
 
 static void random_layout(struct layout *l) {
   memset(l, 0, sizeof(*l));
-  l->dtype = dtypes[random_below(5)];
+  l->dtype = random_dtype();
   l->ndim = (uint8_t)random_below(random_below(4) ? 4 : MAX_DIMS + 1);
   for (int d = 0; d < l->ndim; d++) {
     l->shape[d] = random_below(12);
@@ -242,15 +248,53 @@ static void random_layout(struct layout *l) {
 }
 
 static void random_operand(struct operand *o) {
-  static const uint8_t weak[] = {NUMD_BOOL, NUMD_INT64, NUMD_FLOAT64};
-  o->kind = (uint8_t)random_below(3);
+  static const uint8_t weak[] = {NUMD_BOOL, NUMD_INT64, NUMD_UINT64, NUMD_FLOAT64};
+  o->kind = (uint8_t)random_below(4);
   if (o->kind == OPERAND_ARRAY) {
     random_layout(&o->layout);
     return;
   }
-  o->layout.dtype = weak[random_below(3)];
+  o->layout.dtype = o->kind == OPERAND_WEAK ? random_dtype() : weak[random_below(4)];
   if (o->kind == OPERAND_CONSTANT)
     o->bits = o->layout.dtype == NUMD_BOOL ? (uint64_t)random_below(2) : random_bits();
+}
+
+static void random_list(unsigned bit, struct op_params *p) {
+  int list = param_rows[bit].type - PARAM_LIST0;
+  p->n_ints[list] = (uint8_t)random_below(MAX_DIMS + 1);
+  for (int i = 0; i < p->n_ints[list]; i++)
+    p->ints[list][i] = (1u << bit) & (NUMD_PARAM_ORDER | NUMD_PARAM_AGAINST)
+                           ? random_below(2 * MAX_DIMS) - MAX_DIMS
+                       : random_below(4) ? random_below(1000)
+                                         : random_int() & INT64_MAX;
+}
+
+static void random_param(unsigned bit, struct op_params *p) {
+  p->given |= 1u << bit;
+  switch (param_rows[bit].type) {
+    case PARAM_MASK:
+      p->axes = (uint32_t)random_below(65536);
+      break;
+    case PARAM_FLAG:
+      break;
+    case PARAM_DTYPE:
+      p->dtype = random_dtype();
+      break;
+    case PARAM_AXIS:
+      p->axis = random_below(2 * MAX_DIMS) - MAX_DIMS;
+      break;
+    case PARAM_N:
+      p->n = random_int();
+      break;
+    case PARAM_K:
+      p->k = random_int();
+      break;
+    case PARAM_REAL:
+      p->real = random_below(4) ? (double)random_below(9) / 4 : (double)-INFINITY;
+      break;
+    default:
+      random_list(bit, p);
+  }
 }
 
 static void random_op(struct op *op, int n_values) {
@@ -258,12 +302,10 @@ static void random_op(struct op *op, int n_values) {
     op->code = (uint8_t)random_below(NUMD_OP_CODES);
   while (!op_known(op->code));
   const struct op_row *row = &op_rows[op->code];
-  op->n_in = row->n_in;
-  op->axes = row->class == OP_REDUCE && random_below(2) ? (uint32_t)random_below(65536) : ALL_AXES;
-  op->keepdims = row->class == OP_REDUCE && random_below(2);
-  op->dtype = NUMD_DTYPE_NONE;
-  if ((row->typing == TYPING_ASTYPE || row->typing == TYPING_SUM) && random_below(2))
-    op->dtype = dtypes[random_below(5)];
+  op->n_in = (uint8_t)(row->n_in < 0 ? 1 + random_below(NUMD_OP_MAX_IN) : row->n_in);
+  for (unsigned bit = 0; bit < N_PARAMS; bit++)
+    if (row->params >> bit & 1 && random_below(2))
+      random_param(bit, &op->params);
   for (int i = 0; i < op->n_in; i++)
     op->in[i] = (uint16_t)random_below(n_values);
 }
@@ -290,9 +332,9 @@ static void random_program(struct program *p) {
   for (int i = 0; i < p->n_operands; i++)
     random_operand(&p->operands[i]);
   for (int i = 0; i < p->n_ops; i++)
-    random_op(&p->ops[i], p->n_operands + i);
+    random_op(&p->ops[i], (int)program_op_value(p, i));
   for (int i = 0; i < p->n_outputs; i++)
-    random_output(&p->outputs[i], p->n_operands + p->n_ops, &result);
+    random_output(&p->outputs[i], (int)program_n_values(p), &result);
 }
 
 static bool same_layout(const struct layout *a, const struct layout *b) {
@@ -300,9 +342,16 @@ static bool same_layout(const struct layout *a, const struct layout *b) {
          memcmp(a->strides, b->strides, sizeof(a->strides)) == 0;
 }
 
+static bool same_params(const struct op_params *a, const struct op_params *b) {
+  return a->given == b->given && a->axes == b->axes && a->dtype == b->dtype && a->axis == b->axis &&
+         a->n == b->n && a->k == b->k && a->real == b->real &&
+         memcmp(a->n_ints, b->n_ints, sizeof(a->n_ints)) == 0 &&
+         memcmp(a->ints, b->ints, sizeof(a->ints)) == 0;
+}
+
 static bool same_op(const struct op *a, const struct op *b) {
-  return a->code == b->code && a->n_in == b->n_in && a->keepdims == b->keepdims && a->dtype == b->dtype &&
-         a->axes == b->axes && memcmp(a->in, b->in, sizeof(a->in)) == 0;
+  return a->code == b->code && a->n_in == b->n_in && memcmp(a->in, b->in, sizeof(a->in)) == 0 &&
+         same_params(&a->params, &b->params);
 }
 
 static bool same_program(const struct program *a, const struct program *b) {
@@ -366,37 +415,184 @@ START_TEST(test_program_damaged) {
 }
 END_TEST
 
+/* Whether items are the same; which NaN a float32 is may change by way of double. */
+static bool same_item(unsigned dtype, const void *a, const void *b) {
+  size_t n = dtype_rows[dtype].size;
+  if (dtype_part((numd_dtype)dtype) != NUMD_FLOAT32)
+    return memcmp(a, b, n) == 0;
+  for (size_t i = 0; i < n; i += sizeof(float)) {
+    float x, y;
+    memcpy(&x, (const char *)a + i, sizeof(x));
+    memcpy(&y, (const char *)b + i, sizeof(y));
+    if (memcmp(&x, &y, sizeof(x)) != 0 && !(isnan(x) && isnan(y)))
+      return false;
+  }
+  return true;
+}
+
 START_TEST(test_items) {
-  struct errtext err;
-  for (int i = 0; i < 20000; i++) {
-    uint8_t dtype = dtypes[random_below(5)];
-    uint64_t bits = random_bits(), back = 0;
+  for (int i = 0; i < 30000; i++) {
+    uint8_t dtype = random_dtype();
+    struct errtext err;
+    uint64_t bits[2] = {random_bits(), random_bits()}, back[2] = {0, 0};
     struct frame f;
     msgpack_unpacked u;
     if (dtype == NUMD_BOOL)
-      bits &= 1;
+      bits[0] &= 1;
     begin(&f);
-    wire_pack_item(&f.pk, dtype, &bits);
+    wire_pack_item(&f.pk, dtype, bits);
     msgpack_unpacked_init(&u);
     msgpack_unpack_next(&u, f.bytes.data, f.bytes.size, NULL);
-    CHECK(wire_read_item(&u.data, dtype, &back, "here", &err) == 0, "case %d: %s", i, err.text);
-    float f32, b32;
-    memcpy(&f32, &bits, 4);
-    memcpy(&b32, &back, 4);
-    bool nan = dtype == NUMD_FLOAT32 && isnan(f32) && isnan(b32); /* which NaN may change by way of double */
-    CHECK(nan || memcmp(&bits, &back, dtype_rows[dtype].size) == 0, "case %d", i);
+    CHECK(wire_read_item(&u.data, dtype, back, "here", &err) == 0, "case %d: %s", i, err.text);
+    CHECK(same_item(dtype, bits, back), "case %d: %s", i, dtype_rows[dtype].name);
     msgpack_unpacked_destroy(&u);
     end(&f);
   }
-  msgpack_object big = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = (uint64_t)1 << 63}, text;
-  uint64_t item;
+}
+END_TEST
+
+/* The last value of each integer dtype that fits, and the first that does not. */
+START_TEST(test_item_limits) {
+  for (unsigned dtype = 0; dtype < NUMD_DTYPE_CODES; dtype++) {
+    char kind = dtype_known(dtype) ? dtype_rows[dtype].kind : 0;
+    struct errtext err;
+    uint64_t item = 0;
+    if (kind != 'i' && kind != 'u')
+      continue;
+    int bits = 8 * dtype_rows[dtype].size - (kind == 'i');
+    uint64_t max = UINT64_MAX >> (64 - bits);
+    msgpack_object top = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = max};
+    msgpack_object low = {.type = MSGPACK_OBJECT_NEGATIVE_INTEGER,
+                          .via.i64 = kind == 'u' ? -1 : (int64_t)~max};
+    CHECK(wire_read_item(&top, dtype, &item, "x", &err) == 0 && item == max, "%s", dtype_rows[dtype].name);
+    top.via.u64++;
+    int status = wire_read_item(&top, dtype, &item, "x", &err);
+    CHECK(bits == 64 || status == NUMD_ERANGE, "%s: %d", dtype_rows[dtype].name, status);
+    status = wire_read_item(&low, dtype, &item, "x", &err);
+    CHECK(status == (kind == 'u' ? NUMD_ERANGE : 0), "%s: %d", dtype_rows[dtype].name, status);
+    if (bits < 63)
+      low.via.i64--;
+    status = wire_read_item(&low, dtype, &item, "x", &err);
+    CHECK(status == (bits >= 63 && kind == 'i' ? 0 : NUMD_ERANGE), "%s: %d", dtype_rows[dtype].name, status);
+  }
+}
+END_TEST
+
+START_TEST(test_bad_items) {
+  struct errtext err;
+  uint64_t item[2];
+  msgpack_object big = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = (uint64_t)1 << 63}, text, pair;
   text.type = MSGPACK_OBJECT_STR;
-  ck_assert_int_eq(wire_read_item(&big, NUMD_INT64, &item, "x", &err), NUMD_ERANGE);
+  pair.type = MSGPACK_OBJECT_ARRAY;
+  pair.via.array.size = 1;
+  pair.via.array.ptr = &big;
+  ck_assert_int_eq(wire_read_item(&big, NUMD_INT64, item, "x", &err), NUMD_ERANGE);
   ck_assert_str_eq(err.text, "x: 9223372036854775808 does not fit int64");
-  ck_assert_int_eq(wire_read_item(&big, NUMD_BOOL, &item, "x", &err), NUMD_EPROTOCOL);
-  ck_assert_int_eq(wire_read_item(&text, NUMD_FLOAT64, &item, "x", &err), NUMD_EPROTOCOL);
-  big.via.u64 = 1u << 31;
-  ck_assert_int_eq(wire_read_item(&big, NUMD_INT32, &item, "x", &err), NUMD_ERANGE);
+  ck_assert_int_eq(wire_read_item(&big, NUMD_BOOL, item, "x", &err), NUMD_EPROTOCOL);
+  ck_assert_int_eq(wire_read_item(&text, NUMD_FLOAT64, item, "x", &err), NUMD_EPROTOCOL);
+  ck_assert_int_eq(wire_read_item(&text, NUMD_UINT8, item, "x", &err), NUMD_EPROTOCOL);
+  ck_assert_int_eq(wire_read_item(&pair, NUMD_COMPLEX64, item, "x", &err), NUMD_EPROTOCOL);
+  ck_assert_int_eq(wire_read_item(&big, NUMD_COMPLEX128, item, "x", &err), 0);
+  double parts[2];
+  memcpy(parts, item, sizeof(parts));
+  ck_assert(parts[0] == 0x1p63 && parts[1] == 0);
+  ck_assert_int_eq(wire_read_item(&big, NUMD_DTYPE_NONE, item, "x", &err), NUMD_EDTYPE);
+}
+END_TEST
+
+/* Parameters as a client might write them, after {"operands": [["scalar", "int64"]], "ops": [[name, [0], ...:
+ * the status and what the sentence has in it. */
+static const struct {
+  const char *op, *key, *value; /* n, t, f, an integer, s and text, [ and integers */
+  int status;
+  const char *sentence;
+} bad_params[] = {
+    {"negative", "axis", "1", NUMD_EINVAL, "ops[0].params: 'negative' takes no axis"},
+    {"sum", "axis", "1", NUMD_EINVAL, "ops[0].params: 'sum' takes no axis"},
+    {"sum", "axes", "[3,3", NUMD_EINVAL, "ops[0].params.axes: each axis must be given once, from 0 to 15"},
+    {"sum", "axes", "[16", NUMD_EINVAL, "ops[0].params.axes: each axis must be given once, from 0 to 15"},
+    {"sum", "axes", "[-1", NUMD_EINVAL, "ops[0].params.axes: each axis must be given once, from 0 to 15"},
+    {"sum", "axes", "4", NUMD_EPROTOCOL, "ops[0].params.axes: nil or an array is wanted"},
+    {"sum", "axes", "[", 0, ""},
+    {"sum", "axes", "n", 0, ""},
+    {"sum", "keepdims", "1", NUMD_EPROTOCOL, "ops[0].params.keepdims: true or false is wanted"},
+    {"sum", "keepdims", "f", 0, ""},
+    {"sum", "dtype", "sint9", NUMD_EDTYPE, "ops[0].params.dtype: unknown dtype 'int9'"},
+    {"sum", "dtype", "suint16", 0, ""},
+    {"sum", "colour", "1", NUMD_EPROTOCOL, "ops[0].params: unknown key 'colour'"},
+    {"sort", "axis", "-16", 0, ""},
+    {"sort", "axis", "-17", NUMD_EINVAL, "ops[0].params.axis: -17 is out of range"},
+    {"sort", "axis", "16", NUMD_EINVAL, "ops[0].params.axis: 16 is out of range"},
+    {"var", "correction", "1", 0, ""},
+    {"var", "correction", "sx", NUMD_EPROTOCOL, "ops[0].params.correction: a number is wanted"},
+    {"reshape", "shape", "[-1,4", 0, ""},
+    {"reshape", "shape", "[-2", NUMD_EINVAL, "ops[0].params.shape: -2 is out of range"},
+    {"reshape", "shape", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1", NUMD_ELIMIT,
+     "ops[0].params.shape: more than 16 integers"},
+    {"permute_dims", "order", "[16", NUMD_EINVAL, "ops[0].params.order: 16 is out of range"},
+    {"tile", "repetitions", "[-1", NUMD_EINVAL, "ops[0].params.repetitions: -1 is out of range"},
+    {"repeat", "n", "t", NUMD_EPROTOCOL, "ops[0].params.n: an integer of 64 bits is wanted"},
+};
+
+static void pack_text(msgpack_packer *pk, const char *text) {
+  char *rest;
+  uint32_t n = 0;
+  switch (*text) {
+    case 'n':
+      msgpack_pack_nil(pk);
+      break;
+    case 't':
+      msgpack_pack_true(pk);
+      break;
+    case 'f':
+      msgpack_pack_false(pk);
+      break;
+    case 's':
+      wire_pack_str(pk, text + 1);
+      break;
+    case '[':
+      for (const char *p = text + 1; *p; p++)
+        n += *p == ',' || p == text + 1;
+      msgpack_pack_array(pk, n);
+      for (rest = (char *)text + 1; n > 0; n--)
+        msgpack_pack_int64(pk, strtoll(rest, &rest, 10)), rest++;
+      break;
+    default:
+      msgpack_pack_int64(pk, strtoll(text, NULL, 10));
+  }
+}
+
+START_TEST(test_params) {
+  struct frame f;
+  struct errtext err = {""};
+  static struct program out;
+  begin(&f);
+  msgpack_pack_map(&f.pk, 3);
+  wire_pack_str(&f.pk, "operands");
+  msgpack_pack_array(&f.pk, 1);
+  msgpack_pack_array(&f.pk, 2);
+  wire_pack_str(&f.pk, "scalar");
+  wire_pack_str(&f.pk, "int64");
+  wire_pack_str(&f.pk, "ops");
+  msgpack_pack_array(&f.pk, 1);
+  msgpack_pack_array(&f.pk, 3);
+  wire_pack_str(&f.pk, bad_params[_i].op);
+  msgpack_pack_array(&f.pk, 1);
+  msgpack_pack_uint8(&f.pk, 0);
+  msgpack_pack_map(&f.pk, 1);
+  wire_pack_str(&f.pk, bad_params[_i].key);
+  pack_text(&f.pk, bad_params[_i].value);
+  wire_pack_str(&f.pk, "outputs");
+  msgpack_pack_array(&f.pk, 1);
+  msgpack_pack_array(&f.pk, 2);
+  msgpack_pack_uint8(&f.pk, 1);
+  msgpack_pack_map(&f.pk, 0);
+  int status = read_back(&f, &out, &err);
+  CHECK(status == bad_params[_i].status, "%s %s: %d %s", bad_params[_i].op, bad_params[_i].value, status,
+        err.text);
+  if (status)
+    ck_assert_str_eq(err.text, bad_params[_i].sentence);
+  end(&f);
 }
 END_TEST
 
@@ -414,6 +610,9 @@ int main(void) {
   tcase_add_test(tcase, test_program_round_trip);
   tcase_add_test(tcase, test_program_damaged);
   tcase_add_test(tcase, test_items);
+  tcase_add_test(tcase, test_item_limits);
+  tcase_add_test(tcase, test_bad_items);
+  tcase_add_loop_test(tcase, test_params, 0, (int)(sizeof(bad_params) / sizeof(bad_params[0])));
   suite_add_tcase(suite, tcase);
   return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 """Arrays in shared memory, computed by a daemon on the same host.
 
-Functions have NumPy's names and meaning; there is one for each row of `numd.ops()`:
+Functions have the names of the Python array API standard and NumPy's meaning; there is one for each row of
+`numd.ops()`:
 
     import numd
     a = numd.asarray(numpy_array)      # copied into shared memory once
@@ -14,17 +15,17 @@ Functions have NumPy's names and meaning; there is one for each row of `numd.ops
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from typing import NamedTuple
-
-from . import _numd
+from . import _create, _linalg, _numd, _search, _shape
 from ._errors import (
     AccessError,
+    BadIndexError,
     BoundsError,
     CancelledError,
     DisconnectedError,
     DomainError,
     DtypeError,
     Error,
+    LinAlgError,
     OutOfMemoryError,
     RangeError,
     ShapeError,
@@ -43,35 +44,35 @@ from ._numd import (
     function,
     Future,
     ones,
+    result_type,
     Session,
     stats,
     zeros,
 )
-
-
-class Operation(NamedTuple):
-    """A row of the list of operations."""
-
-    number: int
-    name: str
-    kind: str
-    n_inputs: int
-    typing: str
-    ulp: float
-    documentation: str
+from ._rows import OPS, Operation
 
 
 def ops():
-    """The operations of the daemon, each with a function of its name here."""
-    return [Operation(*row) for row in _numd._ops]
+    """The operations of the daemon, each with a function of its name here, but for slice: that is indexing."""
+    return list(OPS.values())
 
 
-_expanded = [row[1] for row in _numd._ops] + _numd._dtypes
-globals().update({name: getattr(_numd, name) for name in _expanded})
+def _function(name):
+    """What stands before the row, or the row's own function."""
+    for module in (_shape, _search, _linalg, _create):
+        if hasattr(module, name) and getattr(module, name).__module__ == "numd":
+            return getattr(module, name)
+    return getattr(_numd.rows, name)
+
+
+_expanded = [name for name in OPS if name not in ("full", "slice")]
+globals().update({name: _function(name) for name in _expanded})
+globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
 
 __all__ = [
     "AccessError",
     "Array",
+    "BadIndexError",
     "BoundsError",
     "CancelledError",
     "DisconnectedError",
@@ -79,6 +80,7 @@ __all__ = [
     "DtypeError",
     "Error",
     "Future",
+    "LinAlgError",
     "Operation",
     "OutOfMemoryError",
     "RangeError",
@@ -96,7 +98,8 @@ __all__ = [
     "function",
     "ones",
     "ops",
+    "result_type",
     "stats",
     "zeros",
 ]
-__all__ += _expanded
+__all__ += _expanded + _numd._dtypes

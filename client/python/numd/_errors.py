@@ -1,4 +1,6 @@
-"""Exceptions: one class for each kind of status, derived from what Python uses for it."""
+"""Exceptions: one class for each kind of status, derived from what Python or NumPy uses for it."""
+
+import numpy as np
 
 
 class Error(RuntimeError):
@@ -20,6 +22,14 @@ class DomainError(Error, ValueError):
 
 class BoundsError(Error, ValueError):
     """A view or an operand leaves its memory, or is not aligned."""
+
+
+class BadIndexError(Error, IndexError):
+    """An index is out of bounds."""
+
+
+class LinAlgError(Error, np.linalg.LinAlgError):
+    """A matrix has not what the operation needs: an inverse, a Cholesky factor, eigenvalues that converge."""
 
 
 class DtypeError(Error, TypeError):
@@ -58,6 +68,10 @@ CLASSES = {
     "EALIGN": BoundsError,
     "EDTYPE": DtypeError,
     "ECAST": DtypeError,
+    "EINDEX": BadIndexError,
+    "ESINGULAR": LinAlgError,
+    "EDEFINITE": LinAlgError,
+    "ECONVERGE": LinAlgError,
     "ERANGE": RangeError,
     "ENOMEMORY": OutOfMemoryError,
     "ETIMEOUT": TimeLimitError,

@@ -4,21 +4,55 @@ A `Graph` collects the values of the program in order; a `Tracer` is the number 
 shape. Operators, the functions of numd, and NumPy's functions of the same names all end in
 `Graph.apply`. The extension turns the record into a program.
 
-Shapes are followed here because axes count from the end, and because a result without dimensions comes
-back as a Python scalar; dtypes are left to the daemon.
+Shapes are followed (numd._follow) because axes count from the end, and because a result without dimensions
+comes back as a Python scalar; dtypes are left to the daemon.
 """
 
 import operator
+import os
 import sys
 
 import numpy as np
 
-from . import _numd
+import numd
 
-OPS = {name: (number, kind, n_in, typing) for number, name, kind, n_in, typing, _, _ in _numd._ops}
+from . import _numd
+from ._follow import follow
+from ._rows import OPS, PARAMETERS, rows
+
+HERE = os.path.dirname(__file__)
 
 # NumPy's names for operations that have another one here.
-NUMPY_NAMES = {"absolute": "abs", "true_divide": "divide", "amax": "max", "amin": "min", "positive": "copy"}
+NUMPY_NAMES = {
+    "absolute": "abs",
+    "fabs": "abs",
+    "true_divide": "divide",
+    "power": "pow",
+    "float_power": "pow",
+    "mod": "remainder",
+    "amax": "max",
+    "amin": "min",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "arctan2": "atan2",
+    "invert": "bitwise_invert",
+    "bitwise_not": "bitwise_invert",
+    "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
+    "conjugate": "conj",
+    "rint": "round",
+    "round_": "round",
+    "around": "round",
+    "concatenate": "concat",
+    "transpose": "permute_dims",
+    "cumsum": "cumulative_sum",
+    "cumprod": "cumulative_prod",
+    "product": "prod",
+}
 
 
 def trace(function, args):
@@ -44,9 +78,9 @@ def leaves_first(nodes):
 
 
 def where_called():
-    """File and line of the traced function that is at work."""
+    """File and line of the traced function that is at work: what called something of this package."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename == __file__:
+    while frame.f_back and os.path.dirname(frame.f_code.co_filename) == HERE:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
@@ -78,6 +112,9 @@ class Graph:
             if operand._graph is not self:
                 refuse("a traced value was kept and used after its function ended")
             return operand
+        if isinstance(operand, complex) and not isinstance(operand, np.generic):
+            self.captured.append(operand)  # no constant: they have 8 bytes
+            return self.add(("scalar", operand), ())
         if isinstance(operand, (bool, int, float)) and not isinstance(operand, np.generic):
             return self.add(("constant", operand), ())
         return self.capture(operand)
@@ -89,14 +126,24 @@ class Graph:
             self.known[id(array)] = self.add(("input", array), array.shape)
         return self.known[id(array)]
 
-    def apply(self, name, operands, axes=None, keepdims=False, dtype=None):
-        values = [self.value(operand) for operand in operands]
-        number, kind, n_in, _ = OPS[name]
-        if len(values) != n_in:
-            refuse(f"{name}() takes {n_in} operands, not {len(values)}")
-        shape = result_shape(name, kind, [value.shape for value in values], axes, keepdims)
+    def apply(self, name, operands, params=None):
+        """Record an operation; parameters by the keywords of the extension, None for absent ones."""
+        op, values = OPS[name], [self.value(operand) for operand in operands]
+        params = {key: value for key, value in (params or {}).items() if value is not None}
+        if op.n_outputs > 1:
+            refuse(f"{name}() gives several values and cannot be used in a function that is being traced")
+        if op.n_inputs >= 0 and len(values) != op.n_inputs:
+            refuse(f"{name}() takes {op.n_inputs} operands, not {len(values)}")
+        shapes = [value.shape for value in values]
+        if name in TAKES_AXES and "axis" in params:
+            params["axis"] = from_the_front(params["axis"], len(shapes[0]))
+        try:
+            shape = follow(op, shapes, params)
+        except (ValueError, IndexError):
+            text = " and ".join(map(str, shapes))
+            raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
         numbers = tuple(value._number for value in values)
-        return self.add(("op", number, numbers, axes, keepdims, dtype), shape)
+        return self.add(("op", op.number, numbers, params), shape)
 
     def outputs(self, traced):
         """An output is the result of an operation and of nothing else, so some need a copy."""
@@ -111,50 +158,52 @@ class Graph:
         return outputs
 
 
-def result_shape(name, kind, shapes, axes, keepdims):
-    try:
-        if kind == "MAP":
-            return np.broadcast_shapes(*shapes)
-        if kind == "REDUCE":
-            return reduced_shape(shapes[0], axes, keepdims)
-        return product_shape(name, *shapes)
-    except (ValueError, IndexError):
-        text = " and ".join(map(str, shapes))
-        raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
+# Rows whose `axis` is a set of axes, which the extension wants counted from the front.
+TAKES_AXES = {name for name, taken in PARAMETERS.items() if any(kind == "MASK" for _, kind, _ in taken)}
 
 
-def reduced_shape(shape, axes, keepdims):
-    def reduced(axis):
-        return axes is None or axes >> axis & 1
-
-    if keepdims:
-        return tuple(1 if reduced(i) else length for i, length in enumerate(shape))
-    return tuple(length for i, length in enumerate(shape) if not reduced(i))
-
-
-def product_shape(name, a, b):
-    if a[-1] != b[-2 if len(b) > 1 else 0]:
-        raise ValueError
-    if name == "dot":
-        return a[:-1] + b[:-2] + (b[-1:] if len(b) > 1 else ())
-    rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
-    return np.broadcast_shapes(a[:-2], b[:-2]) + rows + columns
-
-
-def axes_mask(axis, ndim):
-    """None, an int or a tuple of ints as the bit mask of the extension; None means all."""
-    if axis is None:
-        return None
-    mask = 0
-    for item in axis if isinstance(axis, tuple) else (axis,):
-        number = operator.index(item)
+def from_the_front(axis, ndim):
+    numbers = tuple(operator.index(one) for one in (axis if isinstance(axis, tuple) else (axis,)))
+    for number in numbers:
         if not -ndim <= number < ndim:
             raise ValueError(f"axis {number} is out of bounds for an array of dimension {ndim}")
-        bit = 1 << number % ndim
-        if mask & bit:
-            raise ValueError(f"axis {number} is given twice")
-        mask |= bit
-    return mask
+    if len({number % ndim for number in numbers}) < len(numbers):
+        raise ValueError("an axis is given twice")
+    return tuple(number % ndim for number in numbers)
+
+
+def index_parts(items, shape):
+    """The first index, the step and the length along each axis, and the shape that is left of them."""
+    n_axes = sum(item is not None and item is not Ellipsis for item in items)
+    if n_axes > len(shape):
+        raise IndexError(f"{n_axes} indices for a value of dimension {len(shape)} ({where_called()})")
+    if not any(item is Ellipsis for item in items):
+        items += (Ellipsis,)
+    start, step, lengths, kept = [], [], [], []
+    for item in items:
+        if item is None:
+            kept.append(1)
+            continue
+        axes = len(shape) - n_axes if item is Ellipsis else 1
+        for _ in range(axes):
+            part = index_part(slice(None) if item is Ellipsis else item, shape[len(start)])
+            start.append(part[0])
+            step.append(part[1])
+            lengths.append(part[2])
+            kept += part[2:] if isinstance(item, slice) or item is Ellipsis else ()
+    return tuple(start), tuple(step), tuple(lengths), tuple(kept)
+
+
+def index_part(item, length):
+    if isinstance(item, slice):
+        first, stop, step = item.indices(length)
+        return first if range(first, stop, step) else 0, step, len(range(first, stop, step))
+    if isinstance(item, (Tracer, bool)) or not hasattr(item, "__index__"):
+        refuse("an index in a traced function is an int, a slice, Ellipsis or None")
+    number = operator.index(item)
+    if not -length <= number < length:
+        raise IndexError(f"index {number} is out of bounds for {length} elements ({where_called()})")
+    return number % length, 1, 1
 
 
 def binary(name, reflected=False):
@@ -202,32 +251,66 @@ class Tracer:
     __sub__, __rsub__ = binary("subtract"), binary("subtract", True)
     __mul__, __rmul__ = binary("multiply"), binary("multiply", True)
     __truediv__, __rtruediv__ = binary("divide"), binary("divide", True)
-    __pow__, __rpow__ = binary("power"), binary("power", True)
+    __pow__, __rpow__ = binary("pow"), binary("pow", True)
+    __floordiv__, __rfloordiv__ = binary("floor_divide"), binary("floor_divide", True)
+    __mod__, __rmod__ = binary("remainder"), binary("remainder", True)
+    __and__, __rand__ = binary("bitwise_and"), binary("bitwise_and", True)
+    __or__, __ror__ = binary("bitwise_or"), binary("bitwise_or", True)
+    __xor__, __rxor__ = binary("bitwise_xor"), binary("bitwise_xor", True)
+    __lshift__, __rlshift__ = binary("bitwise_left_shift"), binary("bitwise_left_shift", True)
+    __rshift__, __rrshift__ = binary("bitwise_right_shift"), binary("bitwise_right_shift", True)
     __matmul__, __rmatmul__ = binary("matmul"), binary("matmul", True)
     __eq__, __ne__ = binary("equal"), binary("not_equal")
     __lt__, __le__ = binary("less"), binary("less_equal")
     __gt__, __ge__ = binary("greater"), binary("greater_equal")
-    __neg__, __pos__, __abs__ = unary("negative"), unary("copy"), unary("abs")
+    __neg__, __pos__, __abs__ = unary("negative"), unary("positive"), unary("abs")
+    __invert__ = unary("bitwise_invert")
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def __rdivmod__(self, other):
+        return other // self, other % self
 
     def astype(self, dtype, copy=True):
-        return self._graph.apply("astype", (self,), dtype=np.dtype(dtype))
+        return self._graph.apply("astype", (self,), {"dtype": np.dtype(dtype)})
 
     def copy(self):
         return self._graph.apply("copy", (self,))
 
+    def reshape(self, *shape):
+        return numd.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes):
+        axes = axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes
+        return numd.permute_dims(self, axes or None)
+
+    @property
+    def T(self):
+        return numd.permute_dims(self)
+
+    @property
+    def mT(self):
+        return numd.matrix_transpose(self)
+
+    @property
+    def real(self):
+        return numd.real(self)
+
+    @property
+    def imag(self):
+        return numd.imag(self)
+
     def __numd_apply__(self, name, args, kwargs):
-        """A function of numd was called with a tracer among its operands."""
-        _, kind, n_in, _ = OPS[name]
-        operands, rest = args[:n_in], args[n_in:]
-        if kwargs.pop("out", None) is not None or (rest and kind != "REDUCE" and name != "astype"):
+        """A function of the extension was called with a tracer among its operands."""
+        op = OPS[name]
+        n = len(args) if op.n_inputs < 0 else op.n_inputs
+        operands, rest, kwargs = args[:n], args[n:], dict(kwargs)
+        if rest:
+            kwargs["dtype" if name == "astype" else "axis" if "axis" in op.parameters else "out"] = rest[0]
+        if kwargs.pop("out", None) is not None:
             refuse("out= cannot be used in a function that is being traced")
-        dtype = kwargs.get("dtype", rest[0] if rest and name == "astype" else None)
-        dtype = None if dtype is None else np.dtype(dtype)
-        if kind != "REDUCE":
-            return self._graph.apply(name, operands, dtype=dtype)
-        axis = kwargs.get("axis", rest[0] if rest else None)
-        axes = axes_mask(axis, self._graph.value(operands[0]).ndim)
-        return self._graph.apply(name, operands, axes, bool(kwargs.get("keepdims")), dtype)
+        return self._graph.apply(name, operands, kwargs)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
@@ -240,7 +323,13 @@ class Tracer:
         if name not in OPS:
             return NotImplemented
         kwargs = {key: value for key, value in kwargs.items() if value is not None}
-        return getattr(_numd, name)(*args, **kwargs)
+        return getattr(numd, name)(*args, **kwargs)
+
+    def __getitem__(self, key):
+        """Ints, slices, Ellipsis and None, as of an Array."""
+        start, step, shape, kept = index_parts(key if isinstance(key, tuple) else (key,), self.shape)
+        part = self._graph.apply("slice", (self,), {"start": start, "step": step, "shape": shape})
+        return part if kept == shape else self._graph.apply("reshape", (part,), {"shape": kept})
 
     def __bool__(self):
         refuse("a traced value is not known yet, so it cannot decide an `if` or `while`: use numd.where")
@@ -252,9 +341,6 @@ class Tracer:
 
     def __array__(self, *args, **kwargs):
         refuse("a traced value is not known yet, so it cannot become a NumPy array")
-
-    def __getitem__(self, key):
-        refuse("a traced value cannot be indexed: index the array before the call")
 
     def __setitem__(self, key, value):
         refuse("a traced value cannot be assigned to: use numd.where")
@@ -268,13 +354,13 @@ class Tracer:
 
 def method(name):
     def call(self, *args, **kwargs):
-        return getattr(_numd, name)(self, *args, **kwargs)
+        return getattr(rows, name)(self, *args, **kwargs)
 
     call.__name__ = name
     return call
 
 
-# Reductions and products are methods of an Array; so they are of its stand-in.
-for _name, (_, _kind, _, _) in OPS.items():
-    if _kind != "MAP":
+# As of an Array.
+for _name, _op in OPS.items():
+    if _op.kind in ("REDUCE", "SCAN") or _name in ("matmul", "dot"):
         setattr(Tracer, _name, method(_name))

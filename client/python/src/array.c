@@ -141,6 +141,42 @@ static PyObject *array_T(PyObject *self, void *closure) {
   return array_transposed(self);
 }
 
+static PyObject *array_mT(PyObject *self, void *closure) {
+  const numd_layout *from = LAYOUT(self);
+  int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
+  int last = from->ndim - 1;
+  if (last < 1) {
+    PyErr_SetString(PyExc_ValueError, "a matrix has two dimensions at least");
+    return NULL;
+  }
+  memcpy(shape, from->shape, sizeof *shape * (size_t)from->ndim);
+  memcpy(strides, from->strides, sizeof *strides * (size_t)from->ndim);
+  shape[last] = from->shape[last - 1];
+  shape[last - 1] = from->shape[last];
+  strides[last] = from->strides[last - 1];
+  strides[last - 1] = from->strides[last];
+  return array_reshaped_view(self, 0, from->ndim, shape, strides);
+}
+
+/* A part of complex numbers is every other real number. */
+static PyObject *array_part(PyObject *self, int second) {
+  const numd_layout *from = LAYOUT(self);
+  numd_array *view = NULL;
+  numd_dtype part = from->dtype == NUMD_COMPLEX64 ? NUMD_FLOAT32 : NUMD_FLOAT64;
+  int status = numd_array_view(array_view(self), second && from->size ? (int64_t)numd_dtype_size(part) : 0,
+                               part, from->ndim, from->shape, from->strides, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+}
+
+static PyObject *array_real(PyObject *self, void *closure) {
+  return dtype_kind(LAYOUT(self)->dtype) == 'c' ? array_part(self, 0) : Py_NewRef(self);
+}
+
+static PyObject *array_imag(PyObject *self, void *closure) {
+  return dtype_kind(LAYOUT(self)->dtype) == 'c' ? array_part(self, 1)
+                                                : apply(NUMD_OP_IMAG, NULL, 1, &self, NULL);
+}
+
 static PyGetSetDef array_getset[] = {
     {"shape", array_shape, NULL, "Lengths of the dimensions.", NULL},
     {"strides", array_strides, NULL, "Bytes from one element to the next in each dimension.", NULL},
@@ -149,6 +185,9 @@ static PyGetSetDef array_getset[] = {
     {"size", array_size, NULL, "Number of elements.", NULL},
     {"nbytes", array_nbytes, NULL, "Bytes of all elements.", NULL},
     {"itemsize", array_itemsize, NULL, "Bytes of one element.", NULL},
+    {"mT", array_mT, NULL, "The view with the last two dimensions exchanged.", NULL},
+    {"real", array_real, NULL, "The real part: a view of complex numbers, real ones as they are.", NULL},
+    {"imag", array_imag, NULL, "The imaginary part: a view of complex numbers, zeros for real ones.", NULL},
     {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
     {0},
 };

@@ -162,7 +162,7 @@ static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) 
   static char *keywords[] = {"dtype", "copy", NULL};
   PyObject *wanted;
   int copy = 1;
-  numd_params params = {.dtype = NUMD_DTYPE_NONE};
+  numd_params params = {.given = NUMD_PARAM_DTYPE};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:astype", keywords, &wanted, &copy) ||
       dtype_parse(wanted, &params.dtype))
     return NULL;
@@ -180,6 +180,13 @@ static PyObject *array_item_method(PyObject *self, PyObject *args) {
   return item;
 }
 
+static PyObject *array_complex(PyObject *self, PyObject *unused) {
+  PyObject *item = array_item(self);
+  PyObject *number = item ? PyObject_CallOneArg((PyObject *)&PyComplex_Type, item) : NULL;
+  Py_XDECREF(item);
+  return number;
+}
+
 static PyObject *array_tolist(PyObject *self, PyObject *unused) {
   PyObject *ndarray = array_numpy(self);
   PyObject *list = ndarray ? PyObject_CallMethod(ndarray, "tolist", NULL) : NULL;
@@ -187,16 +194,28 @@ static PyObject *array_tolist(PyObject *self, PyObject *unused) {
   return list;
 }
 
+/* Whether an integer fits the dtype that it is stored in; other conversions may lose what they do not keep.
+ */
 static int scalar_fits(const numd_scalar *scalar, numd_dtype dtype) {
-  if (scalar->dtype != NUMD_INT64 || dtype != NUMD_INT32 ||
-      (scalar->i >= INT32_MIN && scalar->i <= INT32_MAX))
+  char kind = dtype_kind(dtype);
+  int bits = 8 * (int)numd_dtype_size(dtype) - (kind == 'i');
+  if ((kind != 'i' && kind != 'u') || (scalar->dtype != NUMD_INT64 && scalar->dtype != NUMD_UINT64))
     return 0;
-  PyErr_Format(PyExc_OverflowError, "Python integer %lld does not fit int32", (long long)scalar->i);
+  int negative = scalar->dtype == NUMD_INT64 && scalar->i < 0;
+  uint64_t magnitude = negative ? ~scalar->u : scalar->u;
+  if (!(negative && kind == 'u') && (bits == 64 || magnitude >> bits == 0))
+    return 0;
+  if (negative)
+    PyErr_Format(PyExc_OverflowError, "Python integer %lld does not fit %s", (long long)scalar->i,
+                 numd_dtype_name(dtype));
+  else
+    PyErr_Format(PyExc_OverflowError, "Python integer %llu does not fit %s", (unsigned long long)scalar->u,
+                 numd_dtype_name(dtype));
   return -1;
 }
 
 int array_assign(PyObject *target, PyObject *value) {
-  numd_params params = {.dtype = layout_of(target)->dtype};
+  numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = layout_of(target)->dtype};
   struct operands operands = {.conn = array_view(target)->conn, .n = 1};
   int kind = scalar_parse(value, &operands.args[0].scalar);
   if (kind < 0 || (kind && scalar_fits(&operands.args[0].scalar, params.dtype)))
@@ -282,17 +301,32 @@ static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *ar
   }
 #define METHOD_MAP(NAME, name)
 #define METHOD_REDUCE(NAME, name) METHOD(NAME, name)
-#define METHOD_PRODUCT(NAME, name) METHOD(NAME, name)
-#define X(number, NAME, name, class, n_in, typing, ulp, doc) METHOD_##class(NAME, name)
+#define METHOD_SCAN(NAME, name) METHOD(NAME, name)
+#define METHOD_PRODUCT(NAME, name)
+#define METHOD_VIEW(NAME, name)
+#define METHOD_MOVE(NAME, name)
+#define METHOD_ORDER(NAME, name)
+#define METHOD_MAKE(NAME, name)
+#define METHOD_LINALG(NAME, name)
+#define X(number, NAME, name, class, n_in, n_out, kinds, typing, params, ulp, fast, doc) \
+  METHOD_##class(NAME, name)
 NUMD_OP_LIST(X)
 #undef X
+METHOD(MATMUL, matmul)
+METHOD(DOT, dot)
 
 #define ROW(name)                                                                      \
   {#name, (PyCFunction)(void (*)(void))array_op_##name, METH_FASTCALL | METH_KEYWORDS, \
    "As numd." #name ", with this array as the first operand."},
 #define ROW_MAP(name)
 #define ROW_REDUCE(name) ROW(name)
-#define ROW_PRODUCT(name) ROW(name)
+#define ROW_SCAN(name) ROW(name)
+#define ROW_PRODUCT(name)
+#define ROW_VIEW(name)
+#define ROW_MOVE(name)
+#define ROW_ORDER(name)
+#define ROW_MAKE(name)
+#define ROW_LINALG(name)
 
 PyMethodDef array_methods[] = {
     {"reshape", array_reshape, METH_VARARGS,
@@ -307,11 +341,12 @@ PyMethodDef array_methods[] = {
     {"tolist", array_tolist, METH_NOARGS, "tolist()\n--\n\nThe elements as nested lists."},
     {"fill", array_fill, METH_O, "fill(value, /)\n--\n\nStore a value in all elements."},
     {"__array__", (PyCFunction)(void (*)(void))array_array, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"__complex__", array_complex, METH_NOARGS, NULL},
     {"__reduce__", array_reduce, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_deepcopy, METH_O, NULL},
-#define X(number, NAME, name, class, n_in, typing, ulp, doc) ROW_##class(name)
+#define X(number, NAME, name, class, n_in, n_out, kinds, typing, params, ulp, fast, doc) ROW_##class(name)
     NUMD_OP_LIST(X)
 #undef X
-        {0},
+        ROW(matmul) ROW(dot){0},
 };

@@ -4,14 +4,25 @@
 struct dtype_row {
   const char *name;
   char kind;
-  char format[2];
+  char format[3];
 };
 
-/* NumPy names int64 after C's long, which is what its own buffers say. */
-#define FORMAT(ctype, kind, npchar) ((kind) == 'i' && sizeof(ctype) == sizeof(long) ? 'l' : (npchar))
+/* NumPy names integers of 64 bits after C's long, which is what its own buffers say; a complex number is a Z
+ * and the letter of its parts. */
+#define FORMAT(ctype, kind, npchar)                              \
+  {                                                              \
+    (kind) == 'c'                                    ? 'Z'       \
+    : (kind) == 'i' && sizeof(ctype) == sizeof(long) ? 'l'       \
+    : (kind) == 'u' && sizeof(ctype) == sizeof(long) ? 'L'       \
+                                                     : (npchar), \
+        (kind) != 'c'                        ? 0                 \
+        : sizeof(ctype) == 2 * sizeof(float) ? 'f'               \
+                                             : 'd',              \
+        0                                                        \
+  }
 
 static struct dtype_row dtype_rows[NUMD_DTYPE_CODES] = {
-#define X(number, NAME, name, ctype, kind, npchar) [number] = {#name, kind, {FORMAT(ctype, kind, npchar), 0}},
+#define X(number, NAME, name, ctype, kind, npchar) [number] = {#name, kind, FORMAT(ctype, kind, npchar)},
     NUMD_DTYPE_LIST(X)
 #undef X
 };
@@ -45,7 +56,7 @@ static PyObject *dtype_names(void) {
   return names;
 }
 
-static int dtype_refuse(PyObject *numpy_dtype) {
+int dtype_refuse(PyObject *numpy_dtype) {
   PyObject *names = dtype_names();
   if (names)
     PyErr_Format(PyExc_TypeError,
@@ -55,14 +66,29 @@ static int dtype_refuse(PyObject *numpy_dtype) {
   return -1;
 }
 
+/* 1, 0 or -1. */
+static int dtype_is_native(PyObject *numpy_dtype) {
+  PyObject *native = PyObject_GetAttrString(numpy_dtype, "isnative");
+  int truth = native ? PyObject_IsTrue(native) : -1;
+  Py_XDECREF(native);
+  return truth;
+}
+
 int dtype_parse(PyObject *object, numd_dtype *dtype) {
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    if (object == globals.dtypes[i]) {
+      *dtype = (numd_dtype)i;
+      return 0;
+    }
   PyObject *numpy_dtype = PyObject_CallOneArg(globals.dtype, object);
   if (!numpy_dtype)
     return -1;
   *dtype = dtype_lookup(numpy_dtype);
-  int status = *dtype == NUMD_DTYPE_NONE ? dtype_refuse(numpy_dtype) : 0;
+  int native = *dtype == NUMD_DTYPE_NONE ? dtype_refuse(numpy_dtype) : dtype_is_native(numpy_dtype);
+  if (!native)
+    PyErr_Format(PyExc_TypeError, "%S is in another byte order than this machine's", numpy_dtype);
   Py_DECREF(numpy_dtype);
-  return status;
+  return native == 1 ? 0 : -1;
 }
 
 static int shape_item(PyObject *object, int64_t *length) {
@@ -100,30 +126,44 @@ PyObject *shape_tuple(int ndim, const int64_t shape[]) {
   return tuple;
 }
 
-/* A NumPy float64 is a float by inheritance, but not weak; hence exactly a float. */
+/* An int as the narrower of int64 and uint64 that holds it. */
+static int scalar_int(PyObject *object, numd_scalar *out) {
+  int overflow;
+  out->dtype = NUMD_INT64;
+  out->i = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow > 0) {
+    out->dtype = NUMD_UINT64;
+    out->u = PyLong_AsUnsignedLongLong(object);
+  }
+  if (!overflow || (overflow > 0 && !PyErr_Occurred()))
+    return 1;
+  PyErr_Format(PyExc_OverflowError, "Python integer %R does not fit 64 bits", object);
+  return -1;
+}
+
+/* A NumPy float64 is a float by inheritance, but not weak; hence exactly a float, or a complex. */
 int scalar_parse(PyObject *object, numd_scalar *out) {
   if (PyFloat_CheckExact(object)) {
     out->dtype = NUMD_FLOAT64;
     out->f = PyFloat_AS_DOUBLE(object);
     return 1;
   }
-  if (!PyLong_Check(object))
-    return 0;
   if (PyBool_Check(object)) {
     out->dtype = NUMD_BOOL;
     out->bits = object == Py_True;
     return 1;
   }
-  out->dtype = NUMD_INT64;
-  out->i = PyLong_AsLongLong(object);
-  if (out->i != -1 || !PyErr_Occurred())
-    return 1;
-  PyErr_Format(PyExc_OverflowError, "Python integer %R does not fit int64", object);
-  return -1;
+  if (PyLong_Check(object))
+    return scalar_int(object, out);
+  if (!PyComplex_CheckExact(object))
+    return 0;
+  out->dtype = NUMD_COMPLEX128;
+  out->c = (numd_complex128){PyComplex_RealAsDouble(object), PyComplex_ImagAsDouble(object)};
+  return 1;
 }
 
 PyObject *scalar_object(const numd_scalar *scalar) {
-  return item_object(scalar->dtype, &scalar->bits);
+  return item_object(scalar->dtype, &scalar->c);
 }
 
 #define ITEM_b(value) PyBool_FromLong((value) != 0)
@@ -131,19 +171,39 @@ PyObject *scalar_object(const numd_scalar *scalar) {
 #define ITEM_u(value) PyLong_FromUnsignedLongLong(value)
 #define ITEM_f(value) PyFloat_FromDouble(value)
 
+#define CASE(NAME, ctype, kind)         \
+  case NUMD_##NAME: {                   \
+    ctype value;                        \
+    memcpy(&value, data, sizeof value); \
+    return ITEM_##kind(value);          \
+  }
+
+static PyObject *item_complex(const void *data, int narrow) {
+  numd_complex64 c64;
+  numd_complex128 c;
+  memcpy(&c64, data, sizeof c64);
+  if (narrow)
+    return PyComplex_FromDoubles(c64.real, c64.imag);
+  memcpy(&c, data, sizeof c);
+  return PyComplex_FromDoubles(c.real, c.imag);
+}
+
 PyObject *item_object(numd_dtype dtype, const void *data) {
   switch (dtype) {
-#define X(number, NAME, name, ctype, kind, npchar)           \
-  case NUMD_##NAME: {                                        \
-    ctype value;                                             \
-    memcpy(&value, data, sizeof value);                      \
-    return kind == 'b'   ? ITEM_b(value)                     \
-           : kind == 'i' ? ITEM_i((long long)value)          \
-           : kind == 'u' ? ITEM_u((unsigned long long)value) \
-                         : ITEM_f((double)value);            \
-  }
-    NUMD_DTYPE_LIST(X)
-#undef X
+    CASE(BOOL, uint8_t, b)
+    CASE(INT8, int8_t, i)
+    CASE(INT16, int16_t, i)
+    CASE(INT32, int32_t, i)
+    CASE(INT64, int64_t, i)
+    CASE(UINT8, uint8_t, u)
+    CASE(UINT16, uint16_t, u)
+    CASE(UINT32, uint32_t, u)
+    CASE(UINT64, uint64_t, u)
+    CASE(FLOAT32, float, f)
+    CASE(FLOAT64, double, f)
+    case NUMD_COMPLEX64:
+    case NUMD_COMPLEX128:
+      return item_complex(data, dtype == NUMD_COMPLEX64);
     default:
       PyErr_Format(PyExc_SystemError, "unknown dtype %d", (int)dtype);
       return NULL;
@@ -174,9 +234,6 @@ static int axes_add(PyObject *object, int ndim, uint32_t *axes) {
 }
 
 int axes_parse(PyObject *object, int ndim, uint32_t *axes) {
-  *axes = NUMD_ALL_AXES;
-  if (object == Py_None)
-    return 0;
   *axes = 0;
   if (!PyTuple_Check(object))
     return axes_add(object, ndim, axes);

@@ -48,7 +48,11 @@ static PyObject *array_from_ndarray(PyObject *ndarray, numd_dtype dtype, numd_co
   PyObject *numpy_dtype = PyObject_GetAttr(ndarray, globals.k_dtype);
   PyObject *numpy_shape = PyObject_GetAttrString(ndarray, "shape");
   int ndim = numpy_shape ? shape_parse(numpy_shape, shape) : -1;
-  if (numpy_dtype && ndim >= 0 && (dtype != NUMD_DTYPE_NONE || !dtype_parse(numpy_dtype, &dtype)))
+  if (numpy_dtype && dtype == NUMD_DTYPE_NONE)
+    dtype = dtype_lookup(numpy_dtype); /* in any byte order */
+  if (numpy_dtype && dtype == NUMD_DTYPE_NONE)
+    dtype_refuse(numpy_dtype);
+  else if (numpy_dtype && ndim >= 0)
     array = array_new(conn, dtype, ndim, shape);
   if (array && copy_in(array, ndarray, numpy_dtype))
     Py_CLEAR(array);
@@ -59,7 +63,7 @@ static PyObject *array_from_ndarray(PyObject *ndarray, numd_dtype dtype, numd_co
 
 PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn) {
   if (array_check(object)) {
-    numd_params params = {.dtype = dtype};
+    numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = dtype};
     if (dtype == NUMD_DTYPE_NONE || dtype == array_view(object)->layout->dtype)
       return Py_NewRef(object);
     return apply(NUMD_OP_ASTYPE, &params, 1, &object, NULL);
@@ -261,7 +265,7 @@ PyMethodDef create_methods[] = {
      "ones(shape, dtype=float64, *, session=None)\n--\n\nA new array of ones."},
     {"full", KEYWORDS(create_full),
      "full(shape, fill_value, dtype=None, *, session=None)\n--\n\n"
-     "A new array of one value, whose kind decides the dtype if none is given."},
+     "A new array with one value everywhere, whose kind decides the dtype if none is given."},
     {"attach", KEYWORDS(create_attach),
      "attach(memory, shape, dtype, offset=0, strides=None, *, session=None)\n--\n\n"
      "An Array on shared memory that exists already.\n\n"

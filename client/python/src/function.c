@@ -212,10 +212,21 @@ static void call_array(struct call *call, PyObject *array) {
   call->args[call->n_args++].array = array_view(array);
 }
 
+/* An array, or a scalar that was read when the program was made. */
+static void call_captured(struct call *call, PyObject *object) {
+  if (array_check(object)) {
+    call_array(call, Py_NewRef(object));
+    return;
+  }
+  numd_arg *arg = &call->args[call->n_args++];
+  arg->array = NULL;
+  scalar_parse(object, &arg->scalar);
+}
+
 static int call_outputs(struct call *call, const struct outs *outs) {
   const struct plan *plan = call->plan;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(plan->captured); i++)
-    call_array(call, Py_NewRef(PyTuple_GET_ITEM(plan->captured, i)));
+    call_captured(call, PyTuple_GET_ITEM(plan->captured, i));
   for (int i = 0; i < plan->n_outputs; i++) {
     PyObject *given = outs->n ? outs->items[i] : NULL;
     const numd_layout *layout = numd_plan_output(plan->plan, i);

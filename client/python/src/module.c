@@ -5,8 +5,6 @@ struct globals globals;
 
 static int names_init(void) {
   globals.k_out = PyUnicode_InternFromString("out");
-  globals.k_axis = PyUnicode_InternFromString("axis");
-  globals.k_keepdims = PyUnicode_InternFromString("keepdims");
   globals.k_dtype = PyUnicode_InternFromString("dtype");
   globals.k_session = PyUnicode_InternFromString("session");
   globals.k_hook = PyUnicode_InternFromString("__numd_apply__");
@@ -115,13 +113,13 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__numd(void);
 
 PyMODINIT_FUNC PyInit__numd(void) {
-  if (names_init() || imports_init())
+  if (names_init() || params_names_init() || imports_init())
     return NULL;
   PyObject *module = PyModule_Create(&definition);
   if (!module)
     return NULL;
   if (types_init(module) || dtypes_init(module) || statuses_init(module) || ops_add_to(module) ||
-      PyModule_AddFunctions(module, create_methods) ||
+      PyModule_AddFunctions(module, create_methods) || PyModule_AddFunctions(module, helper_methods) ||
       PyModule_AddStringConstant(module, "__version__", NUMD_VERSION)) {
     Py_DECREF(module);
     return NULL;

@@ -10,7 +10,7 @@ static int has_array_hook(PyObject *object) {
 }
 
 static int is_operand(PyObject *object) {
-  if (array_check(object) || PyFloat_Check(object) || PyLong_Check(object))
+  if (array_check(object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object))
     return 1;
   if (is_tracer(object) || PyUnicode_Check(object) || PyBytes_Check(object))
     return 0;
@@ -45,17 +45,35 @@ BINARY(add, NUMD_OP_ADD)
 BINARY(subtract, NUMD_OP_SUBTRACT)
 BINARY(multiply, NUMD_OP_MULTIPLY)
 BINARY(divide, NUMD_OP_DIVIDE)
+BINARY(floor_divide, NUMD_OP_FLOOR_DIVIDE)
+BINARY(remainder, NUMD_OP_REMAINDER)
+BINARY(and, NUMD_OP_BITWISE_AND)
+BINARY(or, NUMD_OP_BITWISE_OR)
+BINARY(xor, NUMD_OP_BITWISE_XOR)
+BINARY(lshift, NUMD_OP_BITWISE_LEFT_SHIFT)
+BINARY(rshift, NUMD_OP_BITWISE_RIGHT_SHIFT)
+
+static PyObject *number_divmod(PyObject *a, PyObject *b) {
+  PyObject *quotient = number_floor_divide(a, b);
+  PyObject *rest = quotient && quotient != Py_NotImplemented ? number_remainder(a, b) : NULL;
+  if (quotient == Py_NotImplemented)
+    return quotient;
+  PyObject *both = rest ? PyTuple_Pack(2, quotient, rest) : NULL;
+  Py_XDECREF(quotient);
+  Py_XDECREF(rest);
+  return both;
+}
 
 static PyObject *number_power(PyObject *a, PyObject *b, PyObject *modulo) {
   if (modulo != Py_None)
     Py_RETURN_NOTIMPLEMENTED;
-  return binary(NUMD_OP_POWER, a, b, NULL);
+  return binary(NUMD_OP_POW, a, b, NULL);
 }
 
 static PyObject *number_inplace_power(PyObject *a, PyObject *b, PyObject *modulo) {
   if (modulo != Py_None)
     Py_RETURN_NOTIMPLEMENTED;
-  return binary(NUMD_OP_POWER, a, b, a);
+  return binary(NUMD_OP_POW, a, b, a);
 }
 
 static PyObject *number_matmul(PyObject *a, PyObject *b) {
@@ -70,7 +88,10 @@ static PyObject *number_negative(PyObject *a) {
   return apply(NUMD_OP_NEGATIVE, NULL, 1, &a, NULL);
 }
 static PyObject *number_positive(PyObject *a) {
-  return apply(NUMD_OP_COPY, NULL, 1, &a, NULL);
+  return apply(NUMD_OP_POSITIVE, NULL, 1, &a, NULL);
+}
+static PyObject *number_invert(PyObject *a) {
+  return apply(NUMD_OP_BITWISE_INVERT, NULL, 1, &a, NULL);
 }
 static PyObject *number_abs(PyObject *a) {
   return apply(NUMD_OP_ABS, NULL, 1, &a, NULL);
@@ -133,8 +154,24 @@ PyNumberMethods array_number = {
     .nb_inplace_subtract = number_inplace_subtract,
     .nb_inplace_multiply = number_inplace_multiply,
     .nb_inplace_true_divide = number_inplace_divide,
+    .nb_inplace_floor_divide = number_inplace_floor_divide,
+    .nb_inplace_remainder = number_inplace_remainder,
+    .nb_inplace_and = number_inplace_and,
+    .nb_inplace_or = number_inplace_or,
+    .nb_inplace_xor = number_inplace_xor,
+    .nb_inplace_lshift = number_inplace_lshift,
+    .nb_inplace_rshift = number_inplace_rshift,
     .nb_inplace_power = number_inplace_power,
     .nb_inplace_matrix_multiply = number_inplace_matmul,
+    .nb_floor_divide = number_floor_divide,
+    .nb_remainder = number_remainder,
+    .nb_divmod = number_divmod,
+    .nb_and = number_and,
+    .nb_or = number_or,
+    .nb_xor = number_xor,
+    .nb_lshift = number_lshift,
+    .nb_rshift = number_rshift,
+    .nb_invert = number_invert,
     .nb_negative = number_negative,
     .nb_positive = number_positive,
     .nb_absolute = number_abs,

@@ -5,7 +5,7 @@
 #include "pynumd.h"
 
 enum {
-#define X(number, NAME, name, class, n_in, typing, ulp, doc) INDEX_##NAME,
+#define X(number, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc) INDEX_##NAME,
   NUMD_OP_LIST(X)
 #undef X
       N_OPS
@@ -13,15 +13,30 @@ enum {
 
 const int ops_count = N_OPS;
 
+#define X(NAME, sentence) static const char fast_##NAME[] = sentence;
+NUMD_FAST_LIST(X)
+#undef X
+
 const struct op ops_table[] = {
-#define X(number, NAME, name, class, n_in, typing, ulp, doc) \
-  {NUMD_OP_##NAME, n_in, #name, #class, #typing, ulp, doc},
+#define X(opnumber, NAME, opname, opclass, inputs, outputs, opkinds, optyping, opparams, opulp, opfast, \
+          opdoc)                                                                                        \
+  {.number = NUMD_OP_##NAME,                                                                            \
+   .class = CLASS_##opclass,                                                                            \
+   .n_in = (inputs),                                                                                    \
+   .n_out = (outputs),                                                                                  \
+   .params = (opparams),                                                                                \
+   .ulp = (opulp),                                                                                      \
+   .name = #opname,                                                                                     \
+   .class_name = #opclass,                                                                              \
+   .kinds = (opkinds),                                                                                  \
+   .typing = #optyping,                                                                                 \
+   .fast = fast_##opfast,                                                                               \
+   .doc = (opdoc)},
     NUMD_OP_LIST(X)
 #undef X
 };
 
-#define X(number, NAME, name, class, n_in, typing, ulp, doc)                                             \
-  _Static_assert(n_in <= MAX_INPUTS, #name);                                                             \
+#define X(number, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc)             \
   static PyObject *op_##name(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
     return op_call(&ops_table[INDEX_##NAME], args, n, kwnames);                                          \
   }
@@ -29,7 +44,7 @@ NUMD_OP_LIST(X)
 #undef X
 
 static PyMethodDef op_methods[N_OPS + 1] = {
-#define X(number, NAME, name, class, n_in, typing, ulp, doc) \
+#define X(number, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc) \
   {#name, (PyCFunction)(void (*)(void))op_##name, METH_FASTCALL | METH_KEYWORDS, NULL},
     NUMD_OP_LIST(X)
 #undef X
@@ -50,13 +65,16 @@ struct typing_note {
 
 static const struct typing_note typing_notes[] = {
     {"ANY", "Computes in the promoted dtype of the operands."},
-    {"NUMBER", "Computes in the promoted dtype of the operands; bool is refused."},
-    {"FLOAT", "Bool and integers become float64."},
+    {"FLOAT", "Bool and integers of 8 and 16 bits become float32, other integers float64."},
+    {"QUOTIENT", "Bool and integers become float64."},
     {"COMPARE", "The result is bool."},
+    {"PART", "The result has the real dtype of complex numbers."},
     {"SELECT", "The first operand is bool; the others promote to the dtype of the result."},
-    {"SUM", "Bool and integers accumulate in int64, float32 in float64."},
+    {"SUM", "Bool and integers accumulate in int64, unsigned ones in uint64, reals in float64."},
     {"LOGICAL", "Elements count as true if they are not zero; the result is bool."},
-    {"MEAN", "Accumulates in float64; bool and integers give float64."},
+    {"MEAN", "Accumulates in float64 or complex128; bool and integers give float64."},
+    {"INDEX", "The result is int64."},
+    {"GATHER", "The result has the dtype of the first operand."},
 };
 
 static const char *typing_note(const struct op *op) {
@@ -68,44 +86,73 @@ static const char *typing_note(const struct op *op) {
 
 static const char *op_inputs(const struct op *op) {
   static const char *const inputs[] = {"", "x", "x1, x2", "x1, x2, x3"};
-  return inputs[op->n_in];
+  return op->n_in < 0 ? "*arrays" : inputs[op->n_in];
 }
 
-static int takes_dtype(const struct op *op) {
-  return op->number == NUMD_OP_ASTYPE || !strcmp(op->typing, "SUM");
+/* Keywords of its parameters, after `axis`, which may be given by position. */
+static void doc_keywords(FILE *f, const struct op *op) {
+  for (int bit = 0; bit < N_PARAMS; bit++)
+    if (op->params >> bit & 1)
+      fprintf(f, ", %s=%s", PyUnicode_AsUTF8(globals.params[bit]),
+              strcmp(params_table[bit].type, "FLAG") ? "None" : "False");
 }
 
 static void doc_signature(FILE *f, const struct op *op) {
-  fprintf(f, "%s(%s, /, ", op->name, op_inputs(op));
-  if (op->class[0] == 'R')
-    fprintf(f, "axis=None, *, %skeepdims=False, out=None)", takes_dtype(op) ? "dtype=None, " : "");
-  else
-    fputs(takes_dtype(op) ? "dtype, *, out=None)" : "out=None)", f);
-  fputs("\n--\n\n", f);
+  fprintf(f, "%s(%s", op->name, op_inputs(op));
+  if (op->n_in > 0)
+    fputs(", /", f);
+  int by_position = op->params & (NUMD_PARAM_AXES | NUMD_PARAM_AXIS) ||
+                    ((op->class == CLASS_MAP || op->class == CLASS_PRODUCT) && !op->params) ||
+                    op->number == NUMD_OP_ASTYPE;
+  if (op->n_in >= 0 && !by_position && (op->params || op->n_out == 1))
+    fputs(op->n_in ? ", *" : "*", f);
+  doc_keywords(f, op);
+  if (op->n_out == 1)
+    fputs(", out=None", f);
+  if (op->class == CLASS_MAKE)
+    fputs(", session=None", f);
+  fputs(")\n--\n\n", f);
+}
+
+static const char *param_type_text(const char *type) {
+  static const struct typing_note texts[] = {{"MASK", "int or tuple of int"},
+                                             {"FLAG", "bool"},
+                                             {"DTYPE", "dtype"},
+                                             {"AXIS", "int"},
+                                             {"N", "int"},
+                                             {"K", "int"},
+                                             {"REAL", "float"}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    if (!strcmp(texts[i].typing, type))
+      return texts[i].note;
+  return "int or tuple of int";
 }
 
 static void doc_parameters(FILE *f, const struct op *op) {
-  fprintf(f, "\n\nParameters\n----------\n%s : array_like\n    Arrays, or Python scalars, which are weak.\n",
-          op_inputs(op));
-  if (op->class[0] == 'R')
-    fputs("axis : None, int or tuple of int, optional\n    Axes to reduce; None means all of them.\n", f);
-  if (takes_dtype(op))
-    fprintf(f, "dtype : dtype%s\n    dtype of the result.\n", op->class[0] == 'R' ? ", optional" : "");
-  if (op->class[0] == 'R')
-    fputs("keepdims : bool, optional\n    Keep the reduced axes with length 1.\n", f);
-  fputs("out : Array, optional\n    Where to store the result, cast by the same_kind rule.\n", f);
+  fputs("\n\nParameters\n----------\n", f);
+  if (op->n_in)
+    fprintf(f, "%s : array_like\n    Arrays, or Python scalars, which are weak.\n", op_inputs(op));
+  for (int bit = 0; bit < N_PARAMS; bit++)
+    if (op->params >> bit & 1)
+      fprintf(f, "%s : %s%s\n    %s.\n", PyUnicode_AsUTF8(globals.params[bit]),
+              param_type_text(params_table[bit].type), op->number == NUMD_OP_ASTYPE ? "" : ", optional",
+              params_table[bit].doc);
+  if (op->n_out == 1)
+    fputs("out : Array, optional\n    Where to store the result, cast by the same_kind rule.\n", f);
 }
 
 static void doc_results(FILE *f, const struct op *op) {
   fputs("\nReturns\n-------\n", f);
-  if (op->class[0] == 'M')
+  if (op->n_out > 2)
+    fputs("tuple of Array\n", f);
+  else if (op->class == CLASS_MAP)
     fputs("Array\n    `out`, or a new array of the broadcast shape.\n", f);
   else
     fputs("Array or scalar\n    `out`, a new array, or a Python scalar if no dimensions are left.\n", f);
   fprintf(f, "\nNotes\n-----\n%s", typing_note(op));
   if (op->ulp > 0)
     fprintf(f, "\nThe error of a float64 result is at most %g units in the last place.", op->ulp);
-  fputc('\n', f);
+  fprintf(f, "\nFast by %s.\n", op->fast);
 }
 
 /* Lives as long as the process. */
@@ -122,25 +169,55 @@ static char *op_doc(const struct op *op) {
   return fclose(f) ? NULL : text;
 }
 
-int ops_add_to(PyObject *module) {
+static PyObject *op_row(const struct op *op) {
+  return Py_BuildValue("(issiissIdss)", (int)op->number, op->name, op->class_name, op->n_in, op->n_out,
+                       op->kinds, op->typing, (unsigned)op->params, op->ulp, op->fast, op->doc);
+}
+
+static PyObject *ops_tuple(void) {
   PyObject *table = PyTuple_New(N_OPS);
-  if (!table)
-    return -1;
-  for (int i = 0; i < N_OPS; i++) {
-    const struct op *op = &ops_table[i];
+  for (int i = 0; i < N_OPS && table; i++) {
+    PyObject *row = op_row(&ops_table[i]);
+    if (row)
+      PyTuple_SET_ITEM(table, i, row);
+    else
+      Py_CLEAR(table);
+  }
+  return table;
+}
+
+static PyObject *params_tuple(void) {
+  PyObject *table = PyTuple_New(N_PARAMS);
+  for (int bit = 0; bit < N_PARAMS && table; bit++) {
+    PyObject *row =
+        Py_BuildValue("(Oss)", globals.params[bit], params_table[bit].type, params_table[bit].doc);
+    if (row)
+      PyTuple_SET_ITEM(table, bit, row);
+    else
+      Py_CLEAR(table);
+  }
+  return table;
+}
+
+static int add_object(PyObject *module, const char *name, PyObject *object) {
+  int status = object ? PyModule_AddObjectRef(module, name, object) : -1;
+  Py_XDECREF(object);
+  return status;
+}
+
+/* The functions are in a namespace of their own: some are public as they are, others have a function in
+ * Python in front. */
+int ops_add_to(PyObject *module) {
+  for (int i = 0; i < N_OPS; i++)
     if (!op_methods[i].ml_doc)
-      op_methods[i].ml_doc = op_doc(op);
-    PyObject *row = Py_BuildValue("(issisds)", (int)op->number, op->name, op->class, op->n_in, op->typing,
-                                  op->ulp, op->doc);
-    if (!row)
-      break;
-    PyTuple_SET_ITEM(table, i, row);
-  }
-  if (PyErr_Occurred() || PyModule_AddObjectRef(module, "_ops", table) ||
-      PyModule_AddFunctions(module, op_methods)) {
-    Py_DECREF(table);
+      op_methods[i].ml_doc = op_doc(&ops_table[i]);
+  PyObject *rows = PyModule_New("numd._numd.rows");
+  if (!rows || PyModule_AddFunctions(rows, op_methods)) {
+    Py_XDECREF(rows);
     return -1;
   }
-  Py_DECREF(table);
-  return 0;
+  return add_object(module, "rows", rows) || add_object(module, "_ops", ops_tuple()) ||
+                 add_object(module, "_params", params_tuple())
+             ? -1
+             : 0;
 }

@@ -5,8 +5,8 @@
  *              ("input", Array)     an argument or a captured array
  *              ("scalar", sample)   an argument that is a Python scalar
  *              ("constant", value)
- *              ("op", number, inputs, axes or None, keepdims, dtype or None)
- *   captured the arrays among the inputs that are no arguments
+ *              ("op", number, inputs, params), a dict of parameters by their keywords
+ *   captured the inputs and scalars that are no arguments
  *   outputs  numbers of values;  no_dims: for each, whether it has no dimensions */
 #include "pynumd.h"
 
@@ -33,28 +33,37 @@ static int add_scalar(numd_program *program, PyObject *value, int is_constant) {
   return is_constant ? numd_program_constant(program, scalar) : numd_program_scalar(program, scalar.dtype);
 }
 
-static int params_of(PyObject *node, numd_params *params) {
-  PyObject *axes = PyTuple_GET_ITEM(node, 3), *dtype = PyTuple_GET_ITEM(node, 5);
-  params->axes = NUMD_ALL_AXES;
-  if (axes != Py_None)
-    params->axes = (uint32_t)PyLong_AsUnsignedLong(axes);
-  params->keepdims = PyObject_IsTrue(PyTuple_GET_ITEM(node, 4));
-  params->dtype = NUMD_DTYPE_NONE;
-  if (dtype != Py_None && dtype_parse(dtype, &params->dtype))
-    return -1;
-  return PyErr_Occurred() ? -1 : 0;
+static int params_of(const struct op *op, PyObject *dict, struct params *params) {
+  PyObject *name, *value;
+  Py_ssize_t at = 0;
+  params->pub.given = 0;
+  while (PyDict_Next(dict, &at, &name, &value)) {
+    int bit = params_find(op->params, name);
+    if (bit < 0) {
+      PyErr_Format(PyExc_TypeError, "%s() has no parameter '%U'", op->name, name);
+      return -1;
+    }
+    if (params_set(params, bit, value, NUMD_MAX_DIMS))
+      return -1;
+  }
+  return 0;
 }
 
 static int add_op(numd_program *program, PyObject *node) {
-  int inputs[MAX_INPUTS] = {0};
-  numd_params params;
+  int inputs[MAX_INPUTS];
+  struct params params;
   PyObject *numbers = PyTuple_GET_ITEM(node, 2);
-  long op = PyLong_AsLong(PyTuple_GET_ITEM(node, 1));
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(numbers) && i < MAX_INPUTS; i++)
-    inputs[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(numbers, i));
-  if (params_of(node, &params))
+  const struct op *op = op_find((numd_op)PyLong_AsLong(PyTuple_GET_ITEM(node, 1)));
+  int n = (int)PyTuple_GET_SIZE(numbers);
+  if (!op || n > MAX_INPUTS) {
+    PyErr_SetString(PyExc_TypeError, "no such operation");
     return RAISED;
-  return numd_program_op(program, (numd_op)op, inputs, &params);
+  }
+  for (int i = 0; i < n; i++)
+    inputs[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(numbers, i));
+  if (params_of(op, PyTuple_GET_ITEM(node, 3), &params))
+    return RAISED;
+  return numd_program_op(program, op->number, n, inputs, &params.pub);
 }
 
 static int add_node(numd_program *program, PyObject *node) {
@@ -139,6 +148,8 @@ static int plan_check_count(const struct plan *plan, int n_args) {
 /* Captured arrays decide the connection if no argument did, and must agree with it otherwise. */
 static int plan_connect(struct plan *self, numd_conn *conn) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->captured); i++) {
+    if (!array_check(PyTuple_GET_ITEM(self->captured, i)))
+      continue;
     numd_conn *own = array_view(PyTuple_GET_ITEM(self->captured, i))->conn;
     if (conn && conn != own) {
       PyErr_SetString(PyExc_ValueError, "arguments and captured arrays belong to different sessions");

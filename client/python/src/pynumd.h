@@ -4,8 +4,11 @@
  *   array      the type `Array`: one pointer to a numd_array; array_methods, number, index: its behaviour
  *   convert    between Python's and numd's dtypes, shapes and scalars
  *   create     arrays from data, from shapes, from existing memory, from handles
- *   ops        one module function for each row of the list of operations
+ *   ops        one function for each row of the list of operations
+ *   call       calls of these: arguments, keywords, results
+ *   params     parameters of operations from Python values
  *   apply      one operation on Python operands; the path of `add` and of `a + b`
+ *   helpers    what the modules in Python need
  *   plan       a prepared program with what its calls need; built from a trace
  *   function   the type `Function`: a cache from layouts to plans
  *   future     a submitted call
@@ -32,30 +35,34 @@ struct globals {
   PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
   PyObject *make_error;                      /* numd._errors.make */
   PyObject *trace;                           /* numd._trace.trace, once it was needed */
-  PyObject *k_out, *k_axis, *k_keepdims, *k_dtype, *k_session, *k_hook;
+  PyObject *k_out, *k_dtype, *k_session, *k_hook;
+  PyObject *params[32]; /* the keyword of each parameter's bit */
 };
 extern struct globals globals;
 
 /* ---- convert.c */
 
-/* Reads what numpy.dtype() would accept. TypeError names the dtype if it is not one of numd's. */
+/* Reads what numpy.dtype() would accept, in the machine's byte order. TypeError names the dtype if it is not
+ * one of numd's. */
 int dtype_parse(PyObject *object, numd_dtype *dtype);
 /* The numd dtype of an object with a NumPy dtype, or NUMD_DTYPE_NONE; no exception. */
 numd_dtype dtype_lookup(PyObject *numpy_dtype);
+/* Raises TypeError; gives -1. */
+int dtype_refuse(PyObject *numpy_dtype);
 char dtype_kind(numd_dtype dtype);
 /* The format of PEP 3118. */
 char *dtype_format(numd_dtype dtype);
 /* An int or a sequence of ints, at most NUMD_MAX_DIMS; gives their count or -1. */
 int shape_parse(PyObject *object, int64_t shape[NUMD_MAX_DIMS]);
 PyObject *shape_tuple(int ndim, const int64_t shape[]);
-/* A Python bool, int or float: 1 and *out, 0 if it is something else, -1 on error. */
+/* A Python bool, int, float or complex: 1 and *out, 0 if it is something else, -1 on error. */
 int scalar_parse(PyObject *object, numd_scalar *out);
 PyObject *scalar_object(const numd_scalar *scalar);
 /* The Python scalar that lies at `data`. */
 PyObject *item_object(numd_dtype dtype, const void *data);
 /* An axis number, counted from the end if negative, or -1. */
 int axis_parse(PyObject *object, int ndim);
-/* None, an int or a tuple of ints as a bit mask. */
+/* An int or a tuple of ints as a bit mask. */
 int axes_parse(PyObject *object, int ndim, uint32_t *axes);
 
 /* ---- session.c */
@@ -113,18 +120,51 @@ int array_assign(PyObject *target, PyObject *value);
 PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn);
 extern PyMethodDef create_methods[];
 
+/* ---- params.c */
+
+/* Parameters and the lists that they point to. Nothing is given while pub.given is 0. */
+struct params {
+  numd_params pub;
+  int64_t ints[NUMD_N_LISTS][NUMD_MAX_DIMS];
+};
+
+struct param_row {
+  const char *name, *type, *doc;
+};
+
+#define N_PARAMS 25
+extern const struct param_row params_table[N_PARAMS]; /* by bit */
+
+int params_names_init(void);
+/* Sets a parameter; None leaves it absent. Axes of a mask are counted for `ndim` dimensions. */
+int params_set(struct params *params, int bit, PyObject *value, int ndim);
+/* The bit, among those of a mask, whose keyword this is; -1 if there is none. No exception. */
+int params_find(uint32_t mask, PyObject *name);
+
 /* ---- apply.c */
 
-#define MAX_INPUTS 3 /* that an operation of the list takes */
+#define MAX_INPUTS NUMD_OP_MAX_IN
+
+enum op_class {
+  CLASS_MAP,
+  CLASS_REDUCE,
+  CLASS_SCAN,
+  CLASS_PRODUCT,
+  CLASS_VIEW,
+  CLASS_MOVE,
+  CLASS_ORDER,
+  CLASS_MAKE,
+  CLASS_LINALG
+};
 
 struct op {
   numd_op number;
-  int n_in;
-  const char *name;
-  const char *class;  /* MAP, REDUCE, PRODUCT */
-  const char *typing; /* ANY, NUMBER, FLOAT, ... */
+  enum op_class class;
+  int n_in;        /* -1: any number up to MAX_INPUTS */
+  int n_out;       /* values */
+  uint32_t params; /* NUMD_PARAM_* that it takes */
   double ulp;
-  const char *doc;
+  const char *name, *class_name, *kinds, *typing, *fast, *doc;
 };
 
 /* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
@@ -135,20 +175,29 @@ struct operands {
   PyObject *owned[MAX_INPUTS];
 };
 
-/* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. */
+/* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. If all
+ * are scalars they are converted, for then they are not weak. */
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out);
+/* The same without that: scalars stay, and the connection is given. */
+int operands_read_weak(struct operands *operands, int n, PyObject *const *objects, numd_conn *conn);
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);
 /* The same for a result without dimensions: a Python scalar. */
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params);
+/* Computes all arrays that the operation gives into out[], cut where their length depends on the data. Clears
+ * the operands. */
+int operands_apply_all(struct operands *operands, numd_op op, const numd_params *params, numd_array *out[]);
 
 /* op(objects...) for methods and operators. */
 PyObject *apply(numd_op op, const numd_params *params, int n, PyObject *const *objects, PyObject *out);
-/* A function of the module: arguments as vectorcall gives them. */
-PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 /* Whether the object stands for a value that is being traced. */
 int is_tracer(PyObject *object);
+
+/* ---- call.c */
+
+/* A function of the module: arguments as vectorcall gives them. */
+PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 
 /* ---- ops.c */
 
@@ -156,6 +205,10 @@ extern const struct op ops_table[];
 extern const int ops_count;
 const struct op *op_find(numd_op number);
 int ops_add_to(PyObject *module);
+
+/* ---- helpers.c */
+
+extern PyMethodDef helper_methods[];
 
 /* ---- plan.c */
 
@@ -174,7 +227,7 @@ struct key {
 struct plan {
   PyObject_HEAD numd_plan *plan;
   numd_conn *conn;
-  PyObject *captured; /* tuple of Array: inputs beside the arguments */
+  PyObject *captured; /* inputs beside the arguments: Arrays, and scalars that are no constants */
   int n_outputs;
   int has_result;     /* its only output is a scalar result */
   int is_tuple;       /* the traced function gave a tuple */

@@ -79,7 +79,7 @@ static int prepare_plan(const struct bench_job *job) {
     numd_program_input(program, NUMD_FLOAT64, job->in[i].ndim, job->in[i].shape, NULL);
   }
   for (int i = 0; i < what->n_ops; i++) {
-    value = numd_program_op(program, ops[i], what->ops[i].in, NULL);
+    value = numd_program_op(program, ops[i], what->ops[i].n_in, what->ops[i].in, NULL);
   }
   if (what->scalar) {
     numd_program_result(program, value);

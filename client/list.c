@@ -1,0 +1,84 @@
+/* What the lists of operations and dtypes say, for the library's users. */
+#include <string.h>
+
+#include "client/internal.h"
+
+int numd_op_find(const char *name) {
+  return op_find(name, strlen(name));
+}
+
+const char *numd_op_name(numd_op op) {
+  return op_known(op) ? op_rows[op].name : NULL;
+}
+
+int numd_dtype_find(const char *name) {
+  return dtype_find(name, strlen(name));
+}
+
+const char *numd_dtype_name(numd_dtype dtype) {
+  return dtype_known(dtype) ? dtype_rows[dtype].name : NULL;
+}
+
+size_t numd_dtype_size(numd_dtype dtype) {
+  return dtype_known(dtype) ? dtype_rows[dtype].size : 0;
+}
+
+numd_dtype numd_promote(numd_dtype a, int a_weak, numd_dtype b, int b_weak) {
+  return dtype_known(a) && dtype_known(b) ? dtype_promote(a, a_weak != 0, b, b_weak != 0) : NUMD_DTYPE_NONE;
+}
+
+int numd_can_cast(numd_dtype from, numd_dtype to) {
+  return dtype_known(from) && dtype_known(to) && dtype_can_cast(from, to);
+}
+
+int numd_op_n_arrays(numd_op op) {
+  return op_known(op) ? op_n_arrays(op) : 0;
+}
+
+/* Bit i: output i has room for more than is used. */
+static unsigned roomy_outputs(numd_op op) {
+  switch (op) {
+    case NUMD_OP_NONZERO:
+    case NUMD_OP_UNIQUE_VALUES:
+    case NUMD_OP_UNIQUE_INVERSE: /* the inverse is as long as the input */
+    case NUMD_OP_EXTRACT:
+      return 1u << 0;
+    case NUMD_OP_UNIQUE_COUNTS:
+      return 1u << 0 | 1u << 1;
+    case NUMD_OP_UNIQUE_ALL:
+      return 1u << 0 | 1u << 1 | 1u << 3;
+    default:
+      return 0;
+  }
+}
+
+/* Replaces the array by a view of its first `count` elements along an axis. */
+static int cut(numd_array **array, int axis, int64_t count) {
+  const numd_layout *l = (*array)->layout;
+  int64_t shape[NUMD_MAX_DIMS];
+  numd_array *view;
+  if (l->shape[axis] == count)
+    return 0;
+  if (count > l->shape[axis])
+    return error_set(NUMD_EINVAL, "an array with room for %lld elements cannot have %lld",
+                     (long long)l->shape[axis], (long long)count);
+  memcpy(shape, l->shape, sizeof(int64_t) * (size_t)l->ndim);
+  shape[axis] = count;
+  int r = numd_array_view(*array, 0, l->dtype, l->ndim, shape, l->strides, &view);
+  if (r)
+    return r;
+  numd_array_unref(*array);
+  *array = view;
+  return 0;
+}
+
+int numd_trim(numd_op op, numd_array **out, int64_t count) {
+  unsigned roomy = op_known(op) ? roomy_outputs(op) : 0;
+  for (int i = 0; roomy >> i; i++) {
+    int ndim = out[i] ? out[i]->layout->ndim : 0;
+    int r = roomy >> i & 1 && ndim > 0 ? cut(&out[i], op == NUMD_OP_EXTRACT ? 0 : ndim - 1, count) : 0;
+    if (r)
+      return r;
+  }
+  return 0;
+}

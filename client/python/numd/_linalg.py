@@ -1,0 +1,191 @@
+"""Products and linear algebra. Matrices are the last two axes; those before are a batch."""
+
+from typing import NamedTuple
+
+from ._numd import Array
+from ._rows import given, operand, row, rows
+from ._shape import as_tuple
+
+
+class QRResult(NamedTuple):
+    """What qr gives."""
+
+    Q: Array
+    R: Array
+
+
+class SVDResult(NamedTuple):
+    """What svd gives."""
+
+    U: Array
+    S: Array
+    Vh: Array
+
+
+class EighResult(NamedTuple):
+    """What eigh gives."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+class EigResult(NamedTuple):
+    """What eig gives."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+class SlogdetResult(NamedTuple):
+    """What slogdet gives; numbers for a single matrix."""
+
+    sign: Array
+    logabsdet: Array
+
+
+class LstsqResult(NamedTuple):
+    """What lstsq gives."""
+
+    x: Array
+    residuals: Array
+    rank: int
+    singular_values: Array
+
+
+# ---- Products
+
+
+@row("vecdot")
+def vecdot(x1, x2, axis=-1, out=None):
+    return rows.vecdot(operand(x1), operand(x2), axis=axis, **given(out=out))
+
+
+@row("tensordot")
+def tensordot(x1, x2, axes=2, out=None):
+    if hasattr(axes, "__index__"):
+        return rows.tensordot(operand(x1), operand(x2), n=axes, **given(out=out))
+    first, second = axes
+    return rows.tensordot(
+        operand(x1), operand(x2), order=as_tuple(first), against=as_tuple(second), **given(out=out)
+    )
+
+
+@row("outer")
+def outer(x1, x2, out=None):
+    return rows.outer(operand(x1), operand(x2), **given(out=out))
+
+
+@row("cross")
+def cross(x1, x2, axis=-1, out=None):
+    return rows.cross(operand(x1), operand(x2), axis=axis, **given(out=out))
+
+
+@row("trace")
+def trace(x, offset=0, dtype=None, out=None):
+    return rows.trace(operand(x), k=offset, **given(dtype=dtype, out=out))
+
+
+# ---- Factorisations
+
+
+@row("cholesky")
+def cholesky(x, upper=False, out=None):
+    return rows.cholesky(operand(x), upper=upper, **given(out=out))
+
+
+@row("qr")
+def qr(x, mode="reduced"):
+    if mode not in ("reduced", "complete"):
+        raise ValueError("mode is 'reduced' or 'complete'")
+    return QRResult(*rows.qr(operand(x), full_matrices=mode == "complete"))
+
+
+@row("svd")
+def svd(x, full_matrices=True):
+    return SVDResult(*rows.svd(operand(x), full_matrices=full_matrices))
+
+
+@row("svdvals")
+def svdvals(x, out=None):
+    return rows.svdvals(operand(x), **given(out=out))
+
+
+@row("eigh")
+def eigh(x, upper=False):
+    return EighResult(*rows.eigh(operand(x), upper=upper))
+
+
+@row("eigvalsh")
+def eigvalsh(x, upper=False, out=None):
+    return rows.eigvalsh(operand(x), upper=upper, **given(out=out))
+
+
+@row("eig")
+def eig(x):
+    return EigResult(*rows.eig(operand(x)))
+
+
+@row("eigvals")
+def eigvals(x, out=None):
+    return rows.eigvals(operand(x), **given(out=out))
+
+
+# ---- What follows from them
+
+
+@row("solve")
+def solve(x1, x2, out=None):
+    return rows.solve(operand(x1), operand(x2), **given(out=out))
+
+
+@row("inv")
+def inv(x, out=None):
+    return rows.inv(operand(x), **given(out=out))
+
+
+@row("det")
+def det(x, out=None):
+    return rows.det(operand(x), **given(out=out))
+
+
+@row("slogdet")
+def slogdet(x):
+    return SlogdetResult(*rows.slogdet(operand(x)))
+
+
+@row("pinv")
+def pinv(x, rtol=None, out=None):
+    return rows.pinv(operand(x), **given(rtol=rtol, out=out))
+
+
+@row("matrix_rank")
+def matrix_rank(x, rtol=None, out=None):
+    return rows.matrix_rank(operand(x), **given(rtol=rtol, out=out))
+
+
+@row("lstsq")
+def lstsq(x1, x2, rtol=None):
+    return LstsqResult(*rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
+
+
+@row("matrix_power")
+def matrix_power(x, n, out=None):
+    return rows.matrix_power(operand(x), n=n, **given(out=out))
+
+
+# ---- Norms
+
+
+@row("matrix_norm")
+def matrix_norm(x, keepdims=False, ord="fro", out=None):
+    """`ord` is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf."""
+    if ord == "nuc":
+        return rows.matrix_norm(operand(x), nuclear=True, keepdims=keepdims, **given(out=out))
+    return rows.matrix_norm(operand(x), keepdims=keepdims, **given(ord=None if ord == "fro" else ord, out=out))
+
+
+@row("vector_norm")
+def vector_norm(x, axis=None, keepdims=False, ord=2, out=None):
+    return rows.vector_norm(
+        operand(x), axis=axis, keepdims=keepdims, **given(ord=None if ord == 2 else ord, out=out)
+    )

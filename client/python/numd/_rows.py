@@ -1,0 +1,127 @@
+"""The list of operations as Python sees it, and documentation made from it.
+
+`rows` has a function for each row, made by the extension: inputs by position, parameters by their names.
+Most of them are public as they are. Where the standard's calling conventions are others, a function in
+front of it is written in Python and decorated with `row`, which writes its documentation from the list.
+"""
+
+import inspect
+from typing import NamedTuple
+
+from . import _numd
+
+rows = _numd.rows
+
+
+class Operation(NamedTuple):
+    """A row of the list of operations."""
+
+    number: int
+    name: str
+    kind: str
+    n_inputs: int
+    n_outputs: int
+    dtypes: str
+    typing: str
+    parameters: tuple
+    ulp: float
+    fast: str
+    documentation: str
+
+
+# The parameters that each row takes, as (keyword, type, documentation).
+PARAMETERS = {
+    row[1]: [parameter for bit, parameter in enumerate(_numd._params) if row[7] >> bit & 1]
+    for row in _numd._ops
+}
+OPS = {
+    row[1]: Operation(*row[:7], tuple(keyword for keyword, _, _ in PARAMETERS[row[1]]), *row[8:])
+    for row in _numd._ops
+}
+
+_TYPES = {
+    "MASK": "int or tuple of int",
+    "FLAG": "bool",
+    "DTYPE": "dtype",
+    "AXIS": "int",
+    "N": "int",
+    "K": "int",
+    "REAL": "float",
+}
+
+# What arguments are that no row has as a parameter, or that are told otherwise there.
+_ARGUMENTS = {
+    "x": ("array_like", "The operand."),
+    "x1": ("array_like", "The first operand."),
+    "x2": ("array_like", "The second operand."),
+    "arrays": ("sequence of array_like", "What is joined."),
+    "values": ("array_like", "What is stored."),
+    "indices": ("array_like of int", "Indices, which may count from the end."),
+    "mask": ("array_like of bool", "Where."),
+    "out": ("Array, optional", "Where to store the result, cast by the same_kind rule."),
+    "axes": ("int or tuple", "Axes, as the summary says."),
+    "shape": ("int or tuple of int", "Lengths of the result."),
+    "n_rows": ("int", "Rows."),
+    "n_cols": ("int, optional", "Columns; as many as rows if it is None."),
+    "start": ("scalar", "The first value."),
+    "stop": ("scalar", "The bound, which is not reached unless `endpoint` says so."),
+    "step": ("scalar, optional", "From one value to the next."),
+    "num": ("int, optional", "How many values."),
+    "endpoint": ("bool, optional", "Whether `stop` is the last value."),
+    "offset": ("int, optional", "Diagonal: 0 the main one, positive above it."),
+    "repeats": ("int or array_like of int", "How often; an array tells it for each element."),
+    "min": ("array_like, optional", "Lower bound; none if it is None."),
+    "max": ("array_like, optional", "Upper bound; none if it is None."),
+    "prepend": ("array_like, optional", "What to put in front first."),
+    "append": ("array_like, optional", "What to put behind first."),
+    "side": ("{'left', 'right'}, optional", "Before equal elements, or behind them."),
+    "sorter": ("array_like of int, optional", "Indices that sort `x1`."),
+    "mode": ("{'reduced', 'complete'}, optional", "Shape of the factors."),
+    "order": ("tuple of int, optional", "Axes in order; reversed by default."),
+    "shift": ("int or tuple of int", "Places to move by, for each axis."),
+    "ord": ("int, float or str, optional", "Order of the norm."),
+    "session": ("Session, optional", "Where to make it; the default session if it is None."),
+}
+
+
+def row(name):
+    """Decorate the function that stands before a row: document it."""
+
+    def decorate(function):
+        function.__doc__ = document(OPS[name], function)
+        function.__module__ = "numd"
+        return function
+
+    return decorate
+
+
+def document(op, function):
+    text = [f"{op.documentation[0].upper()}{op.documentation[1:]}.", "", "Parameters", "----------"]
+    for argument in inspect.signature(function).parameters:
+        kind, what = _describe(op, argument)
+        text += [f"{argument} : {kind}", f"    {what}"]
+    if function.__doc__:
+        text += ["", "Notes", "-----", inspect.cleandoc(function.__doc__)]
+    return "\n".join(text) + "\n"
+
+
+def _describe(op, argument):
+    if argument in _ARGUMENTS:
+        return _ARGUMENTS[argument]
+    for name, kind, what in PARAMETERS[op.name]:
+        if name == argument:
+            what = what[0].upper() + what[1:]
+            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", f"{what}."
+    return "scalar", "See above."
+
+
+def operand(x):
+    """An Array or a traced value as it is; anything else as an Array."""
+    if isinstance(x, _numd.Array) or hasattr(type(x), "__numd_apply__"):
+        return x
+    return _numd.asarray(x)
+
+
+def given(**parameters):
+    """The parameters that are not None."""
+    return {name: value for name, value in parameters.items() if value is not None}

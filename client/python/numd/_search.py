@@ -1,0 +1,133 @@
+"""Sorting, searching, sets, and elements by index or mask."""
+
+from typing import NamedTuple
+
+from ._numd import Array
+from ._rows import given, operand, row, rows
+from ._shape import concat
+
+
+class UniqueAllResult(NamedTuple):
+    """What unique_all gives."""
+
+    values: Array
+    indices: Array
+    inverse_indices: Array
+    counts: Array
+
+
+class UniqueCountsResult(NamedTuple):
+    """What unique_counts gives."""
+
+    values: Array
+    counts: Array
+
+
+class UniqueInverseResult(NamedTuple):
+    """What unique_inverse gives."""
+
+    values: Array
+    inverse_indices: Array
+
+
+@row("sort")
+def sort(x, axis=-1, descending=False, stable=True, out=None):
+    return rows.sort(operand(x), axis=axis, descending=descending, stable=stable, **given(out=out))
+
+
+@row("argsort")
+def argsort(x, axis=-1, descending=False, stable=True, out=None):
+    return rows.argsort(operand(x), axis=axis, descending=descending, stable=stable, **given(out=out))
+
+
+@row("searchsorted")
+def searchsorted(x1, x2, side="left", sorter=None, out=None):
+    if side not in ("left", "right"):
+        raise ValueError("side is 'left' or 'right'")
+    x1 = operand(x1) if sorter is None else rows.take(operand(x1), operand(sorter))
+    return rows.searchsorted(x1, operand(x2), right=side == "right", **given(out=out))
+
+
+@row("nonzero")
+def nonzero(x):
+    x = operand(x)
+    if x.ndim == 0:
+        raise ValueError("nonzero() of an array without dimensions")
+    indices = rows.nonzero(x)
+    return tuple(indices[i] for i in range(x.ndim))
+
+
+@row("unique_values")
+def unique_values(x):
+    return rows.unique_values(operand(x))
+
+
+@row("unique_counts")
+def unique_counts(x):
+    return UniqueCountsResult(*rows.unique_counts(operand(x)))
+
+
+@row("unique_inverse")
+def unique_inverse(x):
+    return UniqueInverseResult(*rows.unique_inverse(operand(x)))
+
+
+@row("unique_all")
+def unique_all(x):
+    return UniqueAllResult(*rows.unique_all(operand(x)))
+
+
+@row("isin")
+def isin(x1, x2, invert=False, out=None):
+    return rows.isin(operand(x1), operand(x2), invert=invert, **given(out=out))
+
+
+@row("take")
+def take(x, indices, axis=None, out=None):
+    return rows.take(operand(x), operand(indices), **given(axis=axis, out=out))
+
+
+@row("take_along_axis")
+def take_along_axis(x, indices, axis=-1, out=None):
+    return rows.take_along_axis(operand(x), operand(indices), axis=axis, **given(out=out))
+
+
+@row("extract")
+def extract(x, mask):
+    return rows.extract(operand(x), operand(mask))
+
+
+@row("put")
+def put(x, indices, values, axis=None, out=None):
+    """A new array, or `out`, which may be `x` itself; `x` is not changed otherwise."""
+    return rows.put(operand(x), operand(indices), operand(values), **given(axis=axis, out=out))
+
+
+@row("put_along_axis")
+def put_along_axis(x, indices, values, axis=-1, out=None):
+    """A new array, or `out`, which may be `x` itself; `x` is not changed otherwise."""
+    return rows.put_along_axis(operand(x), operand(indices), operand(values), axis=axis, **given(out=out))
+
+
+@row("place")
+def place(x, mask, values, out=None):
+    """A new array, or `out`, which may be `x` itself; `x` is not changed otherwise."""
+    return rows.place(operand(x), operand(mask), operand(values), **given(out=out))
+
+
+@row("clip")
+def clip(x, min=None, max=None, out=None):
+    if min is None and max is None:
+        return rows.positive(x, **given(out=out))
+    if min is None:
+        return rows.minimum(x, max, **given(out=out))
+    if max is None:
+        return rows.maximum(x, min, **given(out=out))
+    return rows.clip(x, min, max, **given(out=out))
+
+
+@row("diff")
+def diff(x, axis=-1, n=1, prepend=None, append=None, out=None):
+    parts = [part for part in (prepend, x, append) if part is not None]
+    x = operand(x) if len(parts) == 1 else concat(parts, axis=axis)
+    return rows.diff(x, axis=axis, n=n, **given(out=out))

@@ -1,0 +1,239 @@
+/* Calls of the functions that the rows of the list become.
+ *
+ * Every function takes its inputs by position and its parameters as keywords of their names, beside `out`
+ * and, if it makes arrays out of nothing, `session`. One more positional argument is what the class mostly
+ * wants next: `out` of an elementwise function, `axis` of a reduction, the dtype of astype. Concatenations
+ * take any number of inputs.
+ *
+ * An elementwise function with nothing but inputs and `out` is on its way to the daemon before anything else
+ * here is looked at. */
+#include "pynumd.h"
+
+/* What was given by keyword; value[i] counts where bit i of `given` is set. */
+struct keywords {
+  PyObject *out, *session;
+  uint32_t given;
+  PyObject *value[N_PARAMS];
+};
+
+static int given_twice(const struct op *op, PyObject *name) {
+  PyErr_Format(PyExc_TypeError, "%s() has '%U' twice", op->name, name);
+  return -1;
+}
+
+static int keyword_object(const struct op *op, PyObject **slot, PyObject *name, PyObject *value) {
+  if (*slot)
+    return given_twice(op, name);
+  *slot = value;
+  return 0;
+}
+
+static int keyword_param(const struct op *op, struct keywords *keywords, int bit, PyObject *value) {
+  if (keywords->given >> bit & 1)
+    return given_twice(op, globals.params[bit]);
+  keywords->given |= 1u << bit;
+  keywords->value[bit] = value;
+  return 0;
+}
+
+static int keyword_read(const struct op *op, struct keywords *keywords, PyObject *name, PyObject *value) {
+  if (name == globals.k_out)
+    return keyword_object(op, &keywords->out, name, value);
+  int bit = params_find(op->params, name);
+  if (bit >= 0)
+    return keyword_param(op, keywords, bit, value);
+  if (PyUnicode_Compare(name, globals.k_out) == 0)
+    return keyword_object(op, &keywords->out, name, value);
+  if (op->class == CLASS_MAKE && PyUnicode_Compare(name, globals.k_session) == 0)
+    return keyword_object(op, &keywords->session, name, value);
+  PyErr_Format(PyExc_TypeError, "%s() has no keyword argument '%U'", op->name, name);
+  return -1;
+}
+
+/* ---- Arguments */
+
+static int arguments_count(const struct op *op, Py_ssize_t n) {
+  if (op->n_in < 0)
+    PyErr_Format(PyExc_TypeError, "%s() takes 1 to %d arrays; %zd given", op->name, MAX_INPUTS, n);
+  else
+    PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s and at most one more; %zd given",
+                 op->name, op->n_in, op->n_in == 1 ? "" : "s", n);
+  return -1;
+}
+
+/* The positional argument after the inputs. */
+static int positional_read(const struct op *op, struct keywords *keywords, PyObject *value, Py_ssize_t n) {
+  if (op->number == NUMD_OP_ASTYPE)
+    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_DTYPE), value);
+  if (op->class == CLASS_MAP || op->class == CLASS_PRODUCT)
+    return keyword_object(op, &keywords->out, globals.k_out, value);
+  if (op->params & NUMD_PARAM_AXES)
+    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_AXES), value);
+  if (op->params & NUMD_PARAM_AXIS)
+    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_AXIS), value);
+  return arguments_count(op, n);
+}
+
+static int out_check(const struct op *op, struct keywords *keywords) {
+  if (keywords->out == Py_None)
+    keywords->out = NULL;
+  if (!keywords->out)
+    return 0;
+  if (op->n_out > 1)
+    PyErr_Format(PyExc_TypeError, "%s() gives several values and takes no out", op->name);
+  else if (array_check(keywords->out))
+    return 0;
+  else
+    PyErr_Format(PyExc_TypeError, "out is a %s, not a numd.Array", Py_TYPE(keywords->out)->tp_name);
+  return -1;
+}
+
+/* Gives how many of the arguments are inputs, or -1. */
+static int arguments_read(const struct op *op, struct keywords *keywords, PyObject *const *args, Py_ssize_t n,
+                          PyObject *kwnames) {
+  int n_in = op->n_in < 0 ? (int)(n > MAX_INPUTS ? MAX_INPUTS : n) : op->n_in;
+  if (n < n_in || n > n_in + (op->n_in >= 0) || (n == 0 && op->n_in < 0))
+    return arguments_count(op, n);
+  if (n > n_in && positional_read(op, keywords, args[n_in], n))
+    return -1;
+  for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
+    if (keyword_read(op, keywords, PyTuple_GET_ITEM(kwnames, i), args[n + i]))
+      return -1;
+  if (op->number == NUMD_OP_ASTYPE && !(keywords->given & NUMD_PARAM_DTYPE)) {
+    PyErr_SetString(PyExc_TypeError, "astype() needs a dtype");
+    return -1;
+  }
+  return out_check(op, keywords) ? -1 : n_in;
+}
+
+static PyObject *call_tracer(const struct op *op, PyObject *const *args, PyObject *kwnames, Py_ssize_t n,
+                             int n_in) {
+  PyObject *hook = NULL, *answer = NULL;
+  PyObject *tuple = PyTuple_New(n), *dict = PyDict_New();
+  for (Py_ssize_t i = 0; i < n && tuple; i++)
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+  for (Py_ssize_t i = 0; kwnames && dict && i < PyTuple_GET_SIZE(kwnames); i++)
+    PyDict_SetItem(dict, PyTuple_GET_ITEM(kwnames, i), args[n + i]);
+  for (int i = 0; i < n_in && !hook; i++)
+    if (is_tracer(args[i]))
+      hook = PyObject_GetAttr(args[i], globals.k_hook);
+  if (hook && tuple && dict && !PyErr_Occurred())
+    answer = PyObject_CallFunction(hook, "sOO", op->name, tuple, dict);
+  Py_XDECREF(hook);
+  Py_XDECREF(tuple);
+  Py_XDECREF(dict);
+  return answer;
+}
+
+/* ---- Results */
+
+static int operand_ndim(const numd_arg *arg) {
+  return arg->array ? arg->array->layout->ndim : 0;
+}
+
+/* Whether the result is known to have no dimensions, so that it can come back as a Python scalar with the
+ * call: full reductions, and products of vectors. */
+static int gives_scalar(const struct op *op, const struct operands *operands, const numd_params *params) {
+  if (op->class == CLASS_REDUCE) {
+    int ndim = operand_ndim(&operands->args[0]);
+    uint32_t all = (1u << ndim) - 1;
+    return !ndim || (!(params->given & NUMD_PARAM_KEEPDIMS) &&
+                     (!(params->given & NUMD_PARAM_AXES) || (params->axes & all) == all));
+  }
+  return (op->number == NUMD_OP_MATMUL || op->number == NUMD_OP_DOT) &&
+         operand_ndim(&operands->args[0]) == 1 && operand_ndim(&operands->args[1]) == 1;
+}
+
+/* Whether results without dimensions become Python scalars: those of what sums up or searches; elementwise
+ * functions and those that arrange elements give arrays. */
+static int reduces(const struct op *op) {
+  switch (op->class) {
+    case CLASS_REDUCE:
+    case CLASS_SCAN:
+    case CLASS_PRODUCT:
+    case CLASS_LINALG:
+      return 1;
+    default:
+      return op->number == NUMD_OP_SEARCHSORTED;
+  }
+}
+
+/* Takes over the reference. */
+static PyObject *result_wrap(const struct op *op, numd_array *view) {
+  if (view->layout->ndim || !reduces(op))
+    return array_wrap(view);
+  PyObject *item = item_object(view->layout->dtype, view->data);
+  numd_array_unref(view);
+  return item;
+}
+
+static PyObject *results_wrap(const struct op *op, numd_array *const views[], int n) {
+  if (n == 1)
+    return result_wrap(op, views[0]);
+  PyObject *tuple = PyTuple_New(n);
+  for (int i = 0; i < n; i++) {
+    PyObject *item = tuple ? result_wrap(op, views[i]) : NULL;
+    if (item)
+      PyTuple_SET_ITEM(tuple, i, item);
+    else if (tuple)
+      Py_CLEAR(tuple);
+    else
+      numd_array_unref(views[i]);
+  }
+  return tuple;
+}
+
+static PyObject *compute(const struct op *op, struct operands *operands, const numd_params *params,
+                         PyObject *out) {
+  numd_array *views[NUMD_OP_MAX_OUT];
+  if (out)
+    return operands_apply(operands, op->number, params, out);
+  if (gives_scalar(op, operands, params))
+    return operands_apply_scalar(operands, op->number, params);
+  if (operands_apply_all(operands, op->number, params, views))
+    return NULL;
+  return results_wrap(op, views, numd_op_n_arrays(op->number));
+}
+
+/* ---- The call */
+
+static PyObject *compute_with(const struct op *op, struct operands *operands,
+                              const struct keywords *keywords) {
+  struct params params;
+  int ndim = operands->n ? operand_ndim(&operands->args[0]) : 0;
+  params.pub.given = 0;
+  for (uint32_t left = keywords->given; left; left &= left - 1) {
+    int bit = __builtin_ctz(left);
+    if (params_set(&params, bit, keywords->value[bit], ndim)) {
+      operands_clear(operands);
+      return NULL;
+    }
+  }
+  return compute(op, operands, &params.pub, keywords->out);
+}
+
+/* What makes arrays out of nothing takes its scalars as they are, and is told where. */
+static int make_read(struct operands *operands, int n_in, PyObject *const *args,
+                     const struct keywords *keywords) {
+  numd_conn *conn = keywords->out ? array_view(keywords->out)->conn : session_conn(keywords->session);
+  operands->n = 0;
+  return conn ? operands_read_weak(operands, n_in, args, conn) : -1;
+}
+
+PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  struct keywords keywords;
+  struct operands operands;
+  keywords.out = keywords.session = NULL;
+  keywords.given = 0;
+  int n_in = arguments_read(op, &keywords, args, n, kwnames);
+  if (n_in < 0)
+    return NULL;
+  int status = op->class == CLASS_MAKE ? make_read(&operands, n_in, args, &keywords)
+                                       : operands_read(&operands, n_in, args, keywords.out);
+  if (!status && op->class == CLASS_MAP && !keywords.given)
+    return operands_apply(&operands, op->number, NULL, keywords.out);
+  if (!status)
+    return compute_with(op, &operands, &keywords);
+  operands_clear(&operands);
+  return status > 0 ? call_tracer(op, args, kwnames, n, n_in) : NULL;
+}

@@ -1,0 +1,83 @@
+/* Parameters of operations: which there are, what they are called in Python, and reading their values.
+ *
+ * Keywords are the names of the list; the axes of a reduction are called `axis`, as NumPy has it. No
+ * operation takes both. */
+#include "pynumd.h"
+
+const struct param_row params_table[N_PARAMS] = {
+#define X(bit, NAME, name, type, doc) [bit] = {#name, #type, doc},
+    NUMD_PARAM_LIST(X)
+#undef X
+};
+
+int params_names_init(void) {
+  for (int bit = 0; bit < N_PARAMS; bit++) {
+    int is_axes = 1 << bit == NUMD_PARAM_AXES;
+    globals.params[bit] = PyUnicode_InternFromString(is_axes ? "axis" : params_table[bit].name);
+    if (!globals.params[bit])
+      return -1;
+  }
+  return 0;
+}
+
+int params_find(uint32_t mask, PyObject *name) {
+  for (uint32_t left = mask; left; left &= left - 1)
+    if (name == globals.params[__builtin_ctz(left)])
+      return __builtin_ctz(left);
+  for (uint32_t left = mask; left; left &= left - 1)
+    if (PyUnicode_Compare(name, globals.params[__builtin_ctz(left)]) == 0)
+      return __builtin_ctz(left);
+  return -1;
+}
+
+static int set_integer(PyObject *value, int64_t *out) {
+  PyObject *index = PyNumber_Index(value);
+  *out = index ? PyLong_AsLongLong(index) : -1;
+  Py_XDECREF(index);
+  return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int set_axis(PyObject *value, int *out) {
+  int64_t axis;
+  if (set_integer(value, &axis))
+    return -1;
+  *out = axis < -NUMD_MAX_DIMS ? -NUMD_MAX_DIMS - 1 : axis > NUMD_MAX_DIMS ? NUMD_MAX_DIMS : (int)axis;
+  return 0;
+}
+
+static int set_list(struct params *params, int list, PyObject *value) {
+  int n = shape_parse(value, params->ints[list]);
+  params->pub.n_ints[list] = n;
+  params->pub.ints[list] = params->ints[list];
+  return n < 0 ? -1 : 0;
+}
+
+static int set_flag(struct params *params, int bit, PyObject *value) {
+  int truth = PyObject_IsTrue(value);
+  if (truth == 0)
+    params->pub.given &= ~(1u << bit);
+  return truth < 0 ? -1 : 0;
+}
+
+int params_set(struct params *params, int bit, PyObject *value, int ndim) {
+  const char *type = params_table[bit].type;
+  if (value == Py_None)
+    return 0;
+  params->pub.given |= 1u << bit;
+  if (!strcmp(type, "MASK"))
+    return axes_parse(value, ndim, &params->pub.axes);
+  if (!strcmp(type, "FLAG"))
+    return set_flag(params, bit, value);
+  if (!strcmp(type, "DTYPE"))
+    return dtype_parse(value, &params->pub.dtype);
+  if (!strcmp(type, "AXIS"))
+    return set_axis(value, &params->pub.axis);
+  if (!strcmp(type, "N"))
+    return set_integer(value, &params->pub.n);
+  if (!strcmp(type, "K"))
+    return set_integer(value, &params->pub.k);
+  if (!strncmp(type, "LIST", 4))
+    return set_list(params, type[4] - '0', value);
+  params->pub.real = PyFloat_AsDouble(value);
+  return params->pub.real == -1 && PyErr_Occurred() ? -1 : 0;
+}

@@ -1,0 +1,67 @@
+/* Array kernels: operations that want whole arrays in memory (sorting, scans, selection, factorisations).
+ *
+ * Such a kernel works in phases, one after another, each of a number of units that depends on shapes alone.
+ * Units of a phase may run in any order, on any threads, at the same time; the next phase starts when all
+ * have ended. So results do not depend on the number of cores as long as a unit's work does not.
+ *
+ * Inputs are read with their strides; they may change while they are read (others share that memory), so what
+ * decides an address or a loop bound is read once, into private memory, and checked there. Outputs are in
+ * C order, aligned to their items, and overlap no input, except that of kernels with `in_place` the first
+ * output may be exactly the first input.
+ *
+ * A kernel is a row of the table in array.c. It allocates nothing: `plan` says how much scratch it needs.
+ * Scratch memory is aligned to 64 bytes and holds rubbish. */
+#ifndef NUMD_SERVER_KERNELS_ARRAY_H
+#define NUMD_SERVER_KERNELS_ARRAY_H
+
+#include <stdbool.h>
+
+#include "protocol/program.h"
+#include "server/kernels/kernels.h"
+#include "shared/errtext.h"
+
+#define ARRAY_PHASES 64 /* at most */
+
+/* One operation on arrays of known layout. */
+struct array_job {
+  uint8_t op;
+  uint8_t dtype; /* what it computes in: to this its inputs were converted, but for index and mask inputs */
+  int n_in, n_out;
+  struct op_params params;
+  struct layout in[NUMD_OP_MAX_IN];
+  /* Set by the kernel's `plan`: */
+  struct layout out[NUMD_OP_MAX_OUT]; /* dtype, ndim, shape; strides are filled in afterwards */
+  int n_phases;
+  int64_t n_units[ARRAY_PHASES];
+  int64_t shared_bytes; /* scratch of a run, for all phases */
+  int64_t task_bytes;   /* scratch of a unit while it runs */
+  uint64_t cost_ns;     /* rough, on one core */
+  int64_t own[16];      /* the kernel's */
+};
+
+/* One run: addresses, the element at index 0, 0, ... of each. */
+struct array_run {
+  const struct array_job *job;
+  char *const *in;
+  char *const *out;
+  char *shared;
+};
+
+struct array_kernel {
+  /* Checks shapes and parameters (statuses with a sentence: ESHAPE, EINVAL, EDOMAIN, ...), says what comes
+   * out, and divides the work. Dtypes are those that the row of the list allows. */
+  int (*plan)(struct array_job *job, struct errtext *err);
+  /* Runs one unit; KERNEL_* flags. `task` is the unit's own scratch. */
+  unsigned (*run)(const struct array_run *run, int phase, int64_t unit, char *task);
+  bool in_place;
+};
+
+/* NULL: the operation has no array kernel. */
+const struct array_kernel *kernel_array(numd_op op);
+
+/* For `plan`: the axis that was given, made positive (default_axis if absent); ESHAPE. */
+int array_axis(const struct array_job *job, int ndim, int default_axis, int *axis, struct errtext *err);
+/* The text of a shape, as (2, 3). */
+const char *array_shape_text(const struct layout *a, char buf[96]);
+
+#endif

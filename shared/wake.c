@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "shared/clock.h"
@@ -49,6 +50,7 @@ static void unpin(struct waiter *w, int but) {
     CPU_CLR(but, &set);
   sched_setaffinity(0, sizeof(set), CPU_COUNT(&set) > 0 ? &set : &w->allowed);
   w->pinned_to = -1;
+  w->avoids = but;
   wake_publish_cpu(w);
 }
 
@@ -65,6 +67,16 @@ static bool still_shares_core(struct waiter *w) {
   return false;
 }
 
+/* Whether the scheduler gave the core to another thread since the last look. A pause alone does not say so:
+ * the host of a virtual machine makes pauses too. */
+static bool was_preempted(struct waiter *w) {
+  struct rusage usage = {0};
+  getrusage(RUSAGE_THREAD, &usage);
+  bool was = usage.ru_nivcsw != w->n_switches;
+  w->n_switches = usage.ru_nivcsw;
+  return was;
+}
+
 /* stop: NULL, or what ends the spin when it is set. */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, const atomic_int *stop) {
   int found = -1;
@@ -74,7 +86,7 @@ static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, 
     found = look_for_a_moment(watch);
     int64_t before = now;
     now = clock_now_ns();
-    if (now - before > WAKE_PREEMPTED_NS)
+    if (now - before > WAKE_PREEMPTED_NS && was_preempted(w))
       w->no_spin_until = now + WAKE_HOLD_OFF_NS;
   }
   return found;
@@ -102,7 +114,7 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
   w->my_sem = &my_sem->sem;
   w->peer_sem = &peer_sem->sem;
   w->policy = policy;
-  w->pinned_to = -1;
+  w->pinned_to = w->avoids = -1;
   w->cpu = UINT32_MAX;
 }
 
@@ -135,17 +147,27 @@ void wake_leave_peer(struct waiter *w) {
     unpin(w, w->pinned_to);
 }
 
-static void shift_to_spin(struct waiter *w) {
+/* Whether it may spin now. */
+static bool shift_to_spin(struct waiter *w) {
   if (w->policy == WAIT_AUTO && !w->has_token && !(w->has_token = w->take_token(w->token_arg)))
-    return;
+    return false;
   set_gear(w, GEAR_SPIN);
-  unpin(w, (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed));
+  int cpu = (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
+  if (w->pinned_to >= 0 || w->avoids != cpu)
+    unpin(w, cpu);
+  w->n_found = 0;
+  (void)was_preempted(w);
+  return true;
 }
 
-static void shift_down(struct waiter *w) {
+static void return_token(struct waiter *w) {
   if (w->has_token)
     w->give_token(w->token_arg);
   w->has_token = false;
+}
+
+static void shift_down(struct waiter *w) {
+  return_token(w);
   w->n_quick = 0;
   set_gear(w, w->policy == WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
 }
@@ -165,11 +187,30 @@ void wake_deinit_worker(struct waiter *w) {
   shift_down(w);
 }
 
-/* After a sleep: a gap short enough to have been spun through, twice in a row, makes it worth to spin. */
+/* After a sleep. A gap short enough to have been spun through, twice in a row, makes it worth to spin; after
+ * a burst it is worth it at once. */
 static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
+  if (w->gear == GEAR_SPIN) {
+    if (!shift_to_spin(w))
+      shift_down(w);
+    return;
+  }
   w->n_quick = gap_ns < WAKE_SPIN_MAX_NS ? w->n_quick + 1 : 0;
   if (w->policy == WAIT_SPIN || (w->policy == WAIT_AUTO && w->n_quick >= 2 && now >= w->no_spin_until))
-    shift_to_spin(w);
+    (void)shift_to_spin(w);
+}
+
+/* The worker's spin, which holds a token. Whatever it found: without an answer it has given the token back. */
+static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
+  w->no_spin_until = 0;
+  int found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS, stop);
+  if (w->no_spin_until && w->policy == WAIT_AUTO)
+    shift_down(w);
+  else if (found < 0 && w->n_found >= WAKE_BURST)
+    return_token(w);
+  else if (found < 0)
+    shift_down(w);
+  return found;
 }
 
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
@@ -177,18 +218,14 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
   int found = spun ? look_for_a_moment(watch) : look(watch);
   if (found != 0)
     wake_settle(w);
-  if (found >= 0)
+  if (found < 0 && spun)
+    found = spin_worker(w, watch, stop);
+  if (found >= 0) {
+    w->n_found++;
     return found;
-  if (spun) {
-    w->no_spin_until = 0;
-    found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS, stop);
-    if (found < 0 || (w->no_spin_until && w->policy == WAIT_AUTO))
-      shift_down(w);
-    if (found >= 0)
-      return found;
   }
   int64_t since = clock_now_ns();
-  if (w->policy != WAIT_SLEEP)
+  if (w->gear == GEAR_HANDOFF)
     pin_to_peer(w);
   while (!atomic_load_explicit(stop, memory_order_relaxed)) {
     if ((found = park(w, watch, clock_deadline(10 * (int64_t)WAKE_SLICE_NS))) >= 0) {

@@ -5,11 +5,13 @@
  *   sleep     sleep wherever the scheduler likes
  *
  * The worker chooses: it spins only while it holds a spin token (see the board) and calls come in
- * quick succession; otherwise it moves to the client's core before it sleeps. A spinner that finds itself
- * preempted knows that cores are short, and does not spin for a while. It publishes its gear and core, and
- * the client follows: it spins if the worker is awake on another core, and else sleeps at once, on the
- * worker's core, giving the core to it. A client's own affinity is changed only for the duration of such a
- * sleep.
+ * quick succession; otherwise it moves to the client's core before it sleeps. When a burst of calls ends it
+ * sleeps where it is, without the token, and stays in its gear: the first call of the next burst wakes it,
+ * and from the second on it spins; to move it twice would cost more than the burst. A spinner that finds
+ * itself preempted knows that cores are short, and does not spin for a while. It publishes its gear and
+ * core, and the client follows: it spins if the worker is in that gear on another core, and else sleeps at
+ * once, on the worker's core, giving the core to it. A client's own affinity is changed only for the
+ * duration of such a sleep.
  *
  * Times: gaps and budgets in nanoseconds. */
 #ifndef NUMD_SHARED_WAKE_H
@@ -28,6 +30,7 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 #define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
 #define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
 #define WAKE_HOLD_OFF_NS 10000000    /* no adaptive spinning for so long after it */
+#define WAKE_BURST 4                 /* calls that a spinner found until it gave up, to expect another burst */
 #define WAKE_SLICE_NS 100000000      /* the longest sleep of a client without a look at its socket */
 
 /* What one side keeps in private memory. */
@@ -39,9 +42,11 @@ struct waiter {
   cpu_set_t allowed;             /* worker: where it may run */
   int pinned_to;                 /* worker: the core it moved to, or -1 */
   uint32_t cpu;                  /* as last published */
+  int avoids;                    /* worker: the core it does not run on, or -1 */
   int n_quick;                   /* worker: calls in a row that followed quickly */
-  int64_t last_done;             /* worker: when it last finished a call; 0 while spinning */
+  int n_found;                   /* worker: calls found by spinning since it last woke */
   int64_t no_spin_until;         /* worker: cores were short lately */
+  long n_switches;               /* worker: how often the scheduler took the core away */
   bool unsettled;                /* stored a seq and has not fenced since */
   bool has_token;                /* worker: may spin */
   bool (*take_token)(void *arg); /* worker; NULL in a client */

@@ -15,6 +15,7 @@ from way import Call
 
 AIM_NS = 100_000          # a sample is the mean of so many calls as take this long
 MAX_BATCH = 4096
+LONG_NS = 5_000_000       # a call whose first run took longer is timed by itself
 WARM_UP = 8               # calls before a sample of several: a worker that went to sleep spins again after three or four
 SLOW_NS = 600_000_000     # a pair of calls that takes longer gets one round beside the compared calls
 BLOCK = 1 << 15           # elements that are compared at a time
@@ -215,17 +216,20 @@ class Quiet:
         self.patience_s -= time.monotonic() - start
 
 
-def batch_size(call_ns, n):
-    if n > 10**6:
-        return 1
-    return max(1, min(MAX_BATCH, math.ceil(AIM_NS / max(1, call_ns))))
+def batch_of(side, first_ns):
+    """(calls of a sample, calls before it). Before a sample come calls that bring back what the other side displaced,
+    be it from the caches or by letting numd's worker fall asleep."""
+    if first_ns > LONG_NS:
+        return 1, 0
+    call_ns = min(side(WARM_UP)[0] / WARM_UP for _ in range(4))
+    size = max(1, min(MAX_BATCH, math.ceil(AIM_NS / max(1, call_ns))))
+    return size, max(size // 4, min(WARM_UP, math.ceil(4 * AIM_NS / max(1, call_ns))))
 
 
-def sample(side, size, overhead):
-    """One sample: the mean of a batch, after calls that bring back what the other side displaced, be it from the
-    caches or by letting numd's worker fall asleep."""
-    if size > 1:
-        side(max(WARM_UP, size // 4))
+def sample(side, size, before, overhead):
+    """One sample: the mean of a batch."""
+    if before:
+        side(before)
     taken, _ = side(size)
     return max(1.0, (taken - overhead) / size)
 
@@ -236,17 +240,15 @@ def in_turns(firsts, n, budget_ns, least_rounds, quiet=None):
     slow = sum(ns for _, ns in firsts) > SLOW_NS
     samples = [[float(ns)] for _, ns in firsts] if slow else [[], []]
     overhead = runner.clock_overhead_ns() if n <= 10**5 else 0
-    if not slow and n <= 10**5:
-        firsts = [(batch, min(batch(WARM_UP)[0] / WARM_UP for _ in range(2))) for batch in sides]
-    sizes = [batch_size(ns, n) for _, ns in firsts]
+    sizes = [(1, 0) if slow else batch_of(*first) for first in firsts]
     start, number, least = time.perf_counter_ns(), 0, 1 if slow else least_rounds
     while number < least or (time.perf_counter_ns() - start < budget_ns and not slow):
         for i in ((0, 1), (1, 0))[number % 2]:
             if quiet:
                 quiet.wait()
-            samples[i].append(sample(sides[i], sizes[i], overhead))
+            samples[i].append(sample(sides[i], *sizes[i], overhead))
         number += 1
-    return samples, sizes[0]
+    return samples, sizes[0][0]
 
 
 def measure(setting, budget_ns, least_rounds, quiet=None):

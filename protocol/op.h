@@ -207,7 +207,7 @@
     "matrix product with broadcast batch dimensions")                                                        \
   X(101, DOT, dot, PRODUCT, 2, 1, "biufc", ANY, 0, 0, BLAS,                                                  \
     "sum over the last axis of x1 and the last but one of x2")                                               \
-  X(102, VECDOT, vecdot, PRODUCT, 2, 1, "biufc", ANY, NUMD_PARAM_AXIS, 0, FUSED,                             \
+  X(102, VECDOT, vecdot, PRODUCT, 2, 1, "biufc", ANY, NUMD_PARAM_AXIS, 0, BLAS,                              \
     "sum of conj(x1) * x2 over an axis, the last if absent")                                                 \
   X(103, TENSORDOT, tensordot, PRODUCT, 2, 1, "biufc", ANY,                                                  \
     NUMD_PARAM_N | NUMD_PARAM_ORDER | NUMD_PARAM_AGAINST, 0, BLAS,                                           \

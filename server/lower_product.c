@@ -1,4 +1,4 @@
-/* Lowering of products: matmul and dot have kernels, the others are composed of them, or of fused
+/* Lowering of products: matmul, dot and vecdot have kernels, the others are composed of them, or of fused
  * multiplications and sums. */
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +38,21 @@ static int product_shape(struct lowering *l, const struct op *op, const struct l
   return 0;
 }
 
+static int add_product(struct lowering *l, uint8_t code, uint8_t dtype, const uint32_t in[2],
+                       const struct layout *shape, uint32_t *out) {
+  struct node *node;
+  struct value *value;
+  int r = lower_add_node(l, NODE_PRODUCT, code, dtype, &node, &value, out);
+  if (r)
+    return r;
+  node->n_in = 2;
+  node->in[0] = in[0];
+  node->in[1] = in[1];
+  value->layout = *shape;
+  value->layout.dtype = dtype;
+  return 0;
+}
+
 /* matmul and dot. */
 static int lower_matrix_product(struct lowering *l, const struct op *op, uint32_t *out) {
   struct layout a = value_at(l, op->in[0])->layout, b = value_at(l, op->in[1])->layout, shape;
@@ -59,16 +74,7 @@ static int lower_matrix_product(struct lowering *l, const struct op *op, uint32_
   for (int i = 0; i < 2; i++)
     if ((r = lower_cast(l, op->in[i], dtype, &in[i])))
       return r;
-  struct node *node;
-  struct value *value;
-  if ((r = lower_add_node(l, NODE_PRODUCT, op->code, dtype, &node, &value, out)))
-    return r;
-  node->n_in = 2;
-  node->in[0] = in[0];
-  node->in[1] = in[1];
-  value->layout = shape;
-  value->layout.dtype = dtype;
-  return 0;
+  return add_product(l, op->code, dtype, in, &shape, out);
 }
 
 int lower_product_of(struct lowering *l, uint8_t code, uint32_t x, uint32_t y, uint32_t *out) {
@@ -90,24 +96,46 @@ static int vector_axis(struct lowering *l, const struct op *op, const struct lay
   return 0;
 }
 
+/* The vectors along the last axis, where a product wants them. */
+static int vectors_last(struct lowering *l, uint32_t v, int from_end, uint32_t *out) {
+  struct layout layout;
+  int r = from_end == -1 ? 0 : lower_in_memory(l, &v);
+  *out = v;
+  if (r || from_end == -1)
+    return r;
+  layout = value_at(l, v)->layout;
+  const int last = layout.ndim - 1, axis = layout.ndim + from_end;
+  const int64_t n = layout.shape[axis], stride = layout.strides[axis];
+  for (int d = axis; d < last; d++) {
+    layout.shape[d] = layout.shape[d + 1];
+    layout.strides[d] = layout.strides[d + 1];
+  }
+  layout.shape[last] = n;
+  layout.strides[last] = stride;
+  return lower_view(l, v, &layout, 0, out);
+}
+
+/* A product of 1 x k and k x 1 matrices; those of complex numbers conjugate the first. */
 static int lower_vecdot(struct lowering *l, const struct op *op, uint32_t *out) {
   const struct layout a = value_at(l, op->in[0])->layout, b = value_at(l, op->in[1])->layout;
-  uint8_t dtype = lower_promoted(l, op, 0, 2);
-  uint32_t x, y, products, sum;
+  const uint8_t dtype = lower_promoted(l, op, 0, 2);
+  struct layout shape, other;
+  uint32_t in[2];
   int axis, r = vector_axis(l, op, &a, &b, &axis);
   if (r)
     return r;
   if (a.shape[a.ndim + axis] != b.shape[b.ndim + axis])
     return product_mismatch(l, &a, &b);
-  if ((r = lower_cast(l, op->in[0], dtype, &x)) || (r = lower_cast(l, op->in[1], dtype, &y)) ||
-      (dtype_rows[dtype].kind == 'c' && (r = lower_unary(l, NUMD_OP_CONJ, x, &x))) ||
-      (r = lower_binary(l, NUMD_OP_MULTIPLY, x, y, &products)))
+  for (int i = 0; i < 2; i++)
+    if ((r = lower_cast(l, op->in[i], dtype, &in[i])) || (r = vectors_last(l, in[i], axis, &in[i])))
+      return r;
+  shape = value_at(l, in[0])->layout;
+  other = value_at(l, in[1])->layout;
+  shape.ndim--;
+  other.ndim--;
+  if ((r = lower_broadcast(l, &shape, &other)))
     return r;
-  int ndim = value_at(l, products)->layout.ndim;
-  uint8_t code = dtype == NUMD_BOOL ? NUMD_OP_ANY : NUMD_OP_SUM;
-  if ((r = lower_reduction(l, code, products, 1u << (ndim + axis), false, &sum)))
-    return r;
-  return lower_cast(l, sum, dtype, out);
+  return add_product(l, op->code, dtype, in, &shape, out);
 }
 
 /* ---- tensordot ---- */

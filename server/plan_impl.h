@@ -172,6 +172,7 @@ struct step {
   int64_t m, n, k;
   int64_t panel; /* columns or rows of C computed by one task */
   bool panel_rows;
+  bool conjugate;       /* A, of complex vecdot */
   int64_t task_scratch; /* bytes */
   /* Array kernels: memories are the inputs, then the outputs. */
   struct array_job *job;

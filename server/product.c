@@ -63,6 +63,14 @@ static void add_dot_batches(struct step *s, const struct layout *a, const struct
     add_batch_loop(s, c->shape[na + rows + d], 0, b->strides[d], c->strides[na + rows + d]);
 }
 
+/* Of vecdot: all axes but the last. */
+static void add_vector_batches(struct step *s, const struct layout *a, const struct layout *b,
+                               const struct layout *c) {
+  for (int d = 0; d < c->ndim; d++)
+    add_batch_loop(s, c->shape[d], batch_stride(a, a->ndim - 1, c->ndim + 1 - a->ndim, d),
+                   batch_stride(b, b->ndim - 1, c->ndim + 1 - b->ndim, d), c->strides[d]);
+}
+
 /* Panels of whole rows of C as it lies in memory, where there are enough of them: OpenBLAS was measured to
  * take up to a third longer for panels of columns. An even number, for cores often are. */
 static void choose_panels(struct step *s, double flops) {
@@ -98,11 +106,22 @@ static double product_ns(const struct step *s, double flops, double batch) {
   return batch * (arithmetic > reading ? arithmetic : reading);
 }
 
-void product_arrange(struct step *s, uint8_t op, uint8_t dtype, const struct layout layouts[3]) {
+/* 1 x k times k x 1. */
+static void arrange_vectors(struct step *s, uint8_t dtype, const struct layout layouts[3]) {
+  const struct layout *a = &layouts[0], *b = &layouts[1];
+  const int64_t size = dtype_rows[dtype].size;
+  s->m = s->n = 1;
+  s->k = a->shape[a->ndim - 1];
+  s->conjugate = dtype_rows[dtype].kind == 'c';
+  add_vector_batches(s, a, b, &layouts[2]);
+  set_matrix(s, 0, size, a->strides[a->ndim - 1]);
+  set_matrix(s, 1, b->strides[b->ndim - 1], size);
+  set_matrix(s, 2, size, size);
+}
+
+static void arrange_matrices(struct step *s, uint8_t op, uint8_t dtype, const struct layout layouts[3]) {
   const struct layout *a = &layouts[0], *b = &layouts[1], *c = &layouts[2];
-  int64_t size = dtype_rows[dtype].size, batch = 1;
-  s->kind = STEP_PRODUCT;
-  s->dtype = dtype;
+  const int64_t size = dtype_rows[dtype].size;
   s->m = a->ndim >= 2 ? a->shape[a->ndim - 2] : 1;
   s->n = b->ndim >= 2 ? b->shape[b->ndim - 1] : 1;
   s->k = a->shape[a->ndim - 1];
@@ -110,7 +129,7 @@ void product_arrange(struct step *s, uint8_t op, uint8_t dtype, const struct lay
     add_matmul_batches(s, a, b, c);
   else
     add_dot_batches(s, a, b, c);
-  int last = c->ndim - 1;
+  const int last = c->ndim - 1;
   int64_t row_of_c = a->ndim < 2                            ? size
                      : op == NUMD_OP_MATMUL && b->ndim >= 2 ? c->strides[last - 1]
                                                             : c->strides[a->ndim - 2];
@@ -119,6 +138,16 @@ void product_arrange(struct step *s, uint8_t op, uint8_t dtype, const struct lay
   set_matrix(s, 0, a->ndim >= 2 ? a->strides[a->ndim - 2] : size, a->strides[a->ndim - 1]);
   set_matrix(s, 1, b->strides[b->ndim >= 2 ? b->ndim - 2 : 0], b->ndim >= 2 ? b->strides[b->ndim - 1] : size);
   set_matrix(s, 2, row_of_c, b->ndim >= 2 ? c->strides[last] : size);
+}
+
+void product_arrange(struct step *s, uint8_t op, uint8_t dtype, const struct layout layouts[3]) {
+  int64_t batch = 1;
+  s->kind = STEP_PRODUCT;
+  s->dtype = dtype;
+  if (op == NUMD_OP_VECDOT)
+    arrange_vectors(s, dtype, layouts);
+  else
+    arrange_matrices(s, op, dtype, layouts);
   for (int d = 0; d < s->ndim; d++)
     batch *= s->shape[d];
   double flops = 2.0 * (double)s->m * (double)s->n * (double)s->k;
@@ -178,9 +207,17 @@ static void no_memory(struct call *call) {
 /* Scratch for the copies that products of this kind need. False: there is no memory. */
 static bool part_scratch(const struct step *s, const struct part *p, void **scratch) {
   const int64_t bytes =
-      kernel_matmul_scratch(s->dtype, p->m, p->n, p->k, p->a.stride, p->b.stride, p->c.stride);
+      s->conjugate ? 0
+                   : kernel_matmul_scratch(s->dtype, p->m, p->n, p->k, p->a.stride, p->b.stride, p->c.stride);
   *scratch = NULL;
   return bytes == 0 || posix_memalign(scratch, 64, (size_t)bytes) == 0;
+}
+
+static void multiply(const struct step *s, const struct part *p, void *scratch) {
+  if (s->conjugate)
+    kernel_vdot(s->dtype, p->k, p->a.data, p->a.stride[1], p->b.data, p->b.stride[0], p->c.data);
+  else
+    kernel_matmul(s->dtype, p->m, p->n, p->k, p->a, p->b, p->c, scratch);
 }
 
 /* Units first .. last-1, one panel of each. */
@@ -198,7 +235,7 @@ static void run_units(const struct product_job *j, int64_t first, int64_t last, 
   for (; first < last && !call_given_up(j->call); first++, cursor_next(&c)) {
     p = part_of(&c);
     take_panel(s, &p, panel);
-    kernel_matmul(s->dtype, p.m, p.n, p.k, p.a, p.b, p.c, scratch);
+    multiply(s, &p, scratch);
   }
   free(scratch);
 }
@@ -227,7 +264,7 @@ static void product_task(void *arg, int64_t task) {
   const struct step *s = j->step;
   const int64_t first = task / j->n_panels * j->units_a_task;
   const int64_t last = first + j->units_a_task < s->n_units ? first + j->units_a_task : s->n_units;
-  if (s->ndim > 0 && kernel_matmul_is_small(s->dtype, s->m, s->n, s->k))
+  if (s->ndim > 0 && !s->conjugate && kernel_matmul_is_small(s->dtype, s->m, s->n, s->k))
     run_small(j, first, last);
   else
     run_units(j, first, last, task % j->n_panels);
@@ -257,7 +294,7 @@ static void chunk_task(void *arg, int64_t task) {
     no_memory(j->call);
     return;
   }
-  kernel_matmul(s->dtype, p.m, p.n, p.k, p.a, p.b, p.c, scratch);
+  multiply(s, &p, scratch);
   free(scratch);
 }
 

@@ -115,6 +115,10 @@ void kernel_matmul_batch(numd_dtype dtype, int64_t count, int64_t m, int64_t n, 
                          struct kernel_matrix a, struct kernel_matrix b, struct kernel_matrix c,
                          const int64_t batch[3]);
 
+/* *c = the sum of conj(a[i]) b[i], complex64 or complex128. Strides in bytes. */
+void kernel_vdot(numd_dtype dtype, int64_t k, const char *a, int64_t a_stride, const char *b,
+                 int64_t b_stride, char *c);
+
 /* Rough time of one element of a map or reduce loop in L1, in picoseconds: for deciding what is worth
  * splitting. */
 unsigned kernel_cost_ps(numd_op op, numd_dtype dtype);

@@ -15,6 +15,7 @@
  * BLAS counts in int: longer axes are cut, and the pieces along k are added up in C. */
 #include <cblas.h>
 #include <limits.h>
+#include <string.h>
 
 #include "server/kernels/strided.h"
 #include "server/kernels/table.h"
@@ -299,4 +300,36 @@ void kernel_matmul(numd_dtype dtype, int64_t m, int64_t n, int64_t k, struct ker
   } else {
     run_loops(&p);
   }
+}
+
+/* Where BLAS cannot step, a piece of each vector is copied. */
+#define VDOT_PIECE 512
+#define DEFINE_VDOT(prefix, T)                                                                               \
+  static void prefix##_vdot(int64_t k, const char *a, int64_t a_stride, const char *b, int64_t b_stride,     \
+                            char *c) {                                                                       \
+    const int64_t item = 2 * sizeof(T);                                                                      \
+    const bool in_place = vector_fits(k, a_stride, item) && vector_fits(k, b_stride, item);                  \
+    T sum[2] = {0, 0}, dot[2], x[2 * VDOT_PIECE], y[2 * VDOT_PIECE];                                         \
+    for (int64_t n; k > 0; k -= n, a += n * a_stride, b += n * b_stride) {                                   \
+      n = smaller(k, in_place ? KERNEL_BLAS_MAX : VDOT_PIECE);                                               \
+      for (int64_t i = 0; i < n && !in_place; i++) {                                                         \
+        memcpy(x + 2 * i, a + i * a_stride, 2 * sizeof(T));                                                  \
+        memcpy(y + 2 * i, b + i * b_stride, 2 * sizeof(T));                                                  \
+      }                                                                                                      \
+      if (in_place)                                                                                          \
+        cblas_##prefix##dotc_sub((int)n, a, step_of(n, a_stride, item), b, step_of(n, b_stride, item), dot); \
+      else                                                                                                   \
+        cblas_##prefix##dotc_sub((int)n, x, 1, y, 1, dot);                                                   \
+      sum[0] += dot[0];                                                                                      \
+      sum[1] += dot[1];                                                                                      \
+    }                                                                                                        \
+    memcpy(c, sum, sizeof(sum));                                                                             \
+  }
+
+DEFINE_VDOT(c, float)
+DEFINE_VDOT(z, double)
+
+void kernel_vdot(numd_dtype dtype, int64_t k, const char *a, int64_t a_stride, const char *b,
+                 int64_t b_stride, char *c) {
+  (dtype == NUMD_COMPLEX64 ? c_vdot : z_vdot)(k, a, a_stride, b, b_stride, c);
 }

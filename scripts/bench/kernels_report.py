@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 
+import machine
 from kernels_cases import case_of
 from kernels_figures import LIMIT, geomean, slower
 from report import VERDICTS, bullet_list, machine_list, table
@@ -138,9 +139,7 @@ def notes_text(facts):
     out = []
     if facts["shortened"]:
         out.append(f"{facts['shortened']} rows had two rounds only, for time.")
-    if facts["strangers_percent"] > 10:
-        out.append(f"other programs used {facts['strangers_percent']:.0f} % of a core during the run.")
-    return out
+    return out + machine.disturbances(facts)
 
 
 def terminal(found, most=30):

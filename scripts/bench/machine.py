@@ -83,6 +83,18 @@ def blas_name():
     return ", ".join(sorted(names)) or None
 
 
+def disturbances(facts):
+    """What disturbed a run so much that its reader should know, as sentences."""
+    out = []
+    if facts["strangers_percent"] > 10:
+        out.append(f"Other programs used {facts['strangers_percent']:.0f} % of a core during this run: expect wide "
+                   "spreads, and run it again on a quiet machine.")
+    if facts["stolen_percent"] > 5:
+        out.append(f"The host of this virtual machine took {facts['stolen_percent']:.0f} % of a core away during this run: "
+                   "a call that crosses processes needs two cores at once and suffers more than one in process.")
+    return out
+
+
 class Facts:
     def __init__(self, context, quick, seed):
         np.ones((2, 2)) @ np.ones((2, 2))

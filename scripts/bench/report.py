@@ -2,6 +2,7 @@
 import html
 import pathlib
 
+import machine
 import plots
 import stats
 import tables
@@ -175,10 +176,7 @@ def warnings(facts):
     if facts["wrong"]:
         out += ('<p class="banner"><strong>Wrong results; do not use these numbers:</strong> '
                 f'{ESC("; ".join(facts["wrong"]))}</p>')
-    if facts["strangers_percent"] > 10:
-        out += (f'<p class="banner">Other programs used {facts["strangers_percent"]:.0f} % of a core during this run: '
-                "expect wide spreads, and run it again on a quiet machine.</p>")
-    return out
+    return out + "".join(f'<p class="banner">{ESC(text)}</p>' for text in machine.disturbances(facts))
 
 
 def left_out(facts):

@@ -1,4 +1,5 @@
 """The results as text: in the terminal and as Markdown for the README."""
+import machine
 import stats
 from svg import count, digits
 
@@ -94,8 +95,7 @@ def terminal(rows, facts):
         parts.append("skipped\n" + "\n".join(
             "  " + " ".join(filter(None, [s["way"], s["client"], s["mode"], s["wait"], s["case"]])) + ": " + s["reason"]
             for s in facts["skipped"]))
-    if facts["strangers_percent"] > 10:
-        parts.append(f"note: other programs used {facts['strangers_percent']:.0f} % of a core during the run.")
+    parts += [f"note: {text}" for text in machine.disturbances(facts)]
     return "\n\n".join(parts) + "\n"
 
 

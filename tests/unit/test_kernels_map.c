@@ -226,15 +226,15 @@ END_TEST
 /* Rows and columns near the lanes of a vector and the length of a strip, and nothing else is written. */
 START_TEST(test_turn) {
   enum { room = 1 << 16 };
-  static const int sizes[] = {1, 2, 4, 8, 16}, lengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 129};
-  enum { n_lengths = sizeof(lengths) / sizeof(lengths[0]) };
+  static const int sizes[] = {1, 2, 4, 8, 16}, sides[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 129};
+  enum { n_sides = sizeof(sides) / sizeof(sides[0]) };
   static char from[room], to[room];
   for (int i = 0; i < room; i++)
     from[i] = (char)random_bits();
   FOR_VARIANTS(variant)
   for (int k = 0; k < 5; k++)
-    for (int pair = 0; pair < n_lengths * n_lengths; pair++) {
-      const int rows = lengths[pair / n_lengths], cols = lengths[pair % n_lengths], size = sizes[k];
+    for (int pair = 0; pair < n_sides * n_sides; pair++) {
+      const int rows = sides[pair / n_sides], cols = sides[pair % n_sides], size = sizes[k];
       const int from_step = (rows + random_below(3)) * size, to_step = (cols + random_below(3)) * size;
       if (from_step * cols > room || to_step * rows > room)
         continue;

@@ -100,10 +100,11 @@ REAL_TYPE_LIST(DEFINE_ARG)
   X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))                                                        \
   X(SUM, INT8, uint8_t, (uint8_t)(x + y))                                                            \
   X(PROD, INT8, uint8_t, (uint8_t)(x * y))                                                           \
-  X(SUM, INT16, uint16_t, (uint16_t)(x + y)) X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y))        \
-      X(SUM, INT32, uint32_t, x + y) X(PROD, INT32, uint32_t, x *y) X(SUM, INT64, uint64_t, x + y)   \
-          X(PROD, INT64, uint64_t, x *y) X(SUM, FLOAT32, float, x + y) X(PROD, FLOAT32, float, x *y) \
-              X(SUM, FLOAT64, double, x + y) X(PROD, FLOAT64, double, x *y)
+  X(SUM, INT16, uint16_t, (uint16_t)(x + y))                                                         \
+  X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) X(SUM, INT32, uint32_t, x + y)                    \
+      X(PROD, INT32, uint32_t, x *y) X(SUM, INT64, uint64_t, x + y) X(PROD, INT64, uint64_t, x *y)   \
+          X(SUM, FLOAT32, float, x + y) X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) \
+              X(PROD, FLOAT64, double, x *y)
 
 #define COMPLEX_LIST(X)                                                                                   \
   X(SUM, COMPLEX64, complex64_item, x.real + y.real, x.imag + y.imag)                                     \
@@ -247,6 +248,19 @@ static int64_t compress(int64_t n, int item, const uint8_t *mask, const char *in
   }
 }
 
+/* ---- Indices ---- */
+
+static bool bounded(int64_t n, int64_t length, int64_t *indices) {
+  uint64_t outside = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const uint64_t index = (uint64_t)indices[i] + ((uint64_t)(indices[i] >> 63) & (uint64_t)length);
+    const uint64_t out = index >= (uint64_t)length ? ~(uint64_t)0 : 0;
+    indices[i] = (int64_t)(index & ~out);
+    outside |= out;
+  }
+  return outside == 0;
+}
+
 #define SCAN_ROWS(OP, S)                               \
   [SCAN_##OP] = {[NUMD_BOOL] = OP##_BOOL##S,           \
                  [NUMD_INT8] = OP##_INT8##S,           \
@@ -275,5 +289,6 @@ const struct scan_loops KERNEL_NAME(kernels_scan) = {
     .scan = {SCAN_ROWS(SUM, ), SCAN_ROWS(PROD, )},
     .chain = {SCAN_ROWS(SUM, _chain), SCAN_ROWS(PROD, _chain)},
     .positions = positions,
+    .bounded = bounded,
     .compress = compress,
 };

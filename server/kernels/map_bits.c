@@ -160,12 +160,17 @@ static unsigned bool_select(int64_t n, char *const ptr[], const int64_t stride[]
   return bool_truth(n, out, steps);
 }
 
-/* The same of a copy that has to gather its bytes. */
+/* The same of a copy that has to gather its bytes. One that repeats a byte sets them all. */
 static unsigned bool_copy(int64_t n, char *const ptr[], const int64_t stride[]) {
   char *const out[] = {ptr[1], ptr[1]};
   static const int64_t ones[] = {1, 1};
-  if (stride[1] != 1 || stride[0] == 0 || stride[0] == 1)
+  if (stride[1] != 1 || stride[0] == 1)
     return bool_truth(n, ptr, stride);
+  if (stride[0] == 0) {
+    if (n > 0)
+      memset(ptr[1], *ptr[0] != 0, (size_t)n);
+    return 0;
+  }
   copy_1(n, ptr, stride);
   return bool_truth(n, out, ones);
 }

@@ -299,6 +299,10 @@ static bool walks_across(const struct step *s) {
   return false;
 }
 
+#define TURN_BYTES ((int64_t)2 << 20) /* copies of wider items are turned while the second cache holds them \
+                                       */
+#define TURN_NARROW 2
+
 /* Makes the loop along which the input of a copy lies together the last but one, if the output does so along
  * the innermost; whether there is such a loop. */
 static bool turn_loops(struct step *s) {
@@ -309,6 +313,8 @@ static bool turn_loops(struct step *s) {
   const struct memory *to = &s->memories[out], *from = &s->memories[!out];
   if (from->written || from->item_bytes != to->item_bytes || to->stride[last] != to->item_bytes ||
       !is_copy(s->instructions[0].fn, to->item_bytes))
+    return false;
+  if (to->item_bytes > TURN_NARROW && product(s->shape, 0, s->ndim) * to->item_bytes > TURN_BYTES)
     return false;
   for (int d = 0; d < last; d++)
     if (from->stride[d] == from->item_bytes && s->shape[d] > 1) {

@@ -10,6 +10,9 @@
 /* A task of a map step: long enough to be worth a hand-over, short enough to share out evenly. */
 #define TASK_NS 25000
 
+#define TURN_ROWS \
+  2048 /* rows of a turned step that are copied between looks at whether the call is given up */
+
 static __thread char arena[ARENA_BYTES] __attribute__((aligned(64)));
 
 char *exec_arena(void) {
@@ -136,15 +139,53 @@ static void map_units(struct call *call, const struct step *s, int64_t first, in
     atomic_fetch_or_explicit(&call->flags, m.flags, memory_order_relaxed);
 }
 
+/* The same of a turned step: as many rows at once as follow each other. What is no plain copy (of bools,
+ * whose bytes are made 0 or 1) is made so where it then is. */
+static void turn_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
+  const int inner = s->ndim - 1, out = s->memories[1].written;
+  const struct memory *to = &s->memories[out], *from = &s->memories[!out];
+  const int item = to->item_bytes;
+  const int64_t blocks = (s->shape[inner] + s->block - 1) / s->block, rows = s->n_units / blocks;
+  const bool truth = s->instructions[0].fn == kernel_map(NUMD_OP_COPY, NUMD_BOOL);
+  struct cursor c;
+  cursor_seek(&c, call, s, 0, inner, first % rows);
+  for (int64_t u = first, n; u < last && !call_given_up(call); u += n) {
+    const int64_t at = u / rows * s->block, left = s->shape[inner] - at;
+    const int64_t columns = left < s->block ? left : s->block,
+                  follow = s->shape[inner - 1] - c.index[inner - 1];
+    char *const data = c.at[out] + at * item;
+    n = last - u < follow ? last - u : follow;
+    n = n < TURN_ROWS ? n : TURN_ROWS;
+    kernel_turn(item, n, columns, c.at[!out] + at * from->stride[inner], from->stride[inner], data,
+                to->stride[inner - 1]);
+    for (int64_t r = 0; truth && r < n; r++) {
+      char *const row = data + r * to->stride[inner - 1], *const ptr[] = {row, row};
+      static const int64_t ones[] = {1, 1};
+      s->instructions[0].fn(columns, ptr, ones);
+    }
+    c.index[inner - 1] += n - 1;
+    for (int i = 0; i < 2; i++)
+      c.at[i] += (n - 1) * s->memories[i].stride[inner - 1];
+    cursor_next(&c);
+  }
+}
+
+static void run_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
+  if (s->turned)
+    turn_units(call, s, first, last);
+  else
+    map_units(call, s, first, last);
+}
+
 static void map_task(void *arg, int64_t task) {
   const struct map_job *job = arg;
   int64_t first = task * job->units_a_task, last = first + job->units_a_task;
-  map_units(job->call, job->step, first, last < job->step->n_units ? last : job->step->n_units);
+  run_units(job->call, job->step, first, last < job->step->n_units ? last : job->step->n_units);
 }
 
 static void exec_map(struct call *call, const struct step *s) {
   if (!s->parallel) {
-    map_units(call, s, 0, s->n_units);
+    run_units(call, s, 0, s->n_units);
   } else {
     int64_t tasks = (int64_t)(s->cost_ns / TASK_NS) + 1;
     struct map_job job = {.call = call, .step = s, .units_a_task = (s->n_units + tasks - 1) / tasks};

@@ -270,6 +270,13 @@ static void set_inner_strides(struct step *s) {
        */
 #define STREAM_BYTES ((int64_t)16 << 20) /* outputs from this size on go past the caches */
 
+static bool is_copy(kernel_map_fn fn, int item_bytes) {
+  for (int t = 0; t < NUMD_DTYPE_CODES; t++)
+    if (dtype_known(t) && dtype_rows[t].size == item_bytes && fn == kernel_map(NUMD_OP_COPY, (numd_dtype)t))
+      return true;
+  return false;
+}
+
 /* A loop that is better off as the innermost one than a short one; -1 if there is none. */
 static int longer_loop(const struct step *s) {
   int last = s->ndim - 1, best = -1;
@@ -289,6 +296,31 @@ static bool walks_across(const struct step *s) {
           magnitude(m->stride[last]) >= 64)
         return true;
   }
+  return false;
+}
+
+#define TURN_BYTES ((int64_t)2 << 20) /* copies of wider items are turned while the second cache holds them \
+                                       */
+#define TURN_NARROW 2
+
+/* Makes the loop along which the input of a copy lies together the last but one, if the output does so along
+ * the innermost; whether there is such a loop. */
+static bool turn_loops(struct step *s) {
+  const int last = s->ndim - 1;
+  if (s->n_memories != 2 || s->n_instructions != 1 || s->n_registers > 0 || last < 1)
+    return false;
+  const int out = s->memories[1].written;
+  const struct memory *to = &s->memories[out], *from = &s->memories[!out];
+  if (from->written || from->item_bytes != to->item_bytes || to->stride[last] != to->item_bytes ||
+      !is_copy(s->instructions[0].fn, to->item_bytes))
+    return false;
+  if (to->item_bytes > TURN_NARROW && product(s->shape, 0, s->ndim) * to->item_bytes > TURN_BYTES)
+    return false;
+  for (int d = 0; d < last; d++)
+    if (from->stride[d] == from->item_bytes && s->shape[d] > 1) {
+      swap_loops(s, d, last - 1);
+      return true;
+    }
   return false;
 }
 
@@ -316,6 +348,7 @@ static void arrange_map(struct step *s) {
   if (longer >= 0)
     swap_loops(s, longer, s->ndim - 1);
   s->tiled = longer >= 0 || walks_across(s);
+  s->turned = s->tiled && turn_loops(s);
   s->stream = worth_streaming(s, product(s->shape, 0, s->ndim));
   int64_t inner = s->shape[s->ndim - 1];
   s->block = choose_block(s, inner);

@@ -307,31 +307,36 @@ static int lower_tile(struct lowering *l, const struct op *op, uint32_t *out) {
   return 0;
 }
 
-/* Moves elements along one axis, in two parts. */
-static int roll_axis(struct lowering *l, uint32_t v, int axis, int64_t shift, uint32_t *out) {
-  struct layout shape = value_at(l, v)->layout;
-  int64_t n = shape.shape[axis], by = n ? (shift % n + n) % n : 0;
+/* Moves elements along one axis into a buffer of the same shape, in two parts. */
+static int roll_into(struct lowering *l, uint32_t v, int axis, int64_t shift, uint32_t buffer) {
+  int64_t n = value_at(l, v)->layout.shape[axis], by = n ? (shift % n + n) % n : 0;
   uint32_t from, to;
-  int r = lower_buffer(l, &shape, out);
-  if (r || (r = lower_sliced(l, v, axis, 0, n - by, 1, &from)) ||
-      (r = lower_sliced(l, *out, axis, by, n - by, 1, &to)) || (r = lower_write(l, from, to)) ||
+  int r;
+  if ((r = lower_sliced(l, v, axis, 0, n - by, 1, &from)) ||
+      (r = lower_sliced(l, buffer, axis, by, n - by, 1, &to)) || (r = lower_write(l, from, to)) ||
       (r = lower_sliced(l, v, axis, n - by, by, 1, &from)) ||
-      (r = lower_sliced(l, *out, axis, 0, by, 1, &to)))
+      (r = lower_sliced(l, buffer, axis, 0, by, 1, &to)))
     return r;
   return lower_write(l, from, to);
+}
+
+static int roll_axis(struct lowering *l, uint32_t v, int axis, int64_t shift, uint32_t *out) {
+  struct layout shape = value_at(l, v)->layout;
+  int r = lower_buffer(l, &shape, out);
+  return r ? r : roll_into(l, v, axis, shift, *out);
 }
 
 static int lower_roll(struct lowering *l, const struct op *op, uint32_t *out) {
   const struct op_params *p = &op->params;
   struct layout shape = value_at(l, op->in[0])->layout;
-  uint32_t v = op->in[0];
+  uint32_t v = op->in[0], flat;
   int r = 0;
   if (!param_given(op, NUMD_PARAM_ORDER)) {
     if (p->n_ints[0] != 1)
       return errtext_set(l->err, NUMD_EINVAL, "roll: one shift for the flat array, not %d", p->n_ints[0]);
-    if ((r = lower_flat(l, v, &v)) || (r = roll_axis(l, v, 0, p->ints[0][0], &v)))
+    if ((r = lower_flat(l, v, &v)) || (r = lower_buffer(l, &shape, out)) || (r = lower_flat(l, *out, &flat)))
       return r;
-    return lower_reshaped(l, v, shape.ndim, shape.shape, out);
+    return roll_into(l, v, 0, p->ints[0][0], flat);
   }
   if (p->n_ints[0] != p->n_ints[1] && p->n_ints[0] != 1)
     return errtext_set(l->err, NUMD_EINVAL, "roll: %d shifts for %d axes", p->n_ints[0], p->n_ints[1]);

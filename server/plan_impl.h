@@ -152,6 +152,7 @@ struct step {
   bool empty;    /* nothing to do, or identities to store */
   bool parallel; /* worth sharing out */
   bool tiled;    /* MAP: the outer loops run inside each block of the innermost one, not around all of them */
+  bool turned;   /* MAP, tiled: one copy, of what lies together along the loop before the innermost one */
   bool stream;   /* MAP: outputs go past the caches unless they are inputs too */
   uint8_t item_bytes; /* of a register's items: the widest dtype's, 8 at least */
   int64_t shape[MAX_LOOPS];

@@ -10,14 +10,17 @@
 #include "server/kernels/scan_loops.h"
 #include "server/kernels/walk.h"
 
-#define CHUNK 65536  /* elements of a line to a unit */
+#define CHUNK_ITEMS 65536 /* elements of a line to a unit */
+#define BOOL_CHUNK                                                                                    \
+  1048576            /* the same of bools, of which a chunk is read up to the first that it looks for \
+                      */
 #define STRETCH 4096 /* elements whose best value is found before its place */
 #define COLUMNS 512
 #define SHORT_LINE 64
 #define GROUP_ITEMS 16384 /* elements that a unit of many short lines reads, about */
 
 /* The job's own numbers. */
-enum { LINES, LENGTH, CHUNKS, LINES_A_UNIT, AXIS, ACROSS, COLUMN_AXIS, TILES };
+enum { LINES, LENGTH, CHUNK, CHUNKS, LINES_A_UNIT, AXIS, ACROSS, COLUMN_AXIS, TILES };
 
 struct best {
   _Alignas(16) char value[MAX_ITEM_BYTES];
@@ -39,23 +42,44 @@ static bool is_better(const struct array_job *job, const char *a, const char *b)
 
 /* ---- Lines ---- */
 
+/* Of bools: the first that is true, or false for argmin; if there is none, the first of all. */
+static void first_truth(const struct array_job *job, const struct walk *line, const char *data, int64_t first,
+                        int64_t n, char *task, struct best *best) {
+  const bool direct = line->ndim == 1 && line->strides[0] == line->item, wanted = is_max(job);
+  const int64_t stretch = direct ? n : STRETCH;
+  memset(best, 0, sizeof(*best));
+  for (int64_t i = first; i < first + n; i += stretch) {
+    const int64_t part = first + n - i < stretch ? first + n - i : stretch;
+    if (!direct)
+      walk_read(line, data, i, part, task);
+    const int64_t found =
+        kernel_scan_loops()->find[NUMD_BOOL](part, direct ? data + i : task, (const char *)&wanted);
+    if (found < part) {
+      best->value[0] = wanted;
+      best->at = i + found;
+      return;
+    }
+  }
+  best->value[0] = !wanted;
+  best->at = first;
+}
+
 /* The best of n items of a line, which begin at index `first`. */
 static void best_of(const struct array_job *job, const struct walk *line, const char *data, int64_t first,
                     int64_t n, char *task, struct best *best) {
   numd_dtype acc;
   const kernel_reduce_fn reduce = kernel_reduce(is_max(job) ? NUMD_OP_MAX : NUMD_OP_MIN, job->dtype, &acc);
-  const bool direct = line->ndim == 1 && line->strides[0] == line->item && dtype_rows[job->dtype].kind != 'b';
+  const bool direct = line->ndim == 1 && line->strides[0] == line->item;
+  if (job->dtype == NUMD_BOOL) {
+    first_truth(job, line, data, first, n, task, best);
+    return;
+  }
   for (int64_t i = first; i < first + n; i += STRETCH) {
     const int64_t part = first + n - i < STRETCH ? first + n - i : STRETCH;
     const char *items = direct ? data + i * line->item : task;
     _Alignas(16) char value[MAX_ITEM_BYTES] = {0};
     if (!direct)
       walk_read(line, data, i, part, task);
-    if (dtype_rows[job->dtype].kind == 'b') {
-      char *const ptr[] = {task, task};
-      static const int64_t ones[] = {1, 1};
-      kernel_map(NUMD_OP_COPY, NUMD_BOOL)(part, ptr, ones);
-    }
     reduce(part, items, line->item, value);
     if (i > first && !is_better(job, value, best->value))
       continue;
@@ -89,9 +113,9 @@ static void run_lines(const struct array_run *run, int64_t unit, char *task) {
     walk_init_row(&line, dtype_rows[job->dtype].size, own[LENGTH], job->in[0].strides[axis]);
   for (int64_t i = first; i < first + own[LINES_A_UNIT] && i < own[LINES]; i++) {
     const char *data = axis < 0 ? run->in[0] : line_start(job, run->in[0], i);
-    const int64_t from = chunk * CHUNK, left = own[LENGTH] - from;
+    const int64_t from = chunk * own[CHUNK], left = own[LENGTH] - from;
     struct best best;
-    best_of(job, &line, data, from, left < CHUNK ? left : CHUNK, task, &best);
+    best_of(job, &line, data, from, left < own[CHUNK] ? left : own[CHUNK], task, &best);
     if (own[CHUNKS] > 1)
       ((struct best *)run->shared)[i * own[CHUNKS] + chunk] = best;
     else
@@ -182,7 +206,8 @@ static int arg_plan(struct array_job *job, struct errtext *err) {
     return errtext_set(err, NUMD_EDOMAIN, "attempt to get %s of an empty sequence", op_rows[job->op].name);
   own[LINES] = out_size;
   own[AXIS] = axis;
-  own[CHUNKS] = (own[LENGTH] + CHUNK - 1) / CHUNK;
+  own[CHUNK] = job->dtype == NUMD_BOOL ? BOOL_CHUNK : CHUNK_ITEMS;
+  own[CHUNKS] = (own[LENGTH] + own[CHUNK] - 1) / own[CHUNK];
   own[LINES_A_UNIT] = own[CHUNKS] > 1 ? 1 : 1 + GROUP_ITEMS / own[LENGTH];
   choose_way(job, axis);
   job->n_phases = 1;

@@ -28,6 +28,8 @@ KERNEL_MAP_FAMILIES(X)
 
 extern const kernel_map_fn KERNEL_NAME(kernels_cast)[NUMD_DTYPE_CODES][NUMD_DTYPE_CODES];
 void KERNEL_NAME(kernels_stream)(size_t bytes, const char *from, char *to);
+void KERNEL_NAME(kernels_turn)(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step,
+                               char *to, int64_t to_step);
 extern const kernel_reduce_fn KERNEL_NAME(kernels_reduce)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
 extern const kernel_reduce_fn KERNEL_NAME(kernels_reduce_exact)[NUMD_OP_CODES][NUMD_DTYPE_CODES];
 extern const kernel_rows_fn KERNEL_NAME(kernels_reduce_rows)[NUMD_OP_CODES][NUMD_DTYPE_CODES];

@@ -1,5 +1,9 @@
 #include "server/kernels/index.h"
 
+#include <string.h>
+
+#include "server/kernels/scan_loops.h"
+
 int64_t index_elements(const struct layout *a) {
   int64_t n = 1;
   for (int d = 0; d < a->ndim; d++)
@@ -107,11 +111,7 @@ void index_bases(const struct layout *x, int axis, const struct layout *places, 
   case NUMD_##NAME:                                                             \
     for (int64_t i = 0; i < n; i++) {                                           \
       const type x = *(const volatile type *)(const void *)(from + i * stride); \
-      const int64_t wide = (large) ? INT64_MAX : (int64_t)x;                    \
-      const int64_t index = wide + (wide >> 63 & length);                       \
-      const bool out = (uint64_t)index >= (uint64_t)length;                     \
-      indices[i] = out ? 0 : index;                                             \
-      outside |= out;                                                           \
+      indices[i] = (large) ? INT64_MAX : (int64_t)x;                            \
     }                                                                           \
     break;
 
@@ -120,7 +120,6 @@ unsigned index_read(const struct walk *walk, numd_dtype dtype, const char *data,
   _Alignas(64) char values[INDEX_BLOCK * 8];
   const char *from = data + first * walk->strides[0];
   int64_t stride = walk->strides[0];
-  bool outside = false;
   if (walk->ndim > 1) {
     walk_read(walk, data, first, n, values);
     from = values;
@@ -135,7 +134,11 @@ unsigned index_read(const struct walk *walk, numd_dtype dtype, const char *data,
     READ(UINT32, uint32_t, false)
     READ(UINT64, uint64_t, x > INT64_MAX)
     default: /* nothing else is an index */
+      if (stride == sizeof(int64_t)) {
+        memcpy(indices, from, sizeof(int64_t) * (size_t)n);
+        break;
+      }
       READ(INT64, int64_t, false)
   }
-  return outside ? KERNEL_INDEX : 0;
+  return kernel_scan_loops()->bounded(n, length, indices) ? 0 : KERNEL_INDEX;
 }

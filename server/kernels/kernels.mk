@@ -7,7 +7,7 @@
 
 KERNEL_DIR := server/kernels
 KERNEL_FAMILIES := map_bits map_int map_real divide_int divide_real power_int complex math \
-	math_binary math_complex cast stream reduce reduce_exact reduce_rows product order quick scan_loops \
+	math_binary math_complex cast stream turn reduce reduce_exact reduce_rows product order quick scan_loops \
 	divide_wide table
 KERNEL_COMMON := kernels array matmul lapack linalg linalg_factor linalg_solve linalg_small \
 	linalg_tiles walk sorter sort strided arg cumulative mask make unique search index take put

@@ -1,6 +1,5 @@
 /* New values from parameters: arange, linspace and eye; and tril and triu, which put zeros in place of
  * others. Units are runs of elements or rows of about CHUNK elements. */
-#include <math.h>
 #include <string.h>
 
 #include "server/kernels/array.h"
@@ -44,11 +43,11 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
  * small numbers beyond the first of a unit, for there is an instruction that makes vectors of floats of
  * those; their sum is exact. */
 #define INDEX(first, i) ((double)(first) + (double)(int32_t)(i))
-#define INTEGERS_LIST(X)                                                                          \
-  X(INT8, uint8_t)                                                                                \
-  X(INT16, uint16_t)                                                                              \
-  X(INT32, uint32_t) X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) \
-      X(UINT64, uint64_t)
+#define INTEGERS_LIST(X) \
+  X(INT8, uint8_t)       \
+  X(INT16, uint16_t)     \
+  X(INT32, uint32_t)     \
+  X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t)
 #define REALS_LIST(X) X(FLOAT32, float) X(FLOAT64, double)
 
 #define DEFINE_INTEGERS(NAME, T)                                                                    \
@@ -148,9 +147,11 @@ static unsigned linspace_run(const struct array_run *run, int phase, int64_t uni
   if (to == job->dtype)
     return 0;
   const char kind = dtype_rows[to].kind;
-  if (parts == 1 && (kind == 'i' || kind == 'u'))
-    for (int64_t i = 0; i < n; i++)
-      values[i] = floor(values[i]);
+  if (parts == 1 && (kind == 'i' || kind == 'u')) {
+    char *const same[] = {(char *)values, (char *)values};
+    static const int64_t steps[] = {sizeof(double), sizeof(double)};
+    kernel_map(NUMD_OP_FLOOR, NUMD_FLOAT64)(n, same, steps);
+  }
   char *const ptr[] = {(char *)values, out};
   const int64_t strides[] = {dtype_rows[job->dtype].size, dtype_rows[to].size};
   kernel_cast(job->dtype, to)(n, ptr, strides);

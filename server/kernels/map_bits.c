@@ -16,7 +16,33 @@ typedef unsigned __int128 bits128 __attribute__((aligned(8)));
   X(8, uint64_t, EITHER_VALUE) \
   X(16, bits128, EITHER_PLACE)
 
+/* Backwards, and every second item, are worth shuffling vectors; other steps are made several at a time. */
+#define COPY_STEPS 8
+#define DEFINE_COPY_STEPS(BYTES, TYPE)                                                            \
+  static void copy_steps_##BYTES(int64_t n, const char *xp, int64_t from, char *op, int64_t to) { \
+    typedef TYPE KERNEL_ALIAS item;                                                               \
+    const int64_t size = sizeof(item);                                                            \
+    if (to == size && from == -size) {                                                            \
+      const item *xs = (const item *)xp;                                                          \
+      item *out = (item *)op;                                                                     \
+      KERNEL_FOR(i, n) out[i] = xs[-i];                                                           \
+      return;                                                                                     \
+    }                                                                                             \
+    if (to == size && from == 2 * size) {                                                         \
+      const item *xs = (const item *)xp;                                                          \
+      item *out = (item *)op;                                                                     \
+      KERNEL_FOR(i, n) out[i] = xs[2 * i];                                                        \
+      return;                                                                                     \
+    }                                                                                             \
+    for (; n >= COPY_STEPS; n -= COPY_STEPS, xp += COPY_STEPS * from, op += COPY_STEPS * to)      \
+      _Pragma("GCC unroll 8") for (int j = 0; j < COPY_STEPS; j++) * (item *)(op + j * to) =      \
+          *(const item *)(xp + j * from);                                                         \
+    for (; n > 0; n--, xp += from, op += to)                                                      \
+      *(item *)op = *(const item *)xp;                                                            \
+  }
+
 #define DEFINE_COPY(BYTES, TYPE)                                                       \
+  DEFINE_COPY_STEPS(BYTES, TYPE)                                                       \
   static unsigned copy_##BYTES(int64_t n, char *const ptr[], const int64_t stride[]) { \
     typedef TYPE KERNEL_ALIAS item;                                                    \
     const char *xp = ptr[0];                                                           \
@@ -31,8 +57,7 @@ typedef unsigned __int128 bits128 __attribute__((aligned(8)));
       KERNEL_FOR(i, n) out[i] = v;                                                     \
       return 0;                                                                        \
     }                                                                                  \
-    for (int64_t i = 0; i < n; i++, xp += stride[0], op += stride[1])                  \
-      *(item *)op = *(const item *)xp;                                                 \
+    copy_steps_##BYTES(n, xp, stride[0], op, stride[1]);                               \
     return 0;                                                                          \
   }
 
@@ -135,6 +160,21 @@ static unsigned bool_select(int64_t n, char *const ptr[], const int64_t stride[]
   return bool_truth(n, out, steps);
 }
 
+/* The same of a copy that has to gather its bytes. One that repeats a byte sets them all. */
+static unsigned bool_copy(int64_t n, char *const ptr[], const int64_t stride[]) {
+  char *const out[] = {ptr[1], ptr[1]};
+  static const int64_t ones[] = {1, 1};
+  if (stride[1] != 1 || stride[0] == 1)
+    return bool_truth(n, ptr, stride);
+  if (stride[0] == 0) {
+    if (n > 0)
+      memset(ptr[1], *ptr[0] != 0, (size_t)n);
+    return 0;
+  }
+  copy_1(n, ptr, stride);
+  return bool_truth(n, out, ones);
+}
+
 #define BOOL(OP, LOOP) [NUMD_OP_##OP][NUMD_BOOL] = bool_##LOOP,
 
 /* Every dtype; `bytes` is its size. */
@@ -167,7 +207,7 @@ const kernel_map_fn KERNEL_NAME(kernels_map_bits)[NUMD_OP_CODES][NUMD_DTYPE_CODE
             REAL_ROWS(FLOAT32, 4) REAL_ROWS(FLOAT64, 8) ANY_ROWS(COMPLEX64, 8) ANY_ROWS(COMPLEX128, 16)
                 WHOLE_ROWS(BOOL)[NUMD_OP_SIGNBIT][NUMD_BOOL] = zero_1,
     [NUMD_OP_IMAG][NUMD_BOOL] = zero_1,
-    BOOL(COPY, truth) BOOL(ABS, truth) BOOL(FLOOR, truth) BOOL(CEIL, truth) BOOL(TRUNC, truth)
+    BOOL(COPY, copy) BOOL(ABS, truth) BOOL(FLOOR, truth) BOOL(CEIL, truth) BOOL(TRUNC, truth)
         BOOL(REAL, truth) BOOL(CONJ, truth) BOOL(LOGICAL_NOT, not ) BOOL(BITWISE_INVERT, not ) BOOL(ADD, or)
             BOOL(MULTIPLY, and) BOOL(MAXIMUM, or) BOOL(MINIMUM, and) BOOL(LOGICAL_AND, and)
                 BOOL(LOGICAL_OR, or) BOOL(LOGICAL_XOR, xor) BOOL(BITWISE_AND, and) BOOL(BITWISE_OR, or)

@@ -322,16 +322,29 @@ INDICES(LONG, struct order_pair, item.index)
   }
 ORDER_ITEM_LIST(KEY)
 
-/* The counts of all bytes at once: they do not depend on the order. */
-#define COUNT(NAME, type, ktype, key)                                                       \
-  static void count_##NAME(int64_t n, const type *from, uint32_t counts[][ORDER_BUCKETS]) { \
-    memset(counts, 0, sizeof(ktype) * sizeof(counts[0]));                                   \
-    for (int64_t i = 0; i < n; i++) {                                                       \
-      const type item = from[i];                                                            \
-      const ktype k = (ktype)(key);                                                         \
-      for (int d = 0; d < (int)sizeof(ktype); d++)                                          \
-        counts[d][k >> (8 * d) & 255]++;                                                    \
-    }                                                                                       \
+/* The counts of the bytes that differ, all at once: they do not depend on the order. Bytes that are the same
+ * in all items would make each increment wait for the one before. */
+#define COUNT(NAME, type, ktype, key)                                                                        \
+  static void count_byte_##NAME(int64_t n, const type *from, int shift, uint32_t *counts) {                  \
+    for (int64_t i = 0; i < n; i++) {                                                                        \
+      const type item = from[i];                                                                             \
+      counts[(ktype)(key) >> shift & 255]++;                                                                 \
+    }                                                                                                        \
+  }                                                                                                          \
+  static void count_##NAME(int64_t n, const type *from, uint64_t differ, uint32_t counts[][ORDER_BUCKETS]) { \
+    bool all = true;                                                                                         \
+    memset(counts, 0, sizeof(ktype) * sizeof(counts[0]));                                                    \
+    for (int d = 0; d < (int)sizeof(ktype); d++)                                                             \
+      all &= (differ >> (8 * d) & 255) != 0;                                                                 \
+    for (int d = 0; d < (int)sizeof(ktype) && !all; d++)                                                     \
+      if (differ >> (8 * d) & 255)                                                                           \
+        count_byte_##NAME(n, from, 8 * d, counts[d]);                                                        \
+    for (int64_t i = 0; i < n && all; i++) {                                                                 \
+      const type item = from[i];                                                                             \
+      const ktype k = (ktype)(key);                                                                          \
+      for (int d = 0; d < (int)sizeof(ktype); d++)                                                           \
+        counts[d][k >> (8 * d) & 255]++;                                                                     \
+    }                                                                                                        \
   }
 
 #define RADIX(NAME, type, ktype, key)                                                                        \
@@ -344,7 +357,7 @@ ORDER_ITEM_LIST(KEY)
   static void radix_##NAME(int64_t n, char *items, char *spare, uint64_t differ) {                           \
     uint32_t counts[sizeof(ktype)][ORDER_BUCKETS];                                                           \
     type *from = (type *)items, *to = (type *)spare;                                                         \
-    count_##NAME(n, from, counts);                                                                           \
+    count_##NAME(n, from, differ, counts);                                                                   \
     for (int d = 0; d < (int)sizeof(ktype); d++) {                                                           \
       if ((differ >> (8 * d) & 255) == 0)                                                                    \
         continue;                                                                                            \

@@ -13,20 +13,24 @@
 
 #include "server/kernels/reduce.h"
 
-#define REAL_TYPE_LIST(X)                                                                       \
-  X(BOOL, uint8_t)                                                                              \
-  X(INT8, int8_t)                                                                               \
-  X(INT16, int16_t)                                                                             \
-  X(INT32, int32_t) X(INT64, int64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) \
-      X(UINT64, uint64_t) X(FLOAT32, float) X(FLOAT64, double)
+#define NUMBER_TYPE_LIST(X) \
+  X(INT8, int8_t)           \
+  X(INT16, int16_t)         \
+  X(INT32, int32_t)         \
+  X(INT64, int64_t)         \
+  X(UINT8, uint8_t)         \
+  X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t) X(FLOAT32, float) X(FLOAT64, double)
+
+#define REAL_TYPE_LIST(X) X(BOOL, uint8_t) NUMBER_TYPE_LIST(X)
 
 /* ---- Where the largest is ---- */
 
 #define FIND_STRETCH 64
 
+#define DEFINE_ITEM(NAME, T) typedef T NAME##_item KERNEL_ALIAS;
+REAL_TYPE_LIST(DEFINE_ITEM)
+
 #define DEFINE_FIND(NAME, T)                                                   \
-  typedef T NAME##_item KERNEL_ALIAS;                                          \
-                                                                               \
   static int64_t find_##NAME(int64_t n, const char *in, const char *value) {   \
     const NAME##_item *x = (const NAME##_item *)in;                            \
     const T wanted = *(const NAME##_item *)value;                              \
@@ -44,6 +48,34 @@
     return i;                                                                  \
   }
 
+NUMBER_TYPE_LIST(DEFINE_FIND)
+
+/* Of a bool, all bytes but 0 are one value. What is looked for may be rare: the first steps are long. */
+#define TRUTH_STRETCH 512
+
+#define SKIP_OTHERS(stretch)                      \
+  for (; i + (stretch) <= n; i += (stretch)) {    \
+    uint8_t found = 0;                            \
+    for (int j = 0; j < (stretch); j++)           \
+      found |= wanted ? x[i + j] : x[i + j] == 0; \
+    if (found)                                    \
+      break;                                      \
+  }
+
+static inline __attribute__((always_inline)) int64_t find_truth(int64_t n, const BOOL_item *x, bool wanted) {
+  int64_t i = 0;
+  SKIP_OTHERS(TRUTH_STRETCH)
+  SKIP_OTHERS(FIND_STRETCH)
+  while (i < n && (x[i] != 0) != wanted)
+    i++;
+  return i;
+}
+
+static int64_t find_BOOL(int64_t n, const char *in, const char *value) {
+  const BOOL_item *x = (const BOOL_item *)in;
+  return *value ? find_truth(n, x, true) : find_truth(n, x, false);
+}
+
 #define DEFINE_BETTER(NAME, T, WHICH, OPERATOR)                                                    \
   static void WHICH##_##NAME(int64_t n, const char *in, int64_t row, char *best, int64_t *where) { \
     const NAME##_item *x = (const NAME##_item *)in;                                                \
@@ -57,22 +89,22 @@
   }
 
 #define DEFINE_ARG(NAME, T)          \
-  DEFINE_FIND(NAME, T)               \
   DEFINE_BETTER(NAME, T, greater, >) \
   DEFINE_BETTER(NAME, T, lesser, <)
 REAL_TYPE_LIST(DEFINE_ARG)
 
 /* ---- Cumulative sums and products ---- */
 
-#define SCAN_LIST(X)                                                                                     \
-  X(SUM, BOOL, uint8_t, (x | y) != 0)                                                                    \
-  X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))                                                            \
-  X(SUM, INT8, uint8_t, (uint8_t)(x + y))                                                                \
-  X(PROD, INT8, uint8_t, (uint8_t)(x * y)) X(SUM, INT16, uint16_t, (uint16_t)(x + y))                    \
-      X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) X(SUM, INT32, uint32_t, x + y)                    \
-          X(PROD, INT32, uint32_t, x *y) X(SUM, INT64, uint64_t, x + y) X(PROD, INT64, uint64_t, x *y)   \
-              X(SUM, FLOAT32, float, x + y) X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) \
-                  X(PROD, FLOAT64, double, x *y)
+#define SCAN_LIST(X)                                                                                 \
+  X(SUM, BOOL, uint8_t, (x | y) != 0)                                                                \
+  X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))                                                        \
+  X(SUM, INT8, uint8_t, (uint8_t)(x + y))                                                            \
+  X(PROD, INT8, uint8_t, (uint8_t)(x * y))                                                           \
+  X(SUM, INT16, uint16_t, (uint16_t)(x + y))                                                         \
+  X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) X(SUM, INT32, uint32_t, x + y)                    \
+      X(PROD, INT32, uint32_t, x *y) X(SUM, INT64, uint64_t, x + y) X(PROD, INT64, uint64_t, x *y)   \
+          X(SUM, FLOAT32, float, x + y) X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) \
+              X(PROD, FLOAT64, double, x *y)
 
 #define COMPLEX_LIST(X)                                                                                   \
   X(SUM, COMPLEX64, complex64_item, x.real + y.real, x.imag + y.imag)                                     \
@@ -216,6 +248,19 @@ static int64_t compress(int64_t n, int item, const uint8_t *mask, const char *in
   }
 }
 
+/* ---- Indices ---- */
+
+static bool bounded(int64_t n, int64_t length, int64_t *indices) {
+  uint64_t outside = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const uint64_t index = (uint64_t)indices[i] + ((uint64_t)(indices[i] >> 63) & (uint64_t)length);
+    const uint64_t out = index >= (uint64_t)length ? ~(uint64_t)0 : 0;
+    indices[i] = (int64_t)(index & ~out);
+    outside |= out;
+  }
+  return outside == 0;
+}
+
 #define SCAN_ROWS(OP, S)                               \
   [SCAN_##OP] = {[NUMD_BOOL] = OP##_BOOL##S,           \
                  [NUMD_INT8] = OP##_INT8##S,           \
@@ -244,5 +289,6 @@ const struct scan_loops KERNEL_NAME(kernels_scan) = {
     .scan = {SCAN_ROWS(SUM, ), SCAN_ROWS(PROD, )},
     .chain = {SCAN_ROWS(SUM, _chain), SCAN_ROWS(PROD, _chain)},
     .positions = positions,
+    .bounded = bounded,
     .compress = compress,
 };

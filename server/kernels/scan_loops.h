@@ -20,6 +20,9 @@ struct scan_loops {
   int64_t (*positions)(int64_t n, const uint8_t *mask, int64_t base, int64_t room, int64_t *out);
   /* in[i] for each i with mask[i], no more than `room`; how many. Items of 1, 2, 4, 8 or 16 bytes. */
   int64_t (*compress)(int64_t n, int item, const uint8_t *mask, const char *in, int64_t room, char *out);
+  /* Indices of an axis of `length`, of which negative ones count from the end, to 0 .. length-1; those beyond
+   * become 0. Whether there were none. */
+  bool (*bounded)(int64_t n, int64_t length, int64_t *indices);
 };
 
 enum { BETTER_MAX, BETTER_MIN };

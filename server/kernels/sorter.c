@@ -17,7 +17,8 @@
 #define CHUNK_BYTES (512 * 1024) /* of items, at most */
 #define CHUNK_ITEMS 32768        /* no more than that as long as there are fewer than CHUNKS_WANTED */
 #define CHUNKS_WANTED 16
-#define CUT_MIN 32768 /* rows shorter than this are one chunk */
+#define CUT_MIN 32768         /* rows shorter than this are one chunk */
+#define CUT_MIN_NARROW 262144 /* with keys of one or two bytes, which are sorted faster than merged */
 
 static int64_t round_up(int64_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -46,9 +47,9 @@ static enum order_item item_for(int key_bytes, bool indices, int64_t n) {
   }
 }
 
-static int levels_for(int64_t n, int item_bytes) {
+static int levels_for(int64_t n, int item_bytes, int key_bytes) {
   int levels = 0;
-  if (n < CUT_MIN)
+  if (n < (item_bytes > key_bytes && key_bytes <= 2 ? CUT_MIN_NARROW : CUT_MIN))
     return 0;
   for (levels = 1; (n >> levels) * item_bytes > CHUNK_BYTES ||
                    (n >> levels > CHUNK_ITEMS && (1 << levels) < CHUNKS_WANTED);
@@ -69,7 +70,7 @@ void sorter_init(struct sorter *s, numd_dtype dtype, bool descending, bool indic
   s->item_bytes = item_bytes[s->item];
   s->descending = descending;
   s->n = n;
-  s->levels = (uint8_t)levels_for(n, s->item_bytes);
+  s->levels = (uint8_t)levels_for(n, s->item_bytes, s->key_bytes);
   s->n_chunks = (int64_t)1 << s->levels;
   s->chunk = (n + s->n_chunks - 1) / s->n_chunks;
 }

@@ -9,6 +9,7 @@ const struct kernels_table KERNEL_NAME(kernels_table) = {
     .maps = maps,
     .cast = KERNEL_NAME(kernels_cast),
     .stream = KERNEL_NAME(kernels_stream),
+    .turn = KERNEL_NAME(kernels_turn),
     .reduce = {KERNEL_NAME(kernels_reduce), KERNEL_NAME(kernels_reduce_exact)},
     .rows = KERNEL_NAME(kernels_reduce_rows),
     .scan = &KERNEL_NAME(kernels_scan),

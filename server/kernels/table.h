@@ -18,6 +18,10 @@ typedef void (*kernel_small_fn)(int64_t count, int64_t m, int64_t n, int64_t k, 
 /* Copies so many bytes past the caches; the last of the stores is seen before what follows. */
 typedef void (*kernel_stream_fn)(size_t bytes, const char *from, char *to);
 
+/* As kernel_turn. */
+typedef void (*kernel_turn_fn)(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step,
+                               char *to, int64_t to_step);
+
 struct order_loops; /* see order.h */
 
 struct scan_loops;
@@ -26,6 +30,7 @@ struct kernels_table {
   /* Elementwise loops by operation and dtype; each is in one of these tables of the families. NULL ends. */
   const kernel_map_fn (*const *maps)[NUMD_DTYPE_CODES];
   kernel_stream_fn stream;
+  kernel_turn_fn turn;
   const kernel_map_fn (*cast)[NUMD_DTYPE_CODES]; /* from, to */
   /* Reductions by operation and dtype of the input; each is in one of the families. */
   const kernel_reduce_fn (*reduce[2])[NUMD_DTYPE_CODES];

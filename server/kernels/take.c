@@ -19,6 +19,11 @@ static int64_t parts(int64_t n, int64_t part) {
 #define GATHER(type)                                                              \
   {                                                                               \
     typedef type KERNEL_ALIAS alias;                                              \
+    if (step == 0 && stride == sizeof(type)) {                                    \
+      _Pragma("GCC unroll 8") for (int64_t i = 0; i < n; i++)((alias *)to)[i] =   \
+          ((const alias *)data)[indices[i]];                                      \
+      break;                                                                      \
+    }                                                                             \
     for (int64_t i = 0; i < n; i++)                                               \
       ((alias *)to)[i] = *(const alias *)(data + i * step + indices[i] * stride); \
     break;                                                                        \

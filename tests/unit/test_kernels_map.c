@@ -223,6 +223,33 @@ START_TEST(test_stream) {
 }
 END_TEST
 
+/* Rows and columns near the lanes of a vector and the length of a strip, and nothing else is written. */
+START_TEST(test_turn) {
+  enum { room = 1 << 16 };
+  static const int sizes[] = {1, 2, 4, 8, 16}, sides[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 129};
+  enum { n_sides = sizeof(sides) / sizeof(sides[0]) };
+  static char from[room], to[room];
+  for (int i = 0; i < room; i++)
+    from[i] = (char)random_bits();
+  FOR_VARIANTS(variant)
+  for (int k = 0; k < 5; k++)
+    for (int pair = 0; pair < n_sides * n_sides; pair++) {
+      const int rows = sides[pair / n_sides], cols = sides[pair % n_sides], size = sizes[k];
+      const int from_step = (rows + random_below(3)) * size, to_step = (cols + random_below(3)) * size;
+      if (from_step * cols > room || to_step * rows > room)
+        continue;
+      memset(to, GUARD, room);
+      kernel_turn(size, rows, cols, from, from_step, to, to_step);
+      for (int r = 0; r < rows; r++)
+        for (int i = 0; i < to_step; i++) {
+          const int at = i / size * from_step + r * size + i % size, got = (unsigned char)to[r * to_step + i];
+          CHECK(got == (i < cols * size ? (unsigned char)from[at] : GUARD), "%d of %d x %d items of %d on %s",
+                i, rows, cols, size, variant);
+        }
+    }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("kernels_map");
   TCase *tcase = tcase_create("kernels_map");
@@ -232,6 +259,7 @@ int main(void) {
   tcase_add_loop_test(tcase, test_map, 0, NUMD_OP_CODES);
   tcase_add_loop_test(tcase, test_cast, 0, NUMD_DTYPE_CODES);
   tcase_add_test(tcase, test_stream);
+  tcase_add_test(tcase, test_turn);
   suite_add_tcase(suite, tcase);
   return run_suite(suite);
 }

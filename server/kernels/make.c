@@ -44,11 +44,11 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
  * small numbers beyond the first of a unit, for there is an instruction that makes vectors of floats of
  * those; their sum is exact. */
 #define INDEX(first, i) ((double)(first) + (double)(int32_t)(i))
-#define INTEGERS_LIST(X)                                                                          \
-  X(INT8, uint8_t)                                                                                \
-  X(INT16, uint16_t)                                                                              \
-  X(INT32, uint32_t) X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) \
-      X(UINT64, uint64_t)
+#define INTEGERS_LIST(X) \
+  X(INT8, uint8_t)       \
+  X(INT16, uint16_t)     \
+  X(INT32, uint32_t)     \
+  X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t)
 #define REALS_LIST(X) X(FLOAT32, float) X(FLOAT64, double)
 
 #define DEFINE_INTEGERS(NAME, T)                                                                    \

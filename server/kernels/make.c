@@ -48,7 +48,11 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
   X(INT8, uint8_t)       \
   X(INT16, uint16_t)     \
   X(INT32, uint32_t)     \
-  X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t)
+  X(INT64, uint64_t)     \
+  X(UINT8, uint8_t)      \
+  X(UINT16, uint16_t)    \
+  X(UINT32, uint32_t)    \
+  X(UINT64, uint64_t)
 #define REALS_LIST(X) X(FLOAT32, float) X(FLOAT64, double)
 
 #define DEFINE_INTEGERS(NAME, T)                                                                    \

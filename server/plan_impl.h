@@ -17,6 +17,7 @@
 
 #include "protocol/program.h"
 #include "server/kernels/array.h"
+#include "server/kernels/whole.h"
 #include "server/plan.h"
 
 /* ---- Lowered program ---- */
@@ -230,9 +231,5 @@ void step_free(struct step *step);
 void loops_arrange(struct step *step, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes);
 
 #define PARALLEL_MIN_NS 100000 /* steps below this are not worth waking another core */
-
-static inline int64_t align_up(int64_t n, int64_t to) {
-  return (n + to - 1) / to * to;
-}
 
 #endif

@@ -7,12 +7,9 @@
 
 #include "server/kernels/isa.h"
 #include "server/kernels/order.h"
+#include "server/kernels/whole.h"
 
 #define UNIT_ELEMENTS 16384
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 static int64_t elements(const struct layout *a) {
   int64_t n = 1;

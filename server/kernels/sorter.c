@@ -13,19 +13,12 @@
 
 #include "server/kernels/order.h"
 #include "server/kernels/table.h"
+#include "server/kernels/whole.h"
 
 #define CHUNK_BYTES (512 * 1024) /* of items, at most */
 #define CHUNK_ITEMS 32768        /* no more than that as long as there are fewer than CHUNKS_WANTED */
 #define CHUNKS_WANTED 16
 #define CUT_MIN 32768 /* rows shorter than this are one chunk */
-
-static int64_t round_up(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 const struct order_loops *order_loops(void) {
   return kernels_table()->order;
@@ -80,11 +73,11 @@ int64_t sorter_chunk_length(const struct sorter *s, int64_t chunk) {
 }
 
 static int64_t head_bytes(const struct sorter *s) {
-  return round_up(s->n_chunks * (int64_t)sizeof(struct order_facts));
+  return align_up(s->n_chunks * (int64_t)sizeof(struct order_facts), 64);
 }
 
 int64_t sorter_bytes(const struct sorter *s) {
-  return head_bytes(s) + 2 * round_up(s->n * s->item_bytes);
+  return head_bytes(s) + 2 * align_up(s->n * s->item_bytes, 64);
 }
 
 int sorter_phases(const struct sorter *s) {
@@ -117,7 +110,7 @@ static struct order_facts all_facts(const struct sorter *s, const char *scratch)
 }
 
 static char *room(const struct sorter *s, const char *scratch, int which) {
-  return (char *)(uintptr_t)scratch + head_bytes(s) + (which ? round_up(s->n * s->item_bytes) : 0);
+  return (char *)(uintptr_t)scratch + head_bytes(s) + (which ? align_up(s->n * s->item_bytes, 64) : 0);
 }
 
 static struct order_facts load_chunk(const struct sorter *s, int64_t chunk, const struct walk *source,

@@ -2,7 +2,8 @@
  *
  * Such a kernel works in phases, one after another, each of a number of units that depends on shapes alone.
  * Units of a phase may run in any order, on any threads, at the same time; the next phase starts when all
- * have ended. So results do not depend on the number of cores as long as a unit's work does not.
+ * have ended, and none of them raised a flag: that ends the run. So results do not depend on the number of
+ * cores as long as a unit's work does not.
  *
  * Inputs are read with their strides; they may change while they are read (others share that memory), so what
  * decides an address or a loop bound is read once, into private memory, and checked there. Outputs are in

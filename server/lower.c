@@ -190,18 +190,9 @@ int lower_broadcast(struct lowering *l, struct layout *a, const struct layout *b
   return 0;
 }
 
-int lower_too_large(struct lowering *l, const struct layout *a) {
-  char text[SHAPE_TEXT];
-  return errtext_set(l->err, NUMD_ESHAPE, "%s: shape %s is too large", OP_NAME(l), array_shape_text(a, text));
-}
-
 int lower_check_size(struct lowering *l, const struct layout *a) {
   int64_t size;
   return layout_size(a, &size) < 0 || size > ((int64_t)1 << 58) ? lower_too_large(l, a) : 0;
-}
-
-int lower_no_loop(struct lowering *l, uint8_t dtype) {
-  return errtext_set(l->err, NUMD_EDTYPE, "%s: not defined for %s", OP_NAME(l), dtype_rows[dtype].name);
 }
 
 uint8_t lower_promoted(struct lowering *l, const struct op *op, int first, int last) {
@@ -325,7 +316,7 @@ static int lower_compare_by_sign(struct lowering *l, const struct op *op, uint32
 int lower_map(struct lowering *l, const struct op *op, uint32_t *out) {
   struct layout shape = {0};
   uint8_t compute = 0;
-  uint32_t in[3];
+  uint32_t in[3] = {0};
   int r;
   if (compares_by_sign(l, op))
     return lower_compare_by_sign(l, op, out);

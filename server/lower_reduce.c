@@ -64,6 +64,7 @@ int lower_reduction(struct lowering *l, uint8_t code, uint32_t x, uint32_t axes,
   const struct layout *in = &value_at(l, x)->layout;
   _Alignas(MAX_ITEM_BYTES) char identity[MAX_ITEM_BYTES];
   bool empty = false;
+  *out = x; /* something, whatever happens */
   for (int d = 0; d < in->ndim; d++)
     empty |= (axes >> d & 1) && in->shape[d] == 0;
   if (empty && !kernel_reduce_identity(code, in->dtype, identity))

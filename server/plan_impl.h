@@ -71,7 +71,7 @@ struct lowered {
   uint32_t n_nodes, nodes_cap;
   struct scalar_use scalars[SCALAR_BYTES / MAX_ITEM_BYTES];
   uint32_t n_scalars;
-  char constants[CONSTANT_BYTES];
+  _Alignas(MAX_ITEM_BYTES) char constants[CONSTANT_BYTES];
   uint32_t constants_used;
   uint32_t n_outputs;
   struct layout outputs[MAX_OUTPUTS];

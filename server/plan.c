@@ -604,6 +604,7 @@ static int set_outputs(struct making *m) {
   p->n_scalars = low->n_scalars;
   p->scalars = malloc(sizeof(low->scalars[0]) * (low->n_scalars + 1));
   p->constants = malloc(low->constants_used + 64);
+  p->n_constant_bytes = low->constants_used;
   if (!p->scalars || !p->constants)
     return -ENOMEM;
   memcpy(p->scalars, low->scalars, sizeof(low->scalars[0]) * low->n_scalars);
@@ -765,12 +766,19 @@ int plan_is_parallel(const struct plan *p) {
   return p->parallel;
 }
 
+static uint64_t step_bytes(const struct step *s) {
+  if (!s)
+    return 0;
+  return sizeof(*s) + s->n_memories * sizeof(*s->memories) + s->n_instructions * sizeof(*s->instructions) +
+         s->n_reductions * sizeof(*s->reductions) + (s->job ? sizeof(*s->job) : 0);
+}
+
 uint64_t plan_bytes(const struct plan *p) {
-  uint64_t n = sizeof(*p) + strlen(p->text);
+  uint64_t n = sizeof(*p) + strlen(p->text) + p->n_scalars * sizeof(*p->scalars) + p->n_constant_bytes;
   for (uint32_t i = 0; i < p->n_steps; i++)
-    n += sizeof(struct step) + p->steps[i]->n_memories * sizeof(struct memory) +
-         p->steps[i]->n_instructions * sizeof(struct instruction) +
-         (p->steps[i]->job ? sizeof(struct array_job) : 0);
+    n += sizeof(p->steps[i]) + step_bytes(p->steps[i]);
+  for (uint32_t i = 0; i < MAX_BINDINGS; i++)
+    n += step_bytes(p->copy_back[i]);
   return n;
 }
 

@@ -213,6 +213,7 @@ struct plan {
   struct scalar_use *scalars;
   uint32_t n_scalars;
   char *constants;
+  uint32_t n_constant_bytes;
   uint32_t n_steps;
   struct step **steps;
   int64_t scratch_bytes;

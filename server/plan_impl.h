@@ -1,10 +1,10 @@
-/* Inside of a plan: what lower.c, plan.c, loops.c and the exec files share.
+/* Inside of a plan: what the lower files, the plan files, loops.c and the exec files share.
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
- * cast explicit (lower.c). Nodes are gathered into steps (plan.c): a fused group of elementwise nodes,
- * perhaps with reductions at its end, one product, or one array kernel. A step addresses memory by places: a
- * base, which a call provides, and an offset. Within a group values live in registers: blocks of elements
- * that stay in L1.
+ * cast explicit (lower.c). Nodes are gathered into groups (plan_groups.c), which become steps (plan_steps.c):
+ * a fused group of elementwise nodes, perhaps with reductions at its end, one product, or one array kernel. A
+ * step addresses memory by places: a base, which a call provides, and an offset. Within a group values live
+ * in registers: blocks of elements that stay in L1.
  *
  * Values that are looked at or written in parts have views: a base value, an offset and strides. Such a base
  * lives in memory, in C order unless it is a binding. A buffer is a value that several nodes write, each

@@ -212,13 +212,15 @@ uint8_t lower_quotient(uint8_t dtype) {
   return kind == 'f' || kind == 'c' ? dtype : NUMD_FLOAT64;
 }
 
+uint8_t lower_sum_dtype(const struct op *op, uint8_t in) {
+  if (param_given(op, NUMD_PARAM_DTYPE) && dtype_known(op->params.dtype))
+    return op->params.dtype;
+  char kind = dtype_rows[in].kind;
+  return kind == 'b' || kind == 'i' ? NUMD_INT64 : kind == 'u' ? NUMD_UINT64 : in;
+}
+
 int lower_axis(struct lowering *l, const struct op *op, int ndim, int otherwise, int *axis) {
-  int given = param_given(op, NUMD_PARAM_AXIS) ? op->params.axis : otherwise;
-  if (given < -ndim || given >= ndim)
-    return errtext_set(l->err, NUMD_ESHAPE, "%s: axis %d of an array with %d dimensions", OP_NAME(l), given,
-                       ndim);
-  *axis = given < 0 ? given + ndim : given;
-  return 0;
+  return array_axis_of(OP_NAME(l), &op->params, ndim, otherwise, axis, l->err);
 }
 
 /* ---- The whole ---- */

@@ -54,6 +54,8 @@ static inline int lower_no_loop(struct lowering *l, uint8_t dtype) {
   return errtext_set(l->err, NUMD_EDTYPE, "%s: not defined for %s", OP_NAME(l), dtype_rows[dtype].name);
 }
 uint8_t lower_quotient(uint8_t dtype);
+/* The dtype of sums and products: integers are gathered in 64 bits, unless another was given. */
+uint8_t lower_sum_dtype(const struct op *op, uint8_t in);
 /* The axis that was given, made positive; `otherwise` (may be negative too) if none was. */
 int lower_axis(struct lowering *l, const struct op *op, int ndim, int otherwise, int *axis);
 

@@ -95,16 +95,6 @@ static int lower_gather(struct lowering *l, const struct op *op, uint32_t out[])
   return one_kernel_of(l, op, dtype, in, out);
 }
 
-/* What a scan accumulates in and gives. */
-static uint8_t scan_dtype(const struct op *op, uint8_t in) {
-  char kind = dtype_rows[in].kind;
-  if (op_rows[op->code].typing != TYPING_SUM)
-    return in;
-  if (param_given(op, NUMD_PARAM_DTYPE))
-    return op->params.dtype;
-  return kind == 'b' || kind == 'i' ? NUMD_INT64 : kind == 'u' ? NUMD_UINT64 : in;
-}
-
 /* Differences of neighbours, n times. */
 static int lower_diff(struct lowering *l, const struct op *op, uint32_t *out) {
   struct layout in = value_at(l, op->in[0])->layout;
@@ -283,7 +273,10 @@ int lower_array(struct lowering *l, const struct op *op, uint32_t out[]) {
   }
   if (row->typing == TYPING_GATHER)
     return lower_gather(l, op, out);
-  dtype = row->class == OP_LINALG ? lower_quotient(dtype) : scan_dtype(op, dtype);
+  if (row->class == OP_LINALG)
+    dtype = lower_quotient(dtype);
+  else if (row->typing == TYPING_SUM)
+    dtype = lower_sum_dtype(op, dtype);
   if ((r = cast_inputs(l, op, dtype, 0, in)))
     return r;
   return one_kernel_of(l, op, dtype, in, out);

@@ -60,7 +60,11 @@ struct array_kernel {
 /* NULL: the operation has no array kernel. */
 const struct array_kernel *kernel_array(numd_op op);
 
-/* For `plan`: the axis that was given, made positive (default_axis if absent); ESHAPE. */
+/* The axis that was given, made positive (default_axis, which may be negative too, if absent); ESHAPE, with a
+ * sentence about operation `name`. */
+int array_axis_of(const char *name, const struct op_params *params, int ndim, int default_axis, int *axis,
+                  struct errtext *err);
+/* The same for `plan`. */
 int array_axis(const struct array_job *job, int ndim, int default_axis, int *axis, struct errtext *err);
 /* The text of a shape, as (2, 3). */
 const char *array_shape_text(const struct layout *a, char buf[96]);

@@ -162,7 +162,7 @@ static uint16_t take_register(struct building *b, uint32_t value, uint8_t bytes)
 }
 
 static int argument(struct building *b, uint32_t value, uint32_t node, uint16_t *arg, int64_t *stride) {
-  uint32_t memory;
+  uint32_t memory = 0;
   *arg = register_of(b, value);
   *stride = dtype_rows[b->m->low.values[value].layout.dtype].size;
   if (*arg != UINT16_MAX)

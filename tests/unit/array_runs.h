@@ -69,6 +69,14 @@ static inline void array_init(struct array *a, numd_dtype dtype, int ndim, const
   array_copy(a, true);
 }
 
+/* Instruction sets that were built in, for tests that loop over them. */
+static inline int count_isas(void) {
+  int n = 0;
+  while (kernels_isa_names[n])
+    n++;
+  return n;
+}
+
 struct unit_queue {
   const struct array_kernel *kernel;
   const struct array_run *run;

@@ -44,7 +44,7 @@ static int levels_for(int64_t n, int item_bytes) {
   if (n < CUT_MIN)
     return 0;
   for (levels = 1; (n >> levels) * item_bytes > CHUNK_BYTES ||
-                   (n >> levels > CHUNK_ITEMS && (1 << levels) < CHUNKS_WANTED);
+                   (n >> levels > CHUNK_ITEMS && (int64_t)1 << levels < CHUNKS_WANTED);
        levels++) {
   }
   return levels;

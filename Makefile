@@ -37,8 +37,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 SHARED := $(wildcard shared/*.c)
 PROTOCOL := $(wildcard protocol/*.c)
 LISTS := protocol/list.c protocol/program.c
-ENGINE := $(LISTS) $(addprefix server/,plan.c plan_text.c lower.c lower_reduce.c lower_product.c lower_view.c lower_move.c \
-	lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c board.c)
+ENGINE := $(LISTS) $(addprefix server/,plan.c plan_groups.c plan_steps.c plan_text.c lower.c lower_map.c lower_reduce.c \
+	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c board.c)
 SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
 	$(addprefix server/,main.c supervisor.c children.c listen.c broker.c board.c control.c log.c)
 WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \

@@ -341,6 +341,12 @@ static void free_list(struct block **list) {
   }
 }
 
+static void free_lists(struct arena *a) {
+  for (int i = 0; i < N_CLASSES; i++)
+    free_list(&a->free[i]);
+  free_list(&a->large);
+}
+
 static numd_conn *conn_of(struct arena *a) {
   return (numd_conn *)((char *)a - offsetof(numd_conn, arena));
 }
@@ -348,9 +354,7 @@ static numd_conn *conn_of(struct arena *a) {
 /* Segments that arrays of the parent live in stay mapped and attached, but are no longer `ours`. */
 void arena_forget(struct arena *a) {
   numd_conn *conn = conn_of(a);
-  for (int i = 0; i < N_CLASSES; i++)
-    free_list(&a->free[i]);
-  free_list(&a->large);
+  free_lists(a);
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (conn->segments[i])
       conn->segments[i]->ours = false;
@@ -360,9 +364,7 @@ void arena_forget(struct arena *a) {
 /* The connection is closing: no array is left, so every remaining segment of its own goes. */
 void arena_deinit(struct arena *a) {
   numd_conn *conn = conn_of(a);
-  for (int i = 0; i < N_CLASSES; i++)
-    free_list(&a->free[i]);
-  free_list(&a->large);
+  free_lists(a);
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (conn->segments[i])
       segment_free(conn->segments[i]);

@@ -307,7 +307,8 @@ NUMD_API int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[]
  * wait that does not give ETIMEOUT. */
 NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 /* Asks that a submitted call be given up; it must still be waited for and gives ECANCELLED, or its
- * result if it was done already. */
+ * result if it was done already. The factorisation of one matrix is not interrupted: a call that is inside
+ * LAPACK ends when LAPACK returns. */
 NUMD_API int numd_cancel(numd_ticket *ticket);
 
 #ifdef __cplusplus

@@ -16,10 +16,6 @@
 #define SHORT_REDUCED 32 /* reductions of fewer elements go side by side, across the rows */
 #define WIDE_ROW 256     /* elements of a row that shorter ones are joined to */
 
-static int64_t magnitude(int64_t x) {
-  return x < 0 ? -x : x;
-}
-
 static void swap_loops(struct step *s, int a, int b) {
   int64_t t = s->shape[a];
   s->shape[a] = s->shape[b];
@@ -141,10 +137,6 @@ static bool rows_are_kept(const struct step *s) {
   return false;
 }
 
-static int64_t lesser(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /* Elements of a tile of rows: what the cascades have room for, and few enough that the cache holds what is
  * walked across. */
 static int64_t choose_rows_block(const struct step *s) {
@@ -155,10 +147,10 @@ static int64_t choose_rows_block(const struct step *s) {
     const struct memory *m = &s->memories[i];
     const int64_t stride = magnitude(m->stride[s->ndim - 1]);
     if (!m->written && stride > m->item_bytes)
-      block = lesser(block, ROWS_BYTES / lesser(stride, 64));
+      block = smaller(block, ROWS_BYTES / smaller(stride, 64));
   }
   assert(acc_bytes > 0); /* a reduction reduces something */
-  block = lesser(block, CASCADE_BYTES / CASCADE_LEVELS / acc_bytes);
+  block = smaller(block, CASCADE_BYTES / CASCADE_LEVELS / acc_bytes);
   return block < 64 ? 64 : block / 64 * 64;
 }
 
@@ -170,14 +162,10 @@ static int64_t choose_block(const struct step *s, int64_t inner) {
   if (s->kind != STEP_MAP && s->n_instructions > 0 && block > BLOCK_MAX)
     block = BLOCK_MAX;
   if (s->kind == STEP_REDUCE_ROWS)
-    block = lesser(block, lesser(choose_rows_block(s), s->n_instructions > 0 ? 512 : ROWS_BLOCK));
+    block = smaller(block, smaller(choose_rows_block(s), s->n_instructions > 0 ? 512 : ROWS_BLOCK));
   if (block < 128)
     block = 128;
   return inner < block ? (inner > 0 ? inner : 1) : block;
-}
-
-static int64_t blocks_of(int64_t n, int64_t block) {
-  return (n + block - 1) / block;
 }
 
 static void plan_partials(struct step *s, int64_t *scratch_bytes) {
@@ -231,8 +219,8 @@ static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *
     s->block = choose_block(s, inner);
     s->wide = choose_wide(s);
     s->n_units = s->n_reduced_items;
-    int64_t tiles = product(s->shape, 0, s->n_kept - 1) * blocks_of(inner, s->block);
-    s->chunk = tiles >= ROWS_TASKS ? s->n_units : round_up_pow2(blocks_of(s->n_units, ROWS_TASKS));
+    int64_t tiles = product(s->shape, 0, s->n_kept - 1) * parts_of(inner, s->block);
+    s->chunk = tiles >= ROWS_TASKS ? s->n_units : round_up_pow2(parts_of(s->n_units, ROWS_TASKS));
     if (s->chunk < ROWS_MIN)
       s->chunk = ROWS_MIN;
   } else {
@@ -243,10 +231,10 @@ static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *
     }
     int64_t inner = s->shape[s->ndim - 1];
     s->block = choose_block(s, inner);
-    s->n_units = s->n_reduced_items / inner * blocks_of(inner, s->block);
-    s->chunk = blocks_of(INNER_CHUNK, s->block);
+    s->n_units = s->n_reduced_items / inner * parts_of(inner, s->block);
+    s->chunk = parts_of(INNER_CHUNK, s->block);
   }
-  s->n_chunks = blocks_of(s->n_units, s->chunk);
+  s->n_chunks = parts_of(s->n_units, s->chunk);
   plan_partials(s, scratch_bytes);
 }
 
@@ -354,7 +342,7 @@ static void arrange_map(struct step *s) {
   s->block = choose_block(s, inner);
   if (s->tiled && s->block > TILE_BLOCK)
     s->block = TILE_BLOCK;
-  s->n_units = product(s->shape, 0, s->ndim - 1) * blocks_of(inner, s->block);
+  s->n_units = product(s->shape, 0, s->ndim - 1) * parts_of(inner, s->block);
 }
 
 void loops_arrange(struct step *s, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes) {

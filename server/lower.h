@@ -43,12 +43,19 @@ int lower_strong(struct lowering *l, uint32_t *v);
 
 /* Widens `a` to the broadcast shape of itself and `b`. */
 int lower_broadcast(struct lowering *l, struct layout *a, const struct layout *b);
-int lower_too_large(struct lowering *l, const struct layout *a); /* ESHAPE */
+static inline int lower_too_large(struct lowering *l, const struct layout *a) {
+  char text[SHAPE_TEXT];
+  return errtext_set(l->err, NUMD_ESHAPE, "%s: shape %s is too large", OP_NAME(l), array_shape_text(a, text));
+}
 int lower_check_size(struct lowering *l, const struct layout *a);
 /* The dtype to which inputs first .. last-1 promote. */
 uint8_t lower_promoted(struct lowering *l, const struct op *op, int first, int last);
-int lower_no_loop(struct lowering *l, uint8_t dtype);
+static inline int lower_no_loop(struct lowering *l, uint8_t dtype) {
+  return errtext_set(l->err, NUMD_EDTYPE, "%s: not defined for %s", OP_NAME(l), dtype_rows[dtype].name);
+}
 uint8_t lower_quotient(uint8_t dtype);
+/* The dtype of sums and products: integers are gathered in 64 bits, unless another was given. */
+uint8_t lower_sum_dtype(const struct op *op, uint8_t in);
 /* The axis that was given, made positive; `otherwise` (may be negative too) if none was. */
 int lower_axis(struct lowering *l, const struct op *op, int ndim, int otherwise, int *axis);
 

@@ -10,12 +10,14 @@
 int lower_array_of(struct lowering *l, const struct op *op, uint8_t dtype, int n_in, const uint32_t in[],
                    uint32_t *out) {
   const struct array_kernel *kernel = kernel_array(op->code);
-  struct array_job *job = calloc(1, sizeof(*job));
   struct node *node;
   struct value *value;
-  int n_out = op_rows[op->code].n_out, r = job && kernel ? 0 : job ? lower_no_loop(l, dtype) : -ENOMEM;
-  if (r)
-    goto out;
+  int n_out = op_rows[op->code].n_out, r = 0;
+  if (!kernel)
+    return lower_no_loop(l, dtype);
+  struct array_job *job = calloc(1, sizeof(*job));
+  if (!job)
+    return -ENOMEM;
   *job =
       (struct array_job){.op = op->code, .dtype = dtype, .n_in = n_in, .n_out = n_out, .params = op->params};
   uint32_t source[NUMD_OP_MAX_IN];
@@ -86,21 +88,11 @@ static int wants_integers(struct lowering *l, uint32_t v) {
 static int lower_gather(struct lowering *l, const struct op *op, uint32_t out[]) {
   uint8_t dtype = value_at(l, op->in[0])->layout.dtype;
   bool by_mask = op->code == NUMD_OP_EXTRACT || op->code == NUMD_OP_PLACE;
-  uint32_t in[NUMD_OP_MAX_IN];
+  uint32_t in[NUMD_OP_MAX_IN] = {0};
   int r = cast_inputs(l, op, dtype, 3, in);
   if (r || (r = by_mask ? lower_cast(l, in[1], NUMD_BOOL, &in[1]) : wants_integers(l, in[1])))
     return r;
   return one_kernel_of(l, op, dtype, in, out);
-}
-
-/* What a scan accumulates in and gives. */
-static uint8_t scan_dtype(const struct op *op, uint8_t in) {
-  char kind = dtype_rows[in].kind;
-  if (op_rows[op->code].typing != TYPING_SUM)
-    return in;
-  if (param_given(op, NUMD_PARAM_DTYPE))
-    return op->params.dtype;
-  return kind == 'b' || kind == 'i' ? NUMD_INT64 : kind == 'u' ? NUMD_UINT64 : in;
 }
 
 /* Differences of neighbours, n times. */
@@ -166,8 +158,10 @@ static int identity_like(struct lowering *l, const struct layout *a, uint32_t *o
   wide.params.n_ints[0] = a->ndim;
   memcpy(wide.params.ints[0], a->shape, sizeof(int64_t) * a->ndim);
   int r = lower_array_of(l, &eye, a->dtype, 0, NULL, &one);
+  if (r)
+    return r;
   wide.in[0] = (uint16_t)one;
-  return r ? r : lower_rearranged(l, &wide, out);
+  return lower_rearranged(l, &wide, out);
 }
 
 /* By squaring: the powers 1, 2, 4, ... of which n is the sum. */
@@ -260,7 +254,7 @@ static int lower_matrix_norm(struct lowering *l, const struct op *op, uint32_t *
 
 int lower_array(struct lowering *l, const struct op *op, uint32_t out[]) {
   const struct op_row *row = &op_rows[op->code];
-  uint32_t in[NUMD_OP_MAX_IN];
+  uint32_t in[NUMD_OP_MAX_IN] = {0};
   int r;
   if (row->class == OP_MAKE)
     return lower_make(l, op, out);
@@ -279,7 +273,10 @@ int lower_array(struct lowering *l, const struct op *op, uint32_t out[]) {
   }
   if (row->typing == TYPING_GATHER)
     return lower_gather(l, op, out);
-  dtype = row->class == OP_LINALG ? lower_quotient(dtype) : scan_dtype(op, dtype);
+  if (row->class == OP_LINALG)
+    dtype = lower_quotient(dtype);
+  else if (row->typing == TYPING_SUM)
+    dtype = lower_sum_dtype(op, dtype);
   if ((r = cast_inputs(l, op, dtype, 0, in)))
     return r;
   return one_kernel_of(l, op, dtype, in, out);

@@ -64,6 +64,7 @@ int lower_reduction(struct lowering *l, uint8_t code, uint32_t x, uint32_t axes,
   const struct layout *in = &value_at(l, x)->layout;
   _Alignas(MAX_ITEM_BYTES) char identity[MAX_ITEM_BYTES];
   bool empty = false;
+  *out = x; /* something, whatever happens */
   for (int d = 0; d < in->ndim; d++)
     empty |= (axes >> d & 1) && in->shape[d] == 0;
   if (empty && !kernel_reduce_identity(code, in->dtype, identity))
@@ -71,17 +72,9 @@ int lower_reduction(struct lowering *l, uint8_t code, uint32_t x, uint32_t axes,
   return add_reduction(l, code, x, axes, keepdims, out);
 }
 
-/* The dtype of a sum: integers are gathered in 64 bits. */
-static uint8_t sum_dtype(const struct op *op, uint8_t in) {
-  if (param_given(op, NUMD_PARAM_DTYPE) && dtype_known(op->params.dtype))
-    return op->params.dtype;
-  char kind = dtype_rows[in].kind;
-  return kind == 'b' || kind == 'i' ? NUMD_INT64 : kind == 'u' ? NUMD_UINT64 : in;
-}
-
 static int lower_sum(struct lowering *l, const struct op *op, uint32_t axes, uint32_t *out) {
   uint32_t x = op->in[0], sum;
-  uint8_t in = value_at(l, x)->layout.dtype, result = sum_dtype(op, in);
+  uint8_t in = value_at(l, x)->layout.dtype, result = lower_sum_dtype(op, in);
   int r = 0;
   if (param_given(op, NUMD_PARAM_DTYPE))
     r = lower_cast(l, x, result, &x);

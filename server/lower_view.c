@@ -29,7 +29,7 @@ int lower_view(struct lowering *l, uint32_t v, const struct layout *layout, int6
 /* Strides of `to`'s shape over the elements of `from` in C order; false if there are none. Runs of axes with
  * the same number of elements are matched; within a run of `from` the strides must make one loop. */
 static bool reshape_strides(const struct layout *from, struct layout *to) {
-  int64_t shape[MAX_DIMS], strides[MAX_DIMS];
+  int64_t shape[MAX_DIMS] = {0}, strides[MAX_DIMS] = {0};
   int n = 0, i = 0, j = 0;
   for (int d = 0; d < from->ndim; d++)
     if (from->shape[d] != 1) {

@@ -1,10 +1,10 @@
-/* Inside of a plan: what lower.c, plan.c, loops.c and the exec files share.
+/* Inside of a plan: what the lower files, the plan files, loops.c and the exec files share.
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
- * cast explicit (lower.c). Nodes are gathered into steps (plan.c): a fused group of elementwise nodes,
- * perhaps with reductions at its end, one product, or one array kernel. A step addresses memory by places: a
- * base, which a call provides, and an offset. Within a group values live in registers: blocks of elements
- * that stay in L1.
+ * cast explicit (lower.c). Nodes are gathered into groups (plan_groups.c), which become steps (plan_steps.c):
+ * a fused group of elementwise nodes, perhaps with reductions at its end, one product, or one array kernel. A
+ * step addresses memory by places: a base, which a call provides, and an offset. Within a group values live
+ * in registers: blocks of elements that stay in L1.
  *
  * Values that are looked at or written in parts have views: a base value, an offset and strides. Such a base
  * lives in memory, in C order unless it is a binding. A buffer is a value that several nodes write, each
@@ -17,6 +17,7 @@
 
 #include "protocol/program.h"
 #include "server/kernels/array.h"
+#include "server/kernels/whole.h"
 #include "server/plan.h"
 
 /* ---- Lowered program ---- */
@@ -70,7 +71,7 @@ struct lowered {
   uint32_t n_nodes, nodes_cap;
   struct scalar_use scalars[SCALAR_BYTES / MAX_ITEM_BYTES];
   uint32_t n_scalars;
-  char constants[CONSTANT_BYTES];
+  _Alignas(MAX_ITEM_BYTES) char constants[CONSTANT_BYTES];
   uint32_t constants_used;
   uint32_t n_outputs;
   struct layout outputs[MAX_OUTPUTS];
@@ -214,6 +215,7 @@ struct plan {
   struct scalar_use *scalars;
   uint32_t n_scalars;
   char *constants;
+  uint32_t n_constant_bytes;
   uint32_t n_steps;
   struct step **steps;
   int64_t scratch_bytes;
@@ -232,9 +234,5 @@ void step_free(struct step *step);
 void loops_arrange(struct step *step, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes);
 
 #define PARALLEL_MIN_NS 100000 /* steps below this are not worth waking another core */
-
-static inline int64_t align_up(int64_t n, int64_t to) {
-  return (n + to - 1) / to * to;
-}
 
 #endif

@@ -200,7 +200,8 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
     (void)shift_to_spin(w);
 }
 
-/* The worker's spin, which holds a token. Whatever it found: without an answer it has given the token back. */
+/* The worker's spin, which holds a token. Whatever it found: without an answer it has given the token back.
+ */
 static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
   w->no_spin_until = 0;
   int found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS, stop);

@@ -30,8 +30,8 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 #define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
 #define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
 #define WAKE_HOLD_OFF_NS 10000000    /* no adaptive spinning for so long after it */
-#define WAKE_BURST 4                 /* calls that a spinner found until it gave up, to expect another burst */
-#define WAKE_SLICE_NS 100000000      /* the longest sleep of a client without a look at its socket */
+#define WAKE_BURST 4            /* calls that a spinner found until it gave up, to expect another burst */
+#define WAKE_SLICE_NS 100000000 /* the longest sleep of a client without a look at its socket */
 
 /* What one side keeps in private memory. */
 struct waiter {

@@ -9,6 +9,7 @@
 #include "server/kernels/array.h"
 #include "server/kernels/scan_loops.h"
 #include "server/kernels/walk.h"
+#include "server/kernels/whole.h"
 
 #define CHUNK_ITEMS 65536 /* elements of a line to a unit */
 #define BOOL_CHUNK                                                                                    \
@@ -164,10 +165,6 @@ static void run_columns(const struct array_run *run, int64_t unit, char *task) {
 }
 
 /* ---- The kernel ---- */
-
-static int64_t magnitude(int64_t x) {
-  return x < 0 ? -x : x;
-}
 
 /* The shape of what comes out; of all axes but `axis`, or, with keepdims, with length 1 there. */
 static void set_output(struct array_job *job, int axis) {

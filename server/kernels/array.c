@@ -59,13 +59,17 @@ const struct array_kernel *kernel_array(numd_op op) {
   return op_known(op) ? array_kernels[op] : NULL;
 }
 
-int array_axis(const struct array_job *job, int ndim, int default_axis, int *axis, struct errtext *err) {
-  int given = job->params.given & NUMD_PARAM_AXIS ? job->params.axis : default_axis;
+int array_axis_of(const char *name, const struct op_params *params, int ndim, int default_axis, int *axis,
+                  struct errtext *err) {
+  int given = params->given & NUMD_PARAM_AXIS ? params->axis : default_axis;
   if (given < -ndim || given >= ndim)
-    return errtext_set(err, NUMD_ESHAPE, "%s: axis %d of an array with %d dimensions", op_rows[job->op].name,
-                       given, ndim);
+    return errtext_set(err, NUMD_ESHAPE, "%s: axis %d of an array with %d dimensions", name, given, ndim);
   *axis = given < 0 ? given + ndim : given;
   return 0;
+}
+
+int array_axis(const struct array_job *job, int ndim, int default_axis, int *axis, struct errtext *err) {
+  return array_axis_of(op_rows[job->op].name, &job->params, ndim, default_axis, axis, err);
 }
 
 const char *array_shape_text(const struct layout *a, char buf[96]) {

@@ -2,7 +2,8 @@
  *
  * Such a kernel works in phases, one after another, each of a number of units that depends on shapes alone.
  * Units of a phase may run in any order, on any threads, at the same time; the next phase starts when all
- * have ended. So results do not depend on the number of cores as long as a unit's work does not.
+ * have ended, and none of them raised a flag: that ends the run. So results do not depend on the number of
+ * cores as long as a unit's work does not.
  *
  * Inputs are read with their strides; they may change while they are read (others share that memory), so what
  * decides an address or a loop bound is read once, into private memory, and checked there. Outputs are in
@@ -59,7 +60,11 @@ struct array_kernel {
 /* NULL: the operation has no array kernel. */
 const struct array_kernel *kernel_array(numd_op op);
 
-/* For `plan`: the axis that was given, made positive (default_axis if absent); ESHAPE. */
+/* The axis that was given, made positive (default_axis, which may be negative too, if absent); ESHAPE, with a
+ * sentence about operation `name`. */
+int array_axis_of(const char *name, const struct op_params *params, int ndim, int default_axis, int *axis,
+                  struct errtext *err);
+/* The same for `plan`. */
 int array_axis(const struct array_job *job, int ndim, int default_axis, int *axis, struct errtext *err);
 /* The text of a shape, as (2, 3). */
 const char *array_shape_text(const struct layout *a, char buf[96]);

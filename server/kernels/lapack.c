@@ -9,6 +9,8 @@
 #include <float.h>
 #include <lapacke.h>
 
+#include "server/kernels/whole.h"
+
 #define ORDER LAPACK_COL_MAJOR
 
 /* X(prefix, item, its real type, REAL or COMPLEX, eps) */
@@ -25,14 +27,6 @@ static enum CBLAS_TRANSPOSE op_of(char op) {
 /* A size that LAPACK answers with as a float may have been rounded down. */
 static int64_t answered(double size) {
   return (int64_t)(size * (1 + 2 * (double)FLT_EPSILON)) + 1;
-}
-
-static int64_t larger(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
 }
 
 /* Numbers of real workspace that complex routines document. */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "server/kernels/strided.h"
+#include "server/kernels/whole.h"
 
 #define LEAST_SIDE 256 /* smaller matrices are left to LAPACK on one core */
 #define LEAST_BLOCK 64
@@ -39,10 +40,6 @@ static bool is_cholesky(const struct array_job *job) {
 
 static bool is_det(const struct array_job *job) {
   return job->op == NUMD_OP_DET || job->op == NUMD_OP_SLOGDET;
-}
-
-static int64_t round_up(int64_t n, int64_t to) {
-  return (n + to - 1) / to * to;
 }
 
 /* ---- Planning ---- */
@@ -75,14 +72,14 @@ void linalg_tiles_plan(struct array_job *job, const struct lapack *l) {
     return;
   p->block = p->n < USUAL_SIDE ? LEAST_BLOCK : USUAL_BLOCK;
   if (count_tiles(p->n, p->block) > most)
-    p->block = round_up((p->n + most - 1) / most, LEAST_BLOCK);
+    p->block = align_up((p->n + most - 1) / most, LEAST_BLOCK);
   p->n_blocks = count_tiles(p->n, p->block);
   if (is_cholesky(job))
     plan_cholesky_phases(job);
   else
     plan_lu_phases(job, count_tiles(p->k, p->block));
   job->task_bytes = 0;
-  job->shared_bytes = round_up(p->n * p->n * l->item, 64) + round_up(p->n * p->k * l->item, 64) +
+  job->shared_bytes = align_up(p->n * p->n * l->item, 64) + align_up(p->n * p->k * l->item, 64) +
                       (p->n + p->n_blocks) * (int64_t)sizeof(int);
 }
 
@@ -91,8 +88,8 @@ void linalg_tiles_plan(struct array_job *job, const struct lapack *l) {
 static struct tiles tiles_in(const struct linalg_one *o, char *shared) {
   const struct linalg_plan *p = o->p;
   struct tiles t = {.o = o, .l = o->l, .n = p->n, .block = p->block, .n_tiles = p->n_blocks, .a = shared};
-  t.b = shared + round_up(p->n * p->n * o->l->item, 64);
-  t.pivots = (int *)(t.b + round_up(p->n * p->k * o->l->item, 64));
+  t.b = shared + align_up(p->n * p->n * o->l->item, 64);
+  t.pivots = (int *)(t.b + align_up(p->n * p->k * o->l->item, 64));
   t.info = t.pivots + p->n;
   return t;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "server/kernels/array.h"
-#include "server/kernels/isa.h"
 #include "server/kernels/scan_loops.h"
 #include "server/kernels/walk.h"
 
@@ -192,31 +191,6 @@ static void copy_values(const struct walk *values, const char *data, int64_t cou
   }
 }
 
-#define SCATTER(type)                                     \
-  {                                                       \
-    typedef type KERNEL_ALIAS alias;                      \
-    for (int64_t i = 0; i < n; i++)                       \
-      ((alias *)out)[at[i]] = ((const alias *)values)[i]; \
-    break;                                                \
-  }
-
-/* Puts n values at positions that this chunk found. */
-static void scatter(int64_t n, int item, const int64_t *at, const char *values, char *out) {
-  switch (item) {
-    case 1:
-      SCATTER(uint8_t)
-    case 2:
-      SCATTER(uint16_t)
-    case 4:
-      SCATTER(uint32_t)
-    case 8:
-      SCATTER(uint64_t)
-    default:
-      for (int64_t i = 0; i < n; i++)
-        memcpy(out + at[i] * MAX_ITEM_BYTES, values + i * MAX_ITEM_BYTES, MAX_ITEM_BYTES);
-  }
-}
-
 static void write_place(const struct array_run *run, int64_t chunk, struct scratch *scratch, int64_t begin,
                         int64_t room) {
   const struct array_job *job = run->job;
@@ -231,7 +205,7 @@ static void write_place(const struct array_run *run, int64_t chunk, struct scrat
   const int64_t k = kernel_scan_loops()->positions(n, scratch->mask, first, room, scratch->at);
   if (part == 1 && k > 0) {
     copy_values(&values, run->in[2], job->own[VALUES], begin, k, scratch->items);
-    scatter(k, item, scratch->at, scratch->items, out);
+    scatter_items(k, item, scratch->items, out, 0, scratch->at, item);
   }
   for (int64_t i = 0; i < k && part > 1; i++)
     copy_values(&values, run->in[2], job->own[VALUES], (begin + i) * part, part,

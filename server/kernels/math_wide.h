@@ -118,19 +118,22 @@ static const double wide_exp_terms[] = {
 #define WIDE_POLYNOMIAL(terms, x) wide_polynomial((int)(sizeof(terms) / sizeof((terms)[0])), terms, x)
 
 /* By Estrin's scheme: half the terms at a time, in the square, the fourth power, ... of x. */
-static inline __m512d wide_polynomial(int n, const double *terms, __m512d x) {
-  __m512d v[(WIDE_MAX_TERMS + 1) / 2];
-  for (int i = 0; 2 * i < n; i++)
-    v[i] = 2 * i + 1 == n
-               ? _mm512_set1_pd(terms[2 * i])
-               : _mm512_fmadd_pd(_mm512_set1_pd(terms[2 * i + 1]), x, _mm512_set1_pd(terms[2 * i]));
-  for (int left = (n + 1) / 2; left > 1; left = (left + 1) / 2) {
-    x = _mm512_mul_pd(x, x);
-    for (int i = 0; 2 * i < left; i++)
-      v[i] = 2 * i + 1 == left ? v[2 * i] : _mm512_fmadd_pd(v[2 * i + 1], x, v[2 * i]);
+#define DEFINE_WIDE_POLYNOMIAL(name, item, vector, suffix)                                      \
+  static inline vector name(int n, const item *terms, vector x) {                               \
+    vector v[(WIDE_MAX_TERMS + 1) / 2];                                                         \
+    for (int i = 0; 2 * i < n; i++)                                                             \
+      v[i] = 2 * i + 1 == n ? _mm512_set1_##suffix(terms[2 * i])                                \
+                            : _mm512_fmadd_##suffix(_mm512_set1_##suffix(terms[2 * i + 1]), x,  \
+                                                    _mm512_set1_##suffix(terms[2 * i]));        \
+    for (int left = (n + 1) / 2; left > 1; left = (left + 1) / 2) {                             \
+      x = _mm512_mul_##suffix(x, x);                                                            \
+      for (int i = 0; 2 * i < left; i++)                                                        \
+        v[i] = 2 * i + 1 == left ? v[2 * i] : _mm512_fmadd_##suffix(v[2 * i + 1], x, v[2 * i]); \
+    }                                                                                           \
+    return v[0];                                                                                \
   }
-  return v[0];
-}
+DEFINE_WIDE_POLYNOMIAL(wide_polynomial, double, __m512d, pd)
+DEFINE_WIDE_POLYNOMIAL(wide_polynomialf, float, __m512, ps)
 
 static inline __m512d wide_look_up(const double *table, __m512i index) {
   return _mm512_permutex2var_pd(_mm512_load_pd(table), index, _mm512_load_pd(table + 8));
@@ -315,20 +318,6 @@ static const float wide_exp2f_terms[] = {0x1.62e43p-1f,  0x1.ebfbep-3f,  0x1.c6a
                                          0x1.3b2a54p-7f, 0x1.5f089p-10f, 0x1.44138ap-13f};
 
 #define WIDE_POLYNOMIALF(terms, x) wide_polynomialf((int)(sizeof(terms) / sizeof((terms)[0])), terms, x)
-
-static inline __m512 wide_polynomialf(int n, const float *terms, __m512 x) {
-  __m512 v[(WIDE_MAX_TERMS + 1) / 2];
-  for (int i = 0; 2 * i < n; i++)
-    v[i] = 2 * i + 1 == n
-               ? _mm512_set1_ps(terms[2 * i])
-               : _mm512_fmadd_ps(_mm512_set1_ps(terms[2 * i + 1]), x, _mm512_set1_ps(terms[2 * i]));
-  for (int left = (n + 1) / 2; left > 1; left = (left + 1) / 2) {
-    x = _mm512_mul_ps(x, x);
-    for (int i = 0; 2 * i < left; i++)
-      v[i] = 2 * i + 1 == left ? v[2 * i] : _mm512_fmadd_ps(v[2 * i + 1], x, v[2 * i]);
-  }
-  return v[0];
-}
 
 static inline __m512 wide_look_upf(const float *table, __m512i index) {
   return _mm512_permutex2var_ps(_mm512_load_ps(table), index, _mm512_load_ps(table + 16));

@@ -1,5 +1,6 @@
 /* PUT and PUT_ALONG_AXIS, in three phases: the indices are read and checked, x is copied to the output unless
- * it is there, and the values are written to their places. If an index is out of bounds no value is written.
+ * it is there, and the values are written to their places. An index out of bounds ends the run after the
+ * first phase, so that nothing is written.
  *
  * Where two indices are the same, the last in C order wins. So all values that may meet are written by one
  * unit, in order: units divide the axes before the indexed one, along which x and the indices do not repeat.
@@ -7,17 +8,9 @@
 #include <string.h>
 
 #include "server/kernels/index.h"
-#include "server/kernels/isa.h"
+#include "server/kernels/whole.h"
 
 enum phase { PHASE_CHECK, PHASE_COPY, PHASE_WRITE, N_PHASES };
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static int64_t parts(int64_t n) {
-  return (n + INDEX_UNIT_ELEMENTS - 1) / INDEX_UNIT_ELEMENTS;
-}
 
 static bool along(const struct array_job *job) {
   return job->op == NUMD_OP_PUT_ALONG_AXIS;
@@ -61,13 +54,12 @@ static void plan_units(struct array_job *job, int axis, const struct layout *pla
   job->own[OWN_OUTER] = outer;
   job->own[OWN_OUTER_PER_UNIT] = n == 0 ? 1 : INDEX_UNIT_ELEMENTS / (n / outer) + 1;
   job->task_bytes = 0;
-  job->shared_bytes = (n_indices + parts(n_indices)) * (int64_t)sizeof(int64_t);
+  job->shared_bytes = n_indices * (int64_t)sizeof(int64_t);
   job->n_phases = N_PHASES;
-  job->n_units[PHASE_CHECK] = n == 0 ? 0 : parts(n_indices);
-  job->n_units[PHASE_COPY] = parts(n_x);
-  job->n_units[PHASE_WRITE] =
-      n == 0 ? 0 : (outer + job->own[OWN_OUTER_PER_UNIT] - 1) / job->own[OWN_OUTER_PER_UNIT];
-  job->cost_ns = (uint64_t)(n_x + 4 * n);
+  job->n_units[PHASE_CHECK] = n == 0 ? 0 : parts_of(n_indices, INDEX_UNIT_ELEMENTS);
+  job->n_units[PHASE_COPY] = parts_of(n_x, INDEX_UNIT_ELEMENTS);
+  job->n_units[PHASE_WRITE] = n == 0 ? 0 : parts_of(outer, job->own[OWN_OUTER_PER_UNIT]);
+  job->cost_ns = (uint64_t)n_x + 4 * (uint64_t)n;
 }
 
 static int plan(struct array_job *job, struct errtext *err) {
@@ -87,7 +79,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   return 0;
 }
 
-/* The checked indices; then for each unit that checked them, whether it found one out of bounds. */
+/* The checked indices. */
 static int64_t *checked(const struct array_run *run) {
   return (int64_t *)(void *)run->shared;
 }
@@ -102,16 +94,7 @@ static unsigned check(const struct array_run *run, int64_t unit) {
   for (int64_t i = unit * INDEX_UNIT_ELEMENTS; i < end; i += INDEX_BLOCK)
     flags |= index_read(&walk, (numd_dtype)job->in[1].dtype, run->in[1], i, smaller(end - i, INDEX_BLOCK),
                         job->own[OWN_LENGTH], indices + i);
-  indices[n + unit] = flags != 0;
   return flags;
-}
-
-static bool all_inside(const struct array_run *run) {
-  const int64_t n = run->job->own[OWN_N_INDICES];
-  for (int64_t i = 0; i < parts(n); i++)
-    if (checked(run)[n + i])
-      return false;
-  return true;
 }
 
 static void copy(const struct array_run *run, int64_t unit) {
@@ -122,32 +105,6 @@ static void copy(const struct array_run *run, int64_t unit) {
     walk_read(&walk, run->in[0], begin,
               smaller(INDEX_UNIT_ELEMENTS, index_elements(&run->job->in[0]) - begin),
               run->out[0] + begin * walk.item);
-}
-
-/* to[i * step + indices[i] * stride] = from[i] */
-#define SCATTER(type)                                                             \
-  {                                                                               \
-    typedef type KERNEL_ALIAS alias;                                              \
-    for (int64_t i = 0; i < n; i++)                                               \
-      *(alias *)(to + i * step + indices[i] * stride) = ((const alias *)from)[i]; \
-    break;                                                                        \
-  }
-
-static void scatter(int item, int64_t n, const char *from, char *to, int64_t step, const int64_t *indices,
-                    int64_t stride) {
-  switch (item) {
-    case 1:
-      SCATTER(uint8_t)
-    case 2:
-      SCATTER(uint16_t)
-    case 4:
-      SCATTER(uint32_t)
-    case 8:
-      SCATTER(uint64_t)
-    default:
-      for (int64_t i = 0; i < n; i++)
-        memcpy(to + i * step + indices[i] * stride, from + 16 * i, 16);
-  }
 }
 
 static void write_lines(const struct array_run *run, const struct walk *values, int64_t outer) {
@@ -166,7 +123,7 @@ static void write_lines(const struct array_run *run, const struct walk *values, 
   for (int64_t i = 0; i < shape.n_indices; i += INDEX_BLOCK) {
     const int64_t n = smaller(shape.n_indices - i, INDEX_BLOCK);
     walk_read(values, run->in[2], first + i, n, block);
-    scatter(item, n, block, to, 0, indices + i, item);
+    scatter_items(n, item, block, to, 0, indices + i, item);
   }
 }
 
@@ -188,8 +145,8 @@ static void write_along(const struct array_run *run, const struct layout *places
     n = smaller(smaller(walk_run(&bases, i, &offset), end - i), INDEX_BLOCK);
     walk_read(&walk, run->shared, i, n, (char *)indices);
     walk_read(values, run->in[2], i, n, block);
-    scatter(values->item, n, block, run->out[0] + offset, bases.strides[bases.ndim - 1], indices,
-            job->out[0].strides[axis]);
+    scatter_items(n, values->item, block, run->out[0] + offset, bases.strides[bases.ndim - 1], indices,
+                  job->out[0].strides[axis]);
   }
 }
 
@@ -201,7 +158,7 @@ static void write(const struct array_run *run, int64_t unit) {
   struct errtext ignored;
   struct walk values;
   int axis;
-  if (!all_inside(run) || places_of(job, &axis, &places, &ignored) != 0)
+  if (places_of(job, &axis, &places, &ignored) != 0)
     return;
   index_broadcast(&job->in[2], &places, &view);
   walk_init(&values, &view);

@@ -95,16 +95,19 @@ REAL_TYPE_LIST(DEFINE_ARG)
 
 /* ---- Cumulative sums and products ---- */
 
-#define SCAN_LIST(X)                                                                                 \
-  X(SUM, BOOL, uint8_t, (x | y) != 0)                                                                \
-  X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))                                                        \
-  X(SUM, INT8, uint8_t, (uint8_t)(x + y))                                                            \
-  X(PROD, INT8, uint8_t, (uint8_t)(x * y))                                                           \
-  X(SUM, INT16, uint16_t, (uint16_t)(x + y))                                                         \
-  X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) X(SUM, INT32, uint32_t, x + y)                    \
-      X(PROD, INT32, uint32_t, x *y) X(SUM, INT64, uint64_t, x + y) X(PROD, INT64, uint64_t, x *y)   \
-          X(SUM, FLOAT32, float, x + y) X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) \
-              X(PROD, FLOAT64, double, x *y)
+#define SCAN_LIST(X)                               \
+  X(SUM, BOOL, uint8_t, (x | y) != 0)              \
+  X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))      \
+  X(SUM, INT8, uint8_t, (uint8_t)(x + y))          \
+  X(PROD, INT8, uint8_t, (uint8_t)(x * y))         \
+  X(SUM, INT16, uint16_t, (uint16_t)(x + y))       \
+  X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) \
+  X(SUM, INT32, uint32_t, x + y)                   \
+  X(PROD, INT32, uint32_t, x *y)                   \
+  X(SUM, INT64, uint64_t, x + y)                   \
+  X(PROD, INT64, uint64_t, x *y)                   \
+  X(SUM, FLOAT32, float, x + y)                    \
+  X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) X(PROD, FLOAT64, double, x *y)
 
 #define COMPLEX_LIST(X)                                                                                   \
   X(SUM, COMPLEX64, complex64_item, x.real + y.real, x.imag + y.imag)                                     \

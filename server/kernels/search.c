@@ -7,12 +7,10 @@
 
 #include "server/kernels/isa.h"
 #include "server/kernels/order.h"
+#include "server/kernels/whole.h"
 
 #define UNIT_ELEMENTS 16384
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
+#define FILL_ELEMENTS 262144
 
 static int64_t elements(const struct layout *a) {
   int64_t n = 1;
@@ -47,7 +45,7 @@ static int plan_searchsorted(struct array_job *job, struct errtext *err) {
   job->out[0].dtype = NUMD_INT64;
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
-  job->n_units[0] = (n + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
+  job->n_units[0] = parts_of(n, UNIT_ELEMENTS);
   job->cost_ns = search_cost_ns(n, job->in[0].shape[0]);
   job->own[0] = n;
   return 0;
@@ -71,9 +69,9 @@ static unsigned run_searchsorted(const struct array_run *run, int phase, int64_t
 
 const struct array_kernel searchsorted_kernel = {plan_searchsorted, run_searchsorted, false};
 
-/* Keys of 8 or 16 bits: a byte for each says whether it is there, set in one phase by one unit. Wider ones:
- * x2 is sorted, and each element of x1 is searched; or, if these are integers that lie close together, such a
- * table is made of what is sorted. */
+/* Keys of 8 or 16 bits: a byte for each says whether it is there; one unit clears them, then many set them.
+ * Wider ones: x2 is sorted, and each element of x1 is searched; or, if these are integers that lie close
+ * together, such a table is made of what is sorted. */
 static bool by_table(const struct array_job *job) {
   return dtype_rows[job->dtype].size <= 2;
 }
@@ -144,6 +142,7 @@ static int plan_isin(struct array_job *job, struct errtext *err) {
   if (by_table(job)) {
     job->shared_bytes = (int64_t)1 << (8 * dtype_rows[job->dtype].size);
     job->n_units[phases++] = 1;
+    job->n_units[phases++] = parts_of(n_set, FILL_ELEMENTS);
     job->cost_ns = (uint64_t)(n + n_set) * 2;
   } else {
     make_sorter(job, &s);
@@ -153,7 +152,7 @@ static int plan_isin(struct array_job *job, struct errtext *err) {
     job->n_units[phases++] = 1;
     job->cost_ns = sorter_cost_ns(&s) + search_cost_ns(n, n_set);
   }
-  job->n_units[phases++] = (n + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS;
+  job->n_units[phases++] = parts_of(n, UNIT_ELEMENTS);
   job->n_phases = phases;
   return 0;
 }
@@ -162,15 +161,19 @@ static unsigned key_of(int item, const char *keys, int64_t i) {
   return item == 1 ? ((const uint8_t *)keys)[i] : ((const uint16_t *)(const void *)keys)[i];
 }
 
-static void fill_table(const struct array_run *run, const struct walk *set) {
+/* Units set the same bytes; one that is set is left alone, so that cores do not fight for its cache line. */
+static void fill_table(const struct array_run *run, const struct walk *set, int64_t unit) {
   const struct array_job *job = run->job;
+  const int64_t end = smaller((unit + 1) * FILL_ELEMENTS, job->own[1]);
   _Alignas(64) char keys[ORDER_BLOCK * 8];
-  memset(run->shared, 0, (size_t)job->shared_bytes);
-  for (int64_t i = 0; i < job->own[1]; i += ORDER_BLOCK) {
-    const int64_t n = smaller(job->own[1] - i, ORDER_BLOCK);
+  for (int64_t i = unit * FILL_ELEMENTS; i < end; i += ORDER_BLOCK) {
+    const int64_t n = smaller(end - i, ORDER_BLOCK);
     load_keys(job, set, run->in[1], i, n, keys);
-    for (int64_t k = 0; k < n; k++)
-      run->shared[key_of(set->item, keys, k)] = 1;
+    for (int64_t k = 0; k < n; k++) {
+      char *there = run->shared + key_of(set->item, keys, k);
+      if (!__atomic_load_n(there, __ATOMIC_RELAXED))
+        __atomic_store_n(there, 1, __ATOMIC_RELAXED);
+    }
   }
 }
 
@@ -239,7 +242,10 @@ static unsigned run_isin(const struct array_run *run, int phase, int64_t unit, c
   }
   walk_init(&set, &job->in[1]);
   if (by_table(job)) {
-    fill_table(run, &set);
+    if (phase == 0)
+      memset(run->shared, 0, (size_t)job->shared_bytes);
+    else
+      fill_table(run, &set, unit);
   } else {
     make_sorter(job, &s);
     if (phase < sorter_phases(&s))

@@ -12,6 +12,7 @@
 
 #include "server/kernels/isa.h"
 #include "server/kernels/order.h"
+#include "server/kernels/whole.h"
 
 #define LONG_ROW 32768
 #define UNIT_ELEMENTS 8192
@@ -22,10 +23,6 @@ struct rows {
   int64_t n, n_rows;
   int64_t per_unit; /* 0: long rows */
 };
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 static bool wants_indices(const struct array_job *job) {
   return job->op == NUMD_OP_ARGSORT;

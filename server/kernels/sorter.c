@@ -13,20 +13,13 @@
 
 #include "server/kernels/order.h"
 #include "server/kernels/table.h"
+#include "server/kernels/whole.h"
 
 #define CHUNK_BYTES (512 * 1024) /* of items, at most */
 #define CHUNK_ITEMS 32768        /* no more than that as long as there are fewer than CHUNKS_WANTED */
 #define CHUNKS_WANTED 16
 #define CUT_MIN 32768         /* rows shorter than this are one chunk */
 #define CUT_MIN_NARROW 262144 /* with keys of one or two bytes, which are sorted faster than merged */
-
-static int64_t round_up(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 const struct order_loops *order_loops(void) {
   return kernels_table()->order;
@@ -52,7 +45,7 @@ static int levels_for(int64_t n, int item_bytes, int key_bytes) {
   if (n < (item_bytes > key_bytes && key_bytes <= 2 ? CUT_MIN_NARROW : CUT_MIN))
     return 0;
   for (levels = 1; (n >> levels) * item_bytes > CHUNK_BYTES ||
-                   (n >> levels > CHUNK_ITEMS && (1 << levels) < CHUNKS_WANTED);
+                   (n >> levels > CHUNK_ITEMS && (int64_t)1 << levels < CHUNKS_WANTED);
        levels++) {
   }
   return levels;
@@ -81,11 +74,11 @@ int64_t sorter_chunk_length(const struct sorter *s, int64_t chunk) {
 }
 
 static int64_t head_bytes(const struct sorter *s) {
-  return round_up(s->n_chunks * (int64_t)sizeof(struct order_facts));
+  return align_up(s->n_chunks * (int64_t)sizeof(struct order_facts), 64);
 }
 
 int64_t sorter_bytes(const struct sorter *s) {
-  return head_bytes(s) + 2 * round_up(s->n * s->item_bytes);
+  return head_bytes(s) + 2 * align_up(s->n * s->item_bytes, 64);
 }
 
 int sorter_phases(const struct sorter *s) {
@@ -118,7 +111,7 @@ static struct order_facts all_facts(const struct sorter *s, const char *scratch)
 }
 
 static char *room(const struct sorter *s, const char *scratch, int which) {
-  return (char *)(uintptr_t)scratch + head_bytes(s) + (which ? round_up(s->n * s->item_bytes) : 0);
+  return (char *)(uintptr_t)scratch + head_bytes(s) + (which ? align_up(s->n * s->item_bytes, 64) : 0);
 }
 
 static struct order_facts load_chunk(const struct sorter *s, int64_t chunk, const struct walk *source,

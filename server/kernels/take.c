@@ -4,16 +4,9 @@
 
 #include "server/kernels/index.h"
 #include "server/kernels/isa.h"
+#include "server/kernels/whole.h"
 
 #define PART_ELEMENTS 65536 /* of a long inner part, for one unit */
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static int64_t parts(int64_t n, int64_t part) {
-  return (n + part - 1) / part;
-}
 
 /* to[i] = data[base + i * step + indices[i] * stride] */
 #define GATHER(type)                                                              \
@@ -55,7 +48,7 @@ struct division {
 static struct division divide(const struct index_shape *shape) {
   struct division d = {1, 1};
   if (shape->inner > PART_ELEMENTS)
-    d.inner_parts = parts(shape->inner, PART_ELEMENTS);
+    d.inner_parts = parts_of(shape->inner, PART_ELEMENTS);
   else if (shape->inner > 0)
     d.lines = INDEX_UNIT_ELEMENTS / shape->inner + 1;
   return d;
@@ -71,7 +64,7 @@ static int plan_take(struct array_job *job, struct errtext *err) {
   const int64_t n = index_elements(&job->out[0]);
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
-  job->n_units[0] = n == 0 ? 0 : parts(shape.outer * shape.n_indices, d.lines) * d.inner_parts;
+  job->n_units[0] = n == 0 ? 0 : parts_of(shape.outer * shape.n_indices, d.lines) * d.inner_parts;
   job->cost_ns = (uint64_t)n * (shape.inner == 1 ? 3 : 1);
   return 0;
 }
@@ -158,7 +151,7 @@ static int plan_take_along_axis(struct array_job *job, struct errtext *err) {
   job->own[1] = n;
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
-  job->n_units[0] = parts(n, INDEX_UNIT_ELEMENTS);
+  job->n_units[0] = parts_of(n, INDEX_UNIT_ELEMENTS);
   job->cost_ns = (uint64_t)n * 3;
   return 0;
 }

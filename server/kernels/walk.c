@@ -75,6 +75,31 @@ void copy_items(int64_t n, int item, const char *from, int64_t from_stride, char
   }
 }
 
+#define SCATTER_ITEMS(type)                                                       \
+  {                                                                               \
+    typedef type KERNEL_ALIAS alias;                                              \
+    for (int64_t i = 0; i < n; i++)                                               \
+      *(alias *)(to + i * step + indices[i] * stride) = ((const alias *)from)[i]; \
+    break;                                                                        \
+  }
+
+void scatter_items(int64_t n, int item, const char *from, char *to, int64_t step, const int64_t *indices,
+                   int64_t stride) {
+  switch (item) {
+    case 1:
+      SCATTER_ITEMS(uint8_t)
+    case 2:
+      SCATTER_ITEMS(uint16_t)
+    case 4:
+      SCATTER_ITEMS(uint32_t)
+    case 8:
+      SCATTER_ITEMS(uint64_t)
+    default:
+      for (int64_t i = 0; i < n; i++)
+        memcpy(to + i * step + indices[i] * stride, from + 16 * i, 16);
+  }
+}
+
 /* Advances along the axes before the last, without dividing. */
 static int64_t next_run(const struct walk *walk, int64_t index[MAX_DIMS], int64_t offset) {
   for (int d = walk->ndim - 2; d >= 0; d--) {

@@ -27,5 +27,8 @@ void walk_read(const struct walk *walk, const char *data, int64_t first, int64_t
 
 /* Copies n items of 1, 2, 4, 8 or 16 bytes. */
 void copy_items(int64_t n, int item, const char *from, int64_t from_stride, char *to, int64_t to_stride);
+/* Copies contiguous items, number i to `to` + i * step + indices[i] * stride, in order. */
+void scatter_items(int64_t n, int item, const char *from, char *to, int64_t step, const int64_t *indices,
+                   int64_t stride);
 
 #endif

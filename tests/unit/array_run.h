@@ -7,6 +7,7 @@
 
 #include "server/kernels/array.h"
 #include "tests/unit/kernels.h"
+#include "tests/unit/scribble.h"
 
 #define GUARD_BYTES 64
 
@@ -97,6 +98,8 @@ static inline void trial_units(struct trial *t, int me, int n_threads) {
       pthread_barrier_wait(&t->barrier);
     if (me == 0)
       free(t->order);
+    if (t->flags[0] | t->flags[n_threads - 1])
+      return;
   }
 }
 
@@ -158,21 +161,6 @@ static inline void trial_free(struct trial *t) {
 
 static inline int64_t out_int(const struct trial *t, int o, int64_t i) {
   return ((const int64_t *)(const void *)t->out[o].data)[i];
-}
-
-/* Scribbles on memory until told to stop, as another process might. */
-struct scribbler {
-  pthread_t thread;
-  uint64_t *memory;
-  int64_t words;
-  _Atomic bool stop;
-};
-
-static inline void *scribble(void *arg) {
-  struct scribbler *s = arg;
-  for (uint64_t x = 1; !s->stop; x = x * 6364136223846793005u + 1442695040888963407u)
-    __atomic_store_n(&s->memory[(x >> 33) % (uint64_t)s->words], x ^ x >> 31, __ATOMIC_RELAXED);
-  return NULL;
 }
 
 #endif

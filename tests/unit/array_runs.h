@@ -9,6 +9,7 @@
 
 #include "server/kernels/array.h"
 #include "tests/unit/items.h"
+#include "tests/unit/scribble.h"
 
 #define GUARD_BYTES 64
 #define GUARD_BYTE 0xA5
@@ -66,6 +67,14 @@ static inline void array_init(struct array *a, numd_dtype dtype, int ndim, const
   for (int64_t i = 0; i < a->size; i++)
     item_random(dtype, a->flat + i * a->item);
   array_copy(a, true);
+}
+
+/* Instruction sets that were built in, for tests that loop over them. */
+static inline int count_isas(void) {
+  int n = 0;
+  while (kernels_isa_names[n])
+    n++;
+  return n;
 }
 
 struct unit_queue {
@@ -190,38 +199,18 @@ static inline unsigned run_all_ways(const struct array_job *job, char *const in[
 
 /* ---- Memory that changes under a kernel ---- */
 
-struct scribbler {
-  char *at;
-  size_t bytes;
-  atomic_bool stop;
-};
-
-static inline void *scribble(void *arg) {
-  struct scribbler *s = arg;
-  uint64_t x = 1;
-  while (!atomic_load(&s->stop))
-    for (size_t i = 0; i < s->bytes; i++) {
-      x = x * 6364136223846793005u + 1442695040888963407u;
-      ((volatile char *)s->at)[i] = x >> 60 & 1 ? (char)(x >> 40) : 0;
-    }
-  return NULL;
-}
-
 /* Runs a job many times while another thread writes into `victim`: guards are checked, results are not. */
 static inline void run_while_scribbling(const struct array_job *job, char *const in[],
                                         const struct array *victim) {
-  struct scribbler s = {.at = victim->memory, .bytes = (size_t)(victim->size * victim->item)};
-  pthread_t other;
-  if (pthread_create(&other, NULL, scribble, &s))
-    abort();
+  struct scribbler s;
+  scribbler_start(&s, victim->memory, victim->size * victim->item);
   for (int i = 0; i < 30; i++) {
     char *out[NUMD_OP_MAX_OUT];
     run_job(job, in, out, TWO_THREADS);
     for (int o = 0; o < job->n_out; o++)
       free(out[o]);
   }
-  atomic_store(&s.stop, true);
-  pthread_join(other, NULL);
+  scribbler_stop(&s);
 }
 
 #endif

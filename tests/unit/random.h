@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/suite.h"
+
 /* ck_assert tells the parent where it is, passed or not: a system call, too slow for a million checks. */
 #define CHECK(condition, ...)    \
   do {                           \
@@ -42,11 +44,7 @@ static inline int run_suite(Suite *suite) {
   random_seed = given ? strtoull(given, NULL, 0) : 20240607;
   printf("NUMD_TEST_SEED=%llu\n", (unsigned long long)random_seed);
   fflush(stdout);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }
 
 #endif

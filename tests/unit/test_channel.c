@@ -11,6 +11,7 @@
 #include "shared/channel.h"
 #include "shared/clock.h"
 #include "shared/wake.h"
+#include "tests/unit/suite.h"
 
 static bool always(void *arg) {
   (void)arg;
@@ -119,9 +120,5 @@ int main(void) {
   tcase_add_loop_test(t, nobody_sleeps_through_a_call, 0, 4);
   tcase_add_test(t, a_changed_layout_is_refused);
   suite_add_tcase(suite, t);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

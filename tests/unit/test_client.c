@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/numd.h"
+#include "tests/unit/suite.h"
 
 static char address[64], program[512];
 static pid_t daemon_pid;
@@ -592,9 +593,5 @@ int main(void) {
   tcase_add_test(t, small_arrays_fill_segments);
   tcase_add_test(t, a_handle_reaches_another_process);
   suite_add_tcase(suite, t);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

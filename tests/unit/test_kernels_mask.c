@@ -231,9 +231,7 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("kernels_mask");
   TCase *tcase = tcase_create("kernels_mask");
-  int n_isas = 0;
-  while (kernels_isa_names[n_isas])
-    n_isas++;
+  const int n_isas = count_isas();
   tcase_add_checked_fixture(tcase, random_reseed, NULL);
   tcase_set_timeout(tcase, 300);
   tcase_add_loop_test(tcase, test_nonzero, 0, n_isas);

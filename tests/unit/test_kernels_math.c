@@ -392,6 +392,36 @@ START_TEST(test_alone) {
 }
 END_TEST
 
+/* Complex functions that need products, sums and roots alone have the same bits on every instruction set: gcc
+ * may fuse the products of complex numbers although it is told not to. */
+START_TEST(test_unfused) {
+  const numd_dtype dtype = _i ? NUMD_COMPLEX64 : NUMD_COMPLEX128, part = dtype_part(dtype);
+  const int size = dtype_rows[dtype].size, step = size / 2;
+  enum { n = 4003 };
+  static char expected[n * 16];
+  for (int k = -9; k < 40; k++) {
+    const bool root = k == 0; /* of which no power is multiplied */
+    for (int i = 0; i < 2 * n; i++)
+      store(part, data.x + i * step, i % 3 ? uniform(-2, 2) : sample(part == NUMD_FLOAT32));
+    store(part, data.y, k);
+    store(part, data.y + step, 0);
+    FOR_VARIANTS(variant) {
+      char *const pow[] = {data.x, data.y, data.out}, *const sqrt[] = {data.x, data.out};
+      static const int64_t of_128[] = {16, 0, 16}, of_64[] = {8, 0, 8}, both[] = {16, 16}, halves[] = {8, 8};
+      if (root)
+        kernel_map(NUMD_OP_SQRT, dtype)(n, sqrt, size == 16 ? both : halves);
+      else
+        kernel_map(NUMD_OP_POW, dtype)(n, pow, size == 16 ? of_128 : of_64);
+      if (variant_index == 0)
+        memcpy(expected, data.out, sizeof(expected));
+      for (int i = 0; i < n * size; i += step)
+        CHECK(same(part, expected + i, data.out + i), "%s %d of %s on %s: element %d", root ? "sqrt" : "pow",
+              k, dtype_rows[dtype].name, variant, i / size);
+    }
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("kernels_math");
   TCase *tcase = tcase_create("kernels_math");
@@ -402,6 +432,7 @@ int main(void) {
   tcase_add_loop_test(tcase, test_complex, 0, 2 * N_FUNCTIONS);
   tcase_add_loop_test(tcase, test_abs, 0, 2);
   tcase_add_loop_test(tcase, test_alone, 0, N_FUNCTIONS);
+  tcase_add_loop_test(tcase, test_unfused, 0, 2);
   suite_add_tcase(suite, tcase);
   return run_suite(suite);
 }

@@ -332,11 +332,11 @@ END_TEST
 START_TEST(test_memory_that_changes) {
   static const numd_op ops[] = {NUMD_OP_SORT, NUMD_OP_ARGSORT, NUMD_OP_SEARCHSORTED, NUMD_OP_UNIQUE_ALL,
                                 NUMD_OP_ISIN};
-  struct scribbler s = {.memory = (uint64_t *)(void *)pool, .words = 70000};
+  struct scribbler s;
   random_reseed();
   kernels_init(NULL);
   memset(pool, 0, sizeof(pool));
-  ck_assert(pthread_create(&s.thread, NULL, scribble, &s) == 0);
+  scribbler_start(&s, pool, 560000);
   for (int round = 0; round < 60; round++) {
     const numd_op op = ops[round % 5];
     const numd_dtype dtype = (numd_dtype)(round % 11);
@@ -351,8 +351,7 @@ START_TEST(test_memory_that_changes) {
         CHECK(out_int(&t, 0, i) >= 0 && out_int(&t, 0, i) <= v.n, "an index from nowhere");
     trial_free(&t);
   }
-  s.stop = true;
-  pthread_join(s.thread, NULL);
+  scribbler_stop(&s);
 }
 END_TEST
 #endif

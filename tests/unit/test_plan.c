@@ -6,6 +6,7 @@
 
 #include "server/exec.h"
 #include "server/plan_impl.h"
+#include "tests/unit/suite.h"
 
 static struct program *program;
 static struct errtext err;
@@ -365,9 +366,5 @@ int main(void) {
   tcase_add_test(t, bad_parameters_are_named);
   tcase_add_loop_test(t, sums_of_awkward_lengths_are_exact, 0, 13);
   suite_add_tcase(suite, t);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -15,7 +15,7 @@ Functions have the names of the Python array API standard and NumPy's meaning; t
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from . import _create, _linalg, _numd, _search, _shape
+from . import _create, _linalg, _namespace, _numd, _search, _shape
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -30,6 +30,30 @@ from ._errors import (
     RangeError,
     ShapeError,
     TimeLimitError,
+)
+from ._namespace import (
+    __array_namespace_info__,
+    broadcast_arrays,
+    broadcast_shapes,
+    can_cast,
+    e,
+    empty_like,
+    expand_dims,
+    finfo,
+    from_dlpack,
+    full_like,
+    iinfo,
+    inf,
+    isdtype,
+    meshgrid,
+    moveaxis,
+    nan,
+    newaxis,
+    ones_like,
+    pi,
+    squeeze,
+    unstack,
+    zeros_like,
 )
 from ._numd import (
     __version__,
@@ -59,7 +83,7 @@ def ops():
 
 def _function(name):
     """What stands before the row, or the row's own function."""
-    for module in (_shape, _search, _linalg, _create):
+    for module in (_shape, _search, _linalg, _create, _namespace):
         if hasattr(module, name) and getattr(module, name).__module__ == "numd":
             return getattr(module, name)
     return getattr(_numd.rows, name)
@@ -68,6 +92,10 @@ def _function(name):
 _expanded = [name for name in OPS if name not in ("full", "slice")]
 globals().update({name: _function(name) for name in _expanded})
 globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
+
+from . import linalg  # noqa: E402  its functions are those above
+
+__array_api_version__ = "2025.12"
 
 __all__ = [
     "AccessError",
@@ -103,3 +131,29 @@ __all__ = [
     "zeros",
 ]
 __all__ += _expanded + _numd._dtypes
+__all__ += [
+    "__array_api_version__",
+    "__array_namespace_info__",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "can_cast",
+    "e",
+    "empty_like",
+    "expand_dims",
+    "finfo",
+    "from_dlpack",
+    "full_like",
+    "iinfo",
+    "inf",
+    "isdtype",
+    "linalg",
+    "meshgrid",
+    "moveaxis",
+    "nan",
+    "newaxis",
+    "ones_like",
+    "pi",
+    "squeeze",
+    "unstack",
+    "zeros_like",
+]

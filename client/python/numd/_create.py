@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ._namespace import check_device
 from ._rows import row, rows
 
 
@@ -12,8 +13,9 @@ def _number(x):
 
 
 @row("arange")
-def arange(start, stop=None, step=1, dtype=None, *, session=None):
+def arange(start, stop=None, step=1, dtype=None, *, device=None, session=None):
     """As range(), with `start` 0 if only one bound is given. By default int64, or float64 if an argument is a float."""
+    check_device(device)
     start, stop, step = map(_number, (0, start, step) if stop is None else (start, stop, step))
     if step == 0:
         raise ValueError("arange() with a step of 0")
@@ -27,7 +29,8 @@ def arange(start, stop=None, step=1, dtype=None, *, session=None):
 
 
 @row("linspace")
-def linspace(start, stop, num=50, dtype=None, endpoint=True, *, session=None):
+def linspace(start, stop, num=50, dtype=None, endpoint=True, *, device=None, session=None):
+    check_device(device)
     start, stop = _number(start), _number(stop)
     if num < 0:
         raise ValueError(f"linspace() of {num} values")
@@ -37,6 +40,7 @@ def linspace(start, stop, num=50, dtype=None, endpoint=True, *, session=None):
 
 
 @row("eye")
-def eye(n_rows, n_cols=None, k=0, dtype="float64", *, session=None):
+def eye(n_rows, n_cols=None, k=0, dtype=None, *, device=None, session=None):
+    check_device(device)
     shape = (n_rows, n_rows if n_cols is None else n_cols)
-    return rows.eye(shape=shape, k=k, dtype=dtype, session=session)
+    return rows.eye(shape=shape, k=k, dtype="float64" if dtype is None else dtype, session=session)

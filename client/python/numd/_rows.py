@@ -80,6 +80,9 @@ _ARGUMENTS = {
     "order": ("tuple of int, optional", "Axes in order; reversed by default."),
     "shift": ("int or tuple of int", "Places to move by, for each axis."),
     "ord": ("int, float or str, optional", "Order of the norm."),
+    "device": ("str, optional", "'cpu', the only one."),
+    "copy": ("bool, optional", "Whether to copy; by default where it is needed."),
+    "dtype": ("dtype, optional", "Of the result."),
     "session": ("Session, optional", "Where to make it; the default session if it is None."),
 }
 

@@ -31,9 +31,17 @@ def as_tuple(value):
 
 
 @row("reshape")
-def reshape(x, shape):
-    x = operand(x)
-    return x.reshape(as_tuple(shape)) if is_array(x) else rows.reshape(x, shape=as_tuple(shape))
+def reshape(x, shape, copy=None):
+    """A view where strides can say it, else a copy; `copy` True or False demands one or the other."""
+    x, shape = operand(x), as_tuple(shape)
+    if not is_array(x):
+        return rows.reshape(x, shape=shape)
+    if copy:
+        return rows.copy(x).reshape(shape)
+    reshaped = x.reshape(shape)
+    if copy is False and x.size and not np.shares_memory(np.asarray(reshaped), np.asarray(x)):
+        raise ValueError(f"copy=False, but shape {shape} needs a copy of an array with strides {x.strides}")
+    return reshaped
 
 
 @row("permute_dims")

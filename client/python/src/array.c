@@ -188,6 +188,7 @@ static PyGetSetDef array_getset[] = {
     {"mT", array_mT, NULL, "The view with the last two dimensions exchanged.", NULL},
     {"real", array_real, NULL, "The real part: a view of complex numbers, real ones as they are.", NULL},
     {"imag", array_imag, NULL, "The imaginary part: a view of complex numbers, zeros for real ones.", NULL},
+    {"device", array_device, NULL, "'cpu': the array is in the host's memory.", NULL},
     {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
     {0},
 };

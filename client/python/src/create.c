@@ -79,17 +79,83 @@ PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn) {
   return array;
 }
 
+/* The object behind a memoryview, or what an ndarray or memoryview is a view of; NULL, without an exception,
+ * if it is neither. A new reference. */
+static PyObject *object_behind(PyObject *view) {
+  PyObject *base = PyMemoryView_Check(view)                  ? PyObject_GetAttrString(view, "obj")
+                   : PyObject_HasAttr(view, globals.k_dtype) ? PyObject_GetAttrString(view, "base")
+                                                             : NULL;
+  PyErr_Clear();
+  return base;
+}
+
+/* The Array whose memory an ndarray or a memoryview shows; NULL, without an exception, if there is none. */
+static PyObject *array_behind(PyObject *object) {
+  PyObject *at = Py_NewRef(object);
+  for (int steps = 0; at && !array_check(at) && steps < 16; steps++)
+    Py_SETREF(at, object_behind(at));
+  if (at && !array_check(at))
+    Py_CLEAR(at);
+  return at;
+}
+
+/* The Array of the same elements in the same memory, or NULL, without an exception. */
+static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
+  Py_buffer buffer;
+  PyObject *base = array_behind(object), *array = NULL, *numpy_dtype;
+  if (!base)
+    return NULL;
+  if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS)) {
+    PyErr_Clear();
+    Py_DECREF(base);
+    return NULL;
+  }
+  numpy_dtype = PyObject_CallFunction(globals.dtype, "s", buffer.format);
+  numd_dtype own = numpy_dtype ? dtype_lookup(numpy_dtype) : NUMD_DTYPE_NONE;
+  Py_XDECREF(numpy_dtype);
+  PyErr_Clear();
+  if (own != NUMD_DTYPE_NONE && (dtype == NUMD_DTYPE_NONE || dtype == own)) {
+    numd_array *view = NULL, *from = array_view(base);
+    if (numd_array_view(from, (char *)buffer.buf - (char *)from->data, own, buffer.ndim, buffer.shape,
+                        buffer.strides, &view) == NUMD_OK)
+      array = array_wrap(view);
+  }
+  PyBuffer_Release(&buffer);
+  Py_DECREF(base);
+  PyErr_Clear();
+  return array;
+}
+
+/* copy: None, True or False, as the array API standard has it. */
+static PyObject *array_as(PyObject *object, numd_dtype dtype, numd_conn *conn, PyObject *copy) {
+  int copies = copy != Py_None && PyObject_IsTrue(copy);
+  numd_dtype own = array_check(object) ? array_view(object)->layout->dtype : NUMD_DTYPE_NONE;
+  PyObject *same = copies || array_check(object) ? NULL : array_of_view(object, dtype);
+  if (same)
+    return same;
+  if (copies && array_check(object) && (dtype == NUMD_DTYPE_NONE || dtype == own))
+    return apply(NUMD_OP_COPY, NULL, 1, &object, NULL);
+  if (copy == Py_False && !(array_check(object) && (dtype == NUMD_DTYPE_NONE || dtype == own))) {
+    PyErr_SetString(PyExc_ValueError,
+                    "copy=False, but only Arrays of that dtype, and views of their memory, are "
+                    "in shared memory already");
+    return NULL;
+  }
+  return array_from(object, dtype, conn);
+}
+
 static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwargs) {
-  static char *keywords[] = {"", "dtype", "session", NULL};
-  PyObject *object, *wanted = Py_None, *session = Py_None;
+  static char *keywords[] = {"", "dtype", "device", "copy", "session", NULL};
+  PyObject *object, *wanted = Py_None, *device = Py_None, *copy = Py_None, *session = Py_None;
   numd_dtype dtype = NUMD_DTYPE_NONE;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$O:asarray", keywords, &object, &wanted, &session) ||
-      (wanted != Py_None && dtype_parse(wanted, &dtype)))
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$OOO:asarray", keywords, &object, &wanted, &device,
+                                   &copy, &session) ||
+      (wanted != Py_None && dtype_parse(wanted, &dtype)) || device_parse(device))
     return NULL;
   numd_conn *conn = session == Py_None ? NULL : session_conn(session);
   if (!conn && PyErr_Occurred())
     return NULL;
-  return array_from(object, dtype, conn);
+  return array_as(object, dtype, conn, copy);
 }
 
 /* ---- From shapes */
@@ -111,9 +177,10 @@ static int request_complete(struct request *request, PyObject *shape, PyObject *
 }
 
 static int request_read(struct request *request, PyObject *args, PyObject *kwargs, const char *format) {
-  static char *keywords[] = {"shape", "dtype", "session", NULL};
-  PyObject *shape, *dtype = Py_None, *session = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, &shape, &dtype, &session))
+  static char *keywords[] = {"shape", "dtype", "device", "session", NULL};
+  PyObject *shape, *dtype = Py_None, *device = Py_None, *session = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, &shape, &dtype, &device, &session) ||
+      device_parse(device))
     return -1;
   return request_complete(request, shape, dtype, session);
 }
@@ -131,13 +198,13 @@ static PyObject *request_filled(const struct request *request, PyObject *value) 
 
 static PyObject *create_empty(PyObject *module, PyObject *args, PyObject *kwargs) {
   struct request request;
-  return request_read(&request, args, kwargs, "O|O$O:empty") ? NULL : request_empty(&request);
+  return request_read(&request, args, kwargs, "O|O$OO:empty") ? NULL : request_empty(&request);
 }
 
 static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs) {
   struct request request;
   numd_array *view = NULL;
-  if (request_read(&request, args, kwargs, "O|O$O:zeros"))
+  if (request_read(&request, args, kwargs, "O|O$OO:zeros"))
     return NULL;
   int status = numd_array_zeros(request.conn, request.dtype, request.ndim, request.shape, &view);
   return status == NUMD_OK ? array_wrap(view) : raise_status(status);
@@ -145,16 +212,17 @@ static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs
 
 static PyObject *create_ones(PyObject *module, PyObject *args, PyObject *kwargs) {
   struct request request;
-  return request_read(&request, args, kwargs, "O|O$O:ones") ? NULL : request_filled(&request, Py_True);
+  return request_read(&request, args, kwargs, "O|O$OO:ones") ? NULL : request_filled(&request, Py_True);
 }
 
 static PyObject *create_full(PyObject *module, PyObject *args, PyObject *kwargs) {
-  static char *keywords[] = {"shape", "fill_value", "dtype", "session", NULL};
-  PyObject *shape, *value, *dtype = Py_None, *session = Py_None;
+  static char *keywords[] = {"shape", "fill_value", "dtype", "device", "session", NULL};
+  PyObject *shape, *value, *dtype = Py_None, *device = Py_None, *session = Py_None;
   struct request request;
   numd_scalar scalar;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O$O:full", keywords, &shape, &value, &dtype, &session) ||
-      request_complete(&request, shape, dtype, session))
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O$OO:full", keywords, &shape, &value, &dtype, &device,
+                                   &session) ||
+      device_parse(device) || request_complete(&request, shape, dtype, session))
     return NULL;
   if (dtype == Py_None) {
     int kind = scalar_parse(value, &scalar);
@@ -254,17 +322,20 @@ static PyObject *create_rebuild(PyObject *module, PyObject *args) {
 
 PyMethodDef create_methods[] = {
     {"asarray", KEYWORDS(create_asarray),
-     "asarray(x, /, dtype=None, *, session=None)\n--\n\n"
-     "An Array of x.\n\nAn Array of that dtype is given back as it is; anything else that NumPy can read is\n"
-     "copied into shared memory once."},
+     "asarray(x, /, dtype=None, *, device=None, copy=None, session=None)\n--\n\n"
+     "An Array of x.\n\nAn Array of that dtype is given back as it is, and a view of an Array's memory that "
+     "NumPy\n"
+     "made becomes an Array on the same memory; anything else that NumPy can read is copied into shared\n"
+     "memory once. copy=True copies always; copy=False raises ValueError where a copy would be needed."},
     {"empty", KEYWORDS(create_empty),
-     "empty(shape, dtype=float64, *, session=None)\n--\n\nA new array with unspecified contents."},
+     "empty(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array with unspecified "
+     "contents."},
     {"zeros", KEYWORDS(create_zeros),
-     "zeros(shape, dtype=float64, *, session=None)\n--\n\nA new array of zeros."},
+     "zeros(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array of zeros."},
     {"ones", KEYWORDS(create_ones),
-     "ones(shape, dtype=float64, *, session=None)\n--\n\nA new array of ones."},
+     "ones(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array of ones."},
     {"full", KEYWORDS(create_full),
-     "full(shape, fill_value, dtype=None, *, session=None)\n--\n\n"
+     "full(shape, fill_value, dtype=None, *, device=None, session=None)\n--\n\n"
      "A new array with one value everywhere, whose kind decides the dtype if none is given."},
     {"attach", KEYWORDS(create_attach),
      "attach(memory, shape, dtype, offset=0, strides=None, *, session=None)\n--\n\n"

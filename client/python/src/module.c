@@ -120,6 +120,7 @@ PyMODINIT_FUNC PyInit__numd(void) {
     return NULL;
   if (types_init(module) || dtypes_init(module) || statuses_init(module) || ops_add_to(module) ||
       PyModule_AddFunctions(module, create_methods) || PyModule_AddFunctions(module, helper_methods) ||
+      PyModule_AddIntConstant(module, "_MAX_DIMS", NUMD_MAX_DIMS) ||
       PyModule_AddStringConstant(module, "__version__", NUMD_VERSION)) {
     Py_DECREF(module);
     return NULL;

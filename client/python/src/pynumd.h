@@ -3,6 +3,7 @@
  *   session    a connection, and the default one of the process
  *   array      the type `Array`: one pointer to a numd_array; array_methods, number, index: its behaviour
  *   convert    between Python's and numd's dtypes, shapes and scalars
+ *   interchange  DLPack, and what the array API standard asks of an array
  *   create     arrays from data, from shapes, from existing memory, from handles
  *   ops        one function for each row of the list of operations
  *   call       calls of these: arguments, keywords, results
@@ -113,6 +114,16 @@ PyObject *array_compare(PyObject *self, PyObject *other, int how);
 PyObject *array_transposed(PyObject *self);
 /* Stores a value, broadcast, in all of `target`, by value conversion. */
 int array_assign(PyObject *target, PyObject *value);
+
+/* ---- interchange.c */
+
+PyObject *array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *array_dlpack_device(PyObject *self, PyObject *unused);
+PyObject *array_device(PyObject *self, void *closure);
+PyObject *array_to_device(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *array_namespace(PyObject *self, PyObject *args, PyObject *kwargs);
+/* None and "cpu" are the device that there is; ValueError for others. */
+int device_parse(PyObject *device);
 
 /* ---- create.c */
 

@@ -1,0 +1,41 @@
+"""Linear algebra: the extension `linalg` of the array API standard, and lstsq.
+
+Matrices are the last two axes; those before are a batch. What is singular, or does not converge, raises
+LinAlgError.
+"""
+
+import numd
+
+from ._errors import LinAlgError
+
+_NAMES = [
+    "cholesky",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
+globals().update({name: getattr(numd, name) for name in _NAMES})
+
+__all__ = [*_NAMES, "LinAlgError"]

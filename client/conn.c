@@ -50,8 +50,13 @@ static void after_fork(void) {
 static void after_fork_in_child(void) {
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
   layout_unlock();
-  for (numd_conn *c = registry; c; c = c->next)
+  for (numd_conn *c = registry; c; c = c->next) {
     init_lock(&c->lock);
+    if (c->sock >= 0) /* so that the worker sees the parent's end though the child lives */
+      close(c->sock);
+    c->sock = -1;
+    atomic_store_explicit(&c->broken, true, memory_order_relaxed);
+  }
   pthread_mutex_unlock(&registry_lock);
 }
 

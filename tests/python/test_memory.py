@@ -131,20 +131,26 @@ def test_memory_of_small_pickled_arrays_is_used_again():
 
 def test_block_is_not_used_again_while_another_process_holds_it():
     array = numd.full(1000, 5.0)
-    other = holder(f"a = pickle.loads({pickle.dumps(array)!r})")
+    code = """
+import numd, pickle, sys
+a = pickle.loads(sys.stdin.buffer.read({}))
+print("holds", flush=True)
+sys.stdin.readline()
+print(a.tolist() == [5.0] * 1000)
+"""
+    handle = pickle.dumps(array)
+    other = subprocess.Popen(
+        [sys.executable, "-c", code.format(len(handle))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    other.stdin.write(handle)
+    other.stdin.flush()
+    assert other.stdout.readline() == b"holds\n"
     del array
+    made = []
     for i in range(100):
-        made = [numd.full(1000, float(i)) for _ in range(5)]
-        pickle.loads(pickle.dumps(made[0]))
-    text = "numd.publish('of-holder', a)"
-    other.kill()
-    kill(other)
-    other = holder(f"a = numd.full(1000, 5.0)\n{text}")
-    copy = numd.open("of-holder")
-    numd.unpublish("of-holder")
-    kill(other)
-    made = [numd.full(1000, float(i)) for i in range(300)]
-    assert copy.tolist() == [5.0] * 1000 and len(made) == 300
+        made += [numd.full(1000, float(i)) for _ in range(3)]
+        pickle.loads(pickle.dumps(numd.full(1000, 9.0)))
+    assert other.communicate(b"\n")[0] == b"True\n"
 
 
 def test_a_handle_is_refused_when_nobody_holds_its_array():

@@ -4,6 +4,7 @@
  *   rpc.c      one request and its response over the socket
  *   layout.c   interned layouts
  *   memory.c   segments, and the blocks that arrays live in
+ *   watch.c    forked children that may still use our memory
  *   lend.c     blocks that other processes hold, too: handles and published names
  *   array.c    arrays and handles
  *   channel.c  channels: submitting to the ring and waiting
@@ -81,16 +82,17 @@ struct numd_segment {
   struct block *shared; /* the blocks in it that other processes may hold, too */
 };
 
-/* A piece of a segment. Those of segments that are `ours` were cut out here; others were made by another process,
- * and came by a handle: such a block keeps its segment. */
+/* A piece of a segment. Those of segments that are `ours` were cut out here; others were made by another
+ * process, and came by a handle: such a block keeps its segment. */
 struct block {
   numd_segment *segment;
   uint64_t offset, bytes;
-  int class; /* size class; -1: alone in its segment */
+  int class;             /* size class; -1: alone in its segment */
   bool fresh;            /* never used: still zero */
   bool returned;         /* shared, but nobody else holds it any more */
   bool borrowed;         /* made by another process */
   uint64_t shared_epoch; /* the session in which we told the daemon that we hold it; 0: never shared */
+  uint64_t born;         /* watch_forks when it was handed out */
   atomic_int refs;       /* the arrays in it; 0: free, or shared and not returned yet */
   struct block *next;    /* on a free list, or of those shared in its segment */
 };
@@ -104,7 +106,8 @@ struct arena {
   struct block *large; /* whole segments kept for reuse */
   uint64_t large_bytes;
   int n_large;
-  int n_lent; /* blocks of ours that we do not use any more, but others may */
+  struct block *inherited; /* that we do not use any more, but perhaps forked children */
+  int n_lent;              /* blocks of ours that we do not use any more, but others may */
 };
 
 int block_new(numd_conn *conn, uint64_t bytes, struct block **out);
@@ -129,6 +132,14 @@ void block_give(struct block *block);
 void block_unlink(struct block *block);
 /* Sets `returned` of those blocks of a segment of ours that nobody uses any more. */
 void block_ask_returned(numd_segment *segment);
+
+/* ---- watch.c ---- */
+
+extern _Atomic uint64_t watch_forks; /* how often this process forked */
+void watch_before_fork(void);
+void watch_after_fork(bool in_child);
+/* Whether a child that was forked after that count still lives. Any lock may be held. */
+bool watch_inherited(uint64_t born);
 
 /* ---- array.c ---- */
 

@@ -2,8 +2,8 @@
  *
  * The daemon keeps what is shared, and knows who holds which block of it: `share` gives a segment's token,
  * `lend` says that a handle of a block is on its way, `take` that it arrived, `give` that a block is not used
- * any more. A block of ours that we gave up is used again only when the daemon says, to `returned`, that nobody
- * else holds it. All under conn->lock. */
+ * any more. A block of ours that we gave up is used again only when the daemon says, to `returned`, that
+ * nobody else holds it. All under conn->lock. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,7 +125,8 @@ void block_ask_returned(numd_segment *s) {
   const msgpack_object *list = &rpc.reply.result;
   if (r == 0 && list->type == MSGPACK_OBJECT_ARRAY && list->via.array.size == n)
     for (uint32_t i = 0; i < n; i++)
-      asked[i]->returned = list->via.array.ptr[i].type == MSGPACK_OBJECT_BOOLEAN && list->via.array.ptr[i].via.boolean;
+      asked[i]->returned =
+          list->via.array.ptr[i].type == MSGPACK_OBJECT_BOOLEAN && list->via.array.ptr[i].via.boolean;
   rpc_end(&rpc);
 }
 
@@ -193,8 +194,12 @@ static int find_block(numd_segment *s, uint64_t first, uint64_t bytes, struct bl
   struct block *b = calloc(1, sizeof(*b));
   if (!b)
     return error_no_memory();
-  *b = (struct block){
-      .segment = numd_segment_ref(s), .offset = first, .bytes = bytes, .class = -1, .borrowed = true};
+  *b = (struct block){.segment = numd_segment_ref(s),
+                      .offset = first,
+                      .bytes = bytes,
+                      .class = -1,
+                      .borrowed = true,
+                      .born = atomic_load_explicit(&watch_forks, memory_order_relaxed)};
   atomic_init(&b->refs, 1);
   *out = b;
   return 0;

@@ -23,7 +23,7 @@
 #define KEEP_BYTES ((uint64_t)512 << 20) /* of large segments that nobody uses */
 #define KEEP_N 16
 #define RECLAIM_N 32 /* blocks given up and perhaps not returned, before the daemon is asked */
-#define GRAIN 64 /* every array starts at a cache line */
+#define GRAIN 64     /* every array starts at a cache line */
 
 /* ---- Size classes ---- */
 
@@ -181,15 +181,17 @@ static int check_space(int fd) {
   struct statvfs fs;
   if (fstat(fd, &st) < 0 || fstatvfs(fd, &fs) < 0 || fs.f_blocks == 0 || st.st_blocks * 512 >= st.st_size)
     return 0;
-  uint64_t wanted = (uint64_t)(st.st_size - st.st_blocks * 512), free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+  uint64_t wanted = (uint64_t)(st.st_size - st.st_blocks * 512),
+           free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
   if (wanted <= free_bytes)
     return 0;
-  return error_set(NUMD_ENOMEMORY,
-                   "the object has %lld bytes, of which %llu are still to be found; its file system (/dev/shm?) "
-                   "has %llu left of %llu. "
-                   "Raise its size: docker run --shm-size=SIZE, or mount -o remount,size=SIZE /dev/shm",
-                   (long long)st.st_size, (unsigned long long)wanted, (unsigned long long)free_bytes,
-                   (unsigned long long)fs.f_blocks * fs.f_frsize);
+  return error_set(
+      NUMD_ENOMEMORY,
+      "the object has %lld bytes, of which %llu are still to be found; its file system (/dev/shm?) "
+      "has %llu left of %llu. "
+      "Raise its size: docker run --shm-size=SIZE, or mount -o remount,size=SIZE /dev/shm",
+      (long long)st.st_size, (unsigned long long)wanted, (unsigned long long)free_bytes,
+      (unsigned long long)fs.f_blocks * fs.f_frsize);
 }
 
 numd_segment *numd_segment_ref(numd_segment *segment) {
@@ -267,6 +269,7 @@ static struct block *make_block(numd_segment *s, uint64_t offset, uint64_t bytes
   return b;
 }
 
+static numd_segment *block_release(struct block *b);
 static void arena_reclaim(numd_conn *conn);
 
 static int small_block(numd_conn *conn, uint64_t bytes, struct block **out) {
@@ -328,19 +331,46 @@ static int large_block(numd_conn *conn, uint64_t bytes, struct block **out) {
   return 0;
 }
 
-/* Puts blocks that we freed, and that nobody else holds any more, where they can be used again. What was shared
- * in an earlier session stays: the daemon does not know any more who holds it. */
+/* Blocks of others that only waited for a forked child. */
+static void release_borrowed(numd_segment *s) {
+  numd_segment_ref(s);
+  for (struct block *b = s->shared, *next; b; b = next) {
+    next = b->next;
+    if (b->borrowed && atomic_load(&b->refs) == 0 && !watch_inherited(b->born))
+      numd_segment_unref(block_release(b));
+  }
+  numd_segment_unref(s);
+}
+
+/* Puts blocks that we freed, and that nobody else holds any more, where they can be used again. What was
+ * shared in an earlier session stays: the daemon does not know any more who holds it. */
 static void arena_reclaim(numd_conn *conn) {
   struct arena *a = &conn->arena;
+  struct block *inherited = a->inherited;
+  a->inherited = NULL;
   a->n_lent = 0;
+  while (inherited) {
+    struct block *b = inherited;
+    inherited = b->next;
+    if (watch_inherited(b->born)) {
+      b->next = a->inherited;
+      a->inherited = b;
+      continue;
+    }
+    block_release(b);
+  }
   for (int i = 0; i < MAX_SEGMENTS; i++) {
     numd_segment *s = conn->segments[i];
-    if (!s || !s->ours || !s->shared)
+    if (!s || !s->shared)
       continue;
+    if (!s->ours) {
+      release_borrowed(s);
+      continue;
+    }
     block_ask_returned(s);
     for (struct block **p = &s->shared; *p;) {
       struct block *b = *p;
-      if (!b->returned) {
+      if (!b->returned || watch_inherited(b->born)) {
         p = &b->next;
         continue;
       }
@@ -357,14 +387,45 @@ int block_new(numd_conn *conn, uint64_t bytes, struct block **out) {
   pthread_mutex_lock(&conn->lock);
   int r = bytes > LARGE ? large_block(conn, bytes, out) : small_block(conn, bytes, out);
   pthread_mutex_unlock(&conn->lock);
-  if (r == 0)
+  if (r == 0) {
     atomic_init(&(*out)->refs, 1);
+    (*out)->born = atomic_load_explicit(&watch_forks, memory_order_relaxed);
+  }
   return r;
 }
 
 /* Our parent's memory is not ours to give away again. */
 static bool is_pinned(const struct block *b) {
   return b->segment->conn->segments[b->segment->id] != b->segment || !b->segment->ours;
+}
+
+/* Lets a block of which no array is left go as far as it may. The segment that it kept, if any, is to be
+ * unreferenced without the lock. */
+static numd_segment *block_release(struct block *b) {
+  numd_segment *s = b->segment;
+  struct arena *a = &s->conn->arena;
+  if (b->shared_epoch)
+    block_give(b);
+  if (!b->borrowed && !is_pinned(b) && b->shared_epoch && b->class >= 0) {
+    a->n_lent++; /* it stays on its segment's list until nobody else holds it: arena_reclaim */
+  } else if (!b->borrowed && !is_pinned(b) && b->class >= 0) {
+    b->next = a->free[b->class];
+    a->free[b->class] = b;
+  } else if (!b->borrowed && !is_pinned(b) && !b->shared_epoch && a->n_large < KEEP_N &&
+             a->large_bytes + b->bytes <= KEEP_BYTES) {
+    b->next = a->large;
+    a->large = b;
+    a->large_bytes += b->bytes;
+    a->n_large++;
+  } else {
+    bool whole = !b->borrowed && !is_pinned(b), borrowed = b->borrowed;
+    block_unlink(b);
+    free(b);
+    if (whole) /* what others hold of it is theirs from now on */
+      segment_drop(s);
+    return borrowed ? s : NULL;
+  }
+  return NULL;
 }
 
 /* The last reference is dropped under the lock, where no handle can bring the block back meanwhile. */
@@ -376,40 +437,28 @@ void block_unref(struct block *b) {
       return;
   numd_conn *c = b->segment->conn;
   struct arena *a = &c->arena;
-  numd_segment *borrowed = NULL;
+  numd_segment *unused = NULL;
   pthread_mutex_lock(&c->lock);
-  bool inherited = c->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed);
-  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) {
-    pthread_mutex_unlock(&c->lock);
-    return;
-  }
-  b->fresh = false;
-  if (b->shared_epoch)
-    block_give(b);
-  if (b->borrowed) {
-    borrowed = b->segment;
-    block_unlink(b);
-    free(b);
-  } else if (b->shared_epoch && b->class >= 0 && !inherited && !is_pinned(b)) {
-    a->n_lent++; /* it stays on its segment's list until nobody else holds it: arena_reclaim */
-  } else if (inherited || is_pinned(b)) {
-    block_unlink(b);
-    free(b);
-  } else if (b->class >= 0) {
-    b->next = a->free[b->class];
-    a->free[b->class] = b;
-  } else if (!b->shared_epoch && a->n_large < KEEP_N && a->large_bytes + b->bytes <= KEEP_BYTES) {
-    b->next = a->large;
-    a->large = b;
-    a->large_bytes += b->bytes;
-    a->n_large++;
-  } else { /* what others hold of it is theirs from now on */
-    block_unlink(b);
-    segment_drop(b->segment);
-    free(b);
+  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) {
+    bool ours = c->fork_generation == atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    b->fresh = false;
+    bool inherited = ours && watch_inherited(b->born);
+    if (inherited && b->borrowed) {
+      a->n_lent++; /* it stays on its segment's list, and held */
+    } else if (inherited && !b->shared_epoch) {
+      b->next = a->inherited;
+      a->inherited = b;
+      a->n_lent++;
+    } else if (ours) {
+      unused = block_release(b);
+    } else {
+      unused = b->borrowed ? b->segment : NULL;
+      block_unlink(b);
+      free(b);
+    }
   }
   pthread_mutex_unlock(&c->lock);
-  numd_segment_unref(borrowed);
+  numd_segment_unref(unused);
 }
 
 static numd_conn *conn_of(struct arena *a) {
@@ -422,6 +471,7 @@ void arena_forget(struct arena *a) {
   for (int i = 0; i < N_CLASSES; i++)
     free_list(&a->free[i]);
   free_list(&a->large);
+  free_list(&a->inherited);
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (conn->segments[i]) {
       conn->segments[i]->ours = false;
@@ -436,6 +486,7 @@ void arena_deinit(struct arena *a) {
   for (int i = 0; i < N_CLASSES; i++)
     free_list(&a->free[i]);
   free_list(&a->large);
+  free_list(&a->inherited);
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (conn->segments[i])
       segment_free(conn->segments[i]);

@@ -186,8 +186,9 @@ int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
   if (status != 0)
     return status;
   *ticket = ++broker->last_ticket;
-  return add_hold(broker, object,
-                  (struct hold){.kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = first, .ticket = *ticket});
+  return add_hold(
+      broker, object,
+      (struct hold){.kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = first, .ticket = *ticket});
 }
 
 /* Whether anybody has a hold on this very block. */
@@ -283,8 +284,8 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
   if (before) { /* the older of the two is found first in its object, but not which object comes first */
     struct hold *old = NULL;
     for (size_t k = 0; k < before->n; k++)
-      if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid && before->holds[k].name != name &&
-          strcmp(before->holds[k].name->text, what->name) == 0)
+      if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid &&
+          before->holds[k].name != name && strcmp(before->holds[k].name->text, what->name) == 0)
         old = &before->holds[k];
     if (old)
       remove_hold(before, (size_t)(old - before->holds));

@@ -1,8 +1,8 @@
 /* The broker: the supervisor's table of objects that sessions share with each other, by token, and of who
  * holds what in them.
  *
- * A client library cuts many arrays from one object, so a hold is on the whole object or on a block of it, which
- * is named by the offset of its first byte. Holders are workers' entry numbers. Kinds of holds:
+ * A client library cuts many arrays from one object, so a hold is on the whole object or on a block of it,
+ * which is named by the offset of its first byte. Holders are workers' entry numbers. Kinds of holds:
  *
  *   WHOLE   a session that shared the object, or imported it without saying more: everything in it
  *   MAPPED  a session that imported it and said since which blocks it uses: the object, but no block

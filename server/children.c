@@ -149,8 +149,8 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     answer(child, &message, fd);
 }
 
-void children_each_session(struct supervisor *s, uint32_t uid, void (*each)(void *arg, int worker, int client),
-                           void *arg) {
+void children_each_session(struct supervisor *s, uint32_t uid,
+                           void (*each)(void *arg, int worker, int client), void *arg) {
   for (struct child *child = s->children; child; child = child->next)
     if (child->in_session && !child->exited && child->client_uid == uid)
       each(arg, child->process.pid, child->client_pid);

@@ -48,8 +48,8 @@ void supervisor_session_ended(struct supervisor *s); /* n_sessions was lowered *
 void supervisor_child_gone(struct supervisor *s);    /* the last may be what a stop waits for */
 void supervisor_expire_leases(struct supervisor *s); /* some may be given up later */
 /* Calls back for each session of a user, with the processes of its worker and client. */
-void children_each_session(struct supervisor *s, uint32_t uid, void (*each)(void *arg, int worker, int client),
-                           void *arg);
+void children_each_session(struct supervisor *s, uint32_t uid,
+                           void (*each)(void *arg, int worker, int client), void *arg);
 /* Who holds what of a user's memory, as text in a new descriptor. -errno. (memory_list.c) */
 int memory_list(struct supervisor *s, uint32_t uid);
 

@@ -44,8 +44,7 @@ static int await_reply(struct worker *worker, struct control_message *reply, int
     if (rc <= 0)
       break;
     if (reply->type == CONTROL_REPLY)
-      return reply->status == 0 ? 0
-                                : errtext_set(err, reply->status, "%s", reply_text(reply->status));
+      return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
     if (reply->type == CONTROL_STOP)
       on_stop(worker);
     if (*fd >= 0)

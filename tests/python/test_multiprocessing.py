@@ -215,6 +215,37 @@ def test_copies():
         assert array.tolist() == [0, 1, 2, 3, 4] and made.tolist() == [1, 2, 3, 4, 5]
 
 
+def sum_later(pickled, inherited, pipe):
+    pipe.recv()
+    pipe.send((float(inherited.sum()), float(pickle.loads(pickled).sum())))
+    pipe.close()
+
+
+def test_forked_child_keeps_what_its_parent_dropped():
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    pickled = pickle.dumps(numd.full(100, 3.0))
+    child = context.Process(target=sum_later, args=(pickled, numd.full(100, 3.0), theirs))
+    child.start()  # from now on it alone holds the array
+    others = [numd.full(100, 9.0) for _ in range(200)]
+    ours.send("go on")
+    assert ours.recv() == (300.0, 300.0) and len(others) == 200
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_memory_is_used_again_once_the_forked_child_ended():
+    before = numd.memory().of(os.getpid()).bytes
+    for _ in range(150):
+        array = numd.zeros(50_000)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        del array
+    assert numd.memory().of(os.getpid()).bytes - before <= 64 * 2**20
+
+
 def add_one(queue, results):
     while (array := queue.get()) is not None:
         array += 1

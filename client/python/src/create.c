@@ -291,14 +291,16 @@ static PyObject *create_publish(PyObject *module, PyObject *args, PyObject *kwar
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|$p:publish", keywords, &name, &array, &replace))
     return NULL;
   if (!array_check(array)) {
-    PyErr_Format(PyExc_TypeError, "array is a %s, not a numd.Array: see numd.asarray", Py_TYPE(array)->tp_name);
+    PyErr_Format(PyExc_TypeError, "array is a %s, not a numd.Array: see numd.asarray",
+                 Py_TYPE(array)->tp_name);
     return NULL;
   }
   Py_BEGIN_ALLOW_THREADS;
   status = numd_publish(array_view(array), name, replace);
   Py_END_ALLOW_THREADS;
   if (status == NUMD_EEXIST) {
-    PyErr_Format(PyExc_FileExistsError, "an array is published as '%s' already; replace=True replaces it", name);
+    PyErr_Format(PyExc_FileExistsError, "an array is published as '%s' already; replace=True replaces it",
+                 name);
     return NULL;
   }
   if (status != NUMD_OK)
@@ -390,10 +392,12 @@ PyMethodDef create_methods[] = {
     {"attach", KEYWORDS(create_attach),
      "attach(memory, shape=None, dtype=float64, offset=0, strides=None, *, session=None)\n--\n\n"
      "An Array on shared memory that exists already; nothing is copied.\n\n"
-     "The array keeps the memory: the object may be closed and unlinked meanwhile, and is never unlinked here.\n\n"
+     "The array keeps the memory: the object may be closed and unlinked meanwhile, and is never unlinked "
+     "here.\n\n"
      "Parameters\n----------\n"
      "memory : multiprocessing.shared_memory.SharedMemory, mmap.mmap, str, int or file\n"
-     "    The object, or the name or descriptor of a POSIX shared-memory object or memfd. An mmap must be of such\n"
+     "    The object, or the name or descriptor of a POSIX shared-memory object or memfd. An mmap must be of "
+     "such\n"
      "    an object, shared.\n"
      "shape : int or tuple of int, optional\n"
      "    By default one dimension with as many elements as there is room for. The standard library rounds\n"

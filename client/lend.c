@@ -61,19 +61,11 @@ static int take(numd_segment *s, uint64_t first, uint64_t ticket) {
   return r;
 }
 
-static bool is_linked(const struct block *block) {
-  for (const struct block *b = block->segment->shared; b; b = b->next)
-    if (b == block)
-      return true;
-  return false;
-}
-
 /* What was shared in an earlier session keeps that mark: see arena_reclaim. */
 static void mark_shared(struct block *b) {
-  if (!b->shared_epoch)
-    b->shared_epoch = b->segment->conn->epoch;
-  if (is_linked(b))
-    return;
+  if (b->shared_epoch)
+    return; /* it is on the list */
+  b->shared_epoch = b->segment->conn->epoch;
   b->next = b->segment->shared;
   b->segment->shared = b;
 }

@@ -2,31 +2,30 @@
 
 import concurrent.futures
 import multiprocessing
+import os
 
 import numpy as np
 
 from . import _errors, _numd
 
 
-def _share(value):
+def _share(value, session=None):
     """A result with its ndarrays in shared memory, where numd has their dtype; tuples, lists and dicts are looked
     into."""
     if type(value) is np.ndarray:
         try:
-            return _numd.asarray(value)
+            return _numd.asarray(value, session=session)
         except (TypeError, _errors.Error):
             return value
     if type(value) in (list, tuple):
-        return type(value)(map(_share, value))
+        return type(value)(_share(item, session) for item in value)
     if type(value) is dict:
-        return {key: _share(item) for key, item in value.items()}
+        return {key: _share(item, session) for key, item in value.items()}
     return value
 
 
 def _start(address, initializer, initargs):
     """Runs first in each worker: its default session is that of the caller's daemon."""
-    import os
-
     os.environ["NUMD_SOCKET"] = address
     if initializer is not None:
         initializer(*initargs)
@@ -75,14 +74,14 @@ class Executor(concurrent.futures.ProcessPoolExecutor):
     def __init__(self, max_workers=None, *, start_method="forkserver", initializer=None, initargs=(), session=None):
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be callable")
-        address = (_numd.default_session() if session is None else session).address
+        self._session = _numd.default_session() if session is None else session
         super().__init__(
             max_workers,
             mp_context=multiprocessing.get_context(start_method),
             initializer=_start,
-            initargs=(address, initializer, initargs),
+            initargs=(self._session.address, initializer, initargs),
         )
 
     def submit(self, fn, /, *args, **kwargs):
         """Schedule fn(*args, **kwargs); a concurrent.futures.Future of its result."""
-        return super().submit(_call, fn, _share(args), _share(kwargs))
+        return super().submit(_call, fn, _share(args, self._session), _share(kwargs, self._session))

@@ -101,8 +101,8 @@ def test_pickled_array_goes_when_nobody_holds_it():
 
 def test_maker_is_killed_and_the_array_stays_with_its_holder():
     maker = subprocess.Popen(
-        [sys.executable, "-c", "import numd, pickle, sys, time\na = numd.full(1000, 3.0)\n"
-         "sys.stdout.buffer.write(pickle.dumps(a)); sys.stdout.close(); time.sleep(60)"],
+        [sys.executable, "-c", "import numd, os, pickle, time\na = numd.full(1000, 3.0)\n"
+         "os.write(1, pickle.dumps(a)); os.close(1); time.sleep(60)"],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     array = pickle.loads(maker.stdout.read())

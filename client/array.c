@@ -138,78 +138,27 @@ void numd_array_unref(numd_array *array) {
 
 /* ---- Handles ---- */
 
-/* The token under which the daemon keeps the segment for others. conn->lock held. */
-static int share(numd_conn *conn, numd_segment *s) {
-  struct rpc rpc;
-  if (s->token_epoch == conn->epoch)
-    return 0;
-  rpc_begin(&rpc, conn, "share");
-  msgpack_pack_array(&rpc.pk, 1);
-  msgpack_pack_uint32(&rpc.pk, s->id);
-  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  if (r == 0 &&
-      (rpc.reply.result.type != MSGPACK_OBJECT_BIN || rpc.reply.result.via.bin.size != sizeof(s->token)))
-    r = error_set(NUMD_EPROTOCOL, "the daemon sent no token");
-  if (r == 0) {
-    memcpy(s->token, rpc.reply.result.via.bin.ptr, sizeof(s->token));
-    s->token_epoch = conn->epoch;
-  }
-  rpc_end(&rpc);
-  return r;
-}
-
-int numd_array_export(numd_array *array, numd_handle *out) {
-  struct array_impl *a = impl_of(array);
-  numd_conn *conn = array->conn;
-  numd_segment *s = a->block ? a->block->segment : a->segment;
-  int r = conn_enter(conn);
-  if (r)
-    return r;
-  pthread_mutex_lock(&conn->lock);
-  r = share(conn, s);
-  if (r == 0 && a->block)
-    a->block->exported = true;
-  pthread_mutex_unlock(&conn->lock);
-  if (r)
-    return r;
-  const numd_layout *l = array->layout;
-  memset(out, 0, sizeof(*out));
-  memcpy(out->token, s->token, sizeof(out->token));
-  out->offset = binding_offset(array->binding);
-  out->dtype = l->dtype;
-  out->ndim = (uint32_t)l->ndim;
-  memcpy(out->shape, l->shape, sizeof(int64_t) * (size_t)l->ndim);
-  memcpy(out->strides, l->strides, sizeof(int64_t) * (size_t)l->ndim);
-  return 0;
-}
-
-/* The segment with this token if it is mapped already: received before, or inherited. conn->lock held. */
-static numd_segment *find_by_token(numd_conn *conn, const uint8_t token[16]) {
-  for (int i = 0; i < MAX_SEGMENTS; i++) {
-    numd_segment *s = conn->segments[i];
-    if (s && s->token_epoch && memcmp(s->token, token, sizeof(s->token)) == 0)
-      return s;
-  }
-  return NULL;
-}
-
+/* Departure is in lend.c. */
 int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **out) {
+  const numd_layout *layout;
+  struct block *block;
   int r = conn_enter(conn);
   if (r)
     return r;
   if (handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
     return error_set(NUMD_EINVAL, "not a handle");
-  pthread_mutex_lock(&conn->lock);
-  numd_segment *s = find_by_token(conn, handle->token);
-  if (s)
-    numd_segment_ref(s);
-  else
-    r = segment_import(conn, handle->token, &s);
-  pthread_mutex_unlock(&conn->lock);
+  r = layout_get((numd_dtype)handle->dtype, (int)handle->ndim, handle->shape, handle->strides, &layout);
   if (r)
     return r;
-  r = numd_segment_array(s, (int64_t)handle->offset, (numd_dtype)handle->dtype, (int)handle->ndim,
-                         handle->shape, handle->strides, out);
-  numd_segment_unref(s);
-  return r;
+  if ((r = block_import(conn, handle, &block))) {
+    layout_unref(layout);
+    return r;
+  }
+  r = check_room(layout, (int64_t)handle->offset, block->offset, block->offset + block->bytes, "the memory");
+  if (r) {
+    layout_unref(layout);
+    block_unref(block);
+    return r;
+  }
+  return make(conn, block, NULL, (int64_t)handle->offset, layout, out);
 }

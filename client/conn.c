@@ -37,9 +37,11 @@ static void before_fork(void) {
   for (numd_conn *c = registry; c; c = c->next)
     pthread_mutex_lock(&c->lock);
   layout_lock();
+  watch_before_fork();
 }
 
 static void after_fork(void) {
+  watch_after_fork(false);
   layout_unlock();
   for (numd_conn *c = registry; c; c = c->next)
     pthread_mutex_unlock(&c->lock);
@@ -48,10 +50,16 @@ static void after_fork(void) {
 
 /* A recursive lock knows its owner by a thread id that the child does not have: it is made anew. */
 static void after_fork_in_child(void) {
+  watch_after_fork(true);
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
   layout_unlock();
-  for (numd_conn *c = registry; c; c = c->next)
+  for (numd_conn *c = registry; c; c = c->next) {
     init_lock(&c->lock);
+    if (c->sock >= 0) /* so that the worker sees the parent's end though the child lives */
+      close(c->sock);
+    c->sock = -1;
+    atomic_store_explicit(&c->broken, true, memory_order_relaxed);
+  }
   pthread_mutex_unlock(&registry_lock);
 }
 

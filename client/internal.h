@@ -4,6 +4,8 @@
  *   rpc.c      one request and its response over the socket
  *   layout.c   interned layouts
  *   memory.c   segments, and the blocks that arrays live in
+ *   watch.c    forked children that may still use our memory
+ *   lend.c     blocks that other processes hold, too: handles and published names
  *   array.c    arrays and handles
  *   channel.c  channels: submitting to the ring and waiting
  *   program.c  programs, as they are built, and the parameters of operations
@@ -76,18 +78,23 @@ struct numd_segment {
   bool ours;            /* made here: arrays of ours live in it */
   uint64_t token_epoch; /* the session in which the token was given; 0: none yet */
   uint8_t token[16];
-  uint64_t used; /* ours: bytes handed out from the start */
+  uint64_t used;        /* ours: bytes handed out from the start */
+  struct block *shared; /* the blocks in it that other processes may hold, too */
 };
 
-/* A piece of one of our segments. */
+/* A piece of a segment. Those of segments that are `ours` were cut out here; others were made by another
+ * process, and came by a handle: such a block keeps its segment. */
 struct block {
   numd_segment *segment;
   uint64_t offset, bytes;
-  int class; /* size class; -1: alone in its segment */
-  bool exported;
-  bool fresh;         /* never used: still zero */
-  atomic_int refs;    /* the arrays in it */
-  struct block *next; /* on a free list */
+  int class;             /* size class; -1: alone in its segment */
+  bool fresh;            /* never used: still zero */
+  bool returned;         /* shared, but nobody else holds it any more */
+  bool borrowed;         /* made by another process */
+  uint64_t shared_epoch; /* the session in which we told the daemon that we hold it; 0: never shared */
+  uint64_t born;         /* watch_forks when it was handed out */
+  atomic_int refs;       /* the arrays in it; 0: free, or shared and not returned yet */
+  struct block *next;    /* on a free list, or of those shared in its segment */
 };
 
 #define N_CLASSES 72
@@ -99,6 +106,8 @@ struct arena {
   struct block *large; /* whole segments kept for reuse */
   uint64_t large_bytes;
   int n_large;
+  struct block *inherited; /* that we do not use any more, but perhaps forked children */
+  int n_lent;              /* blocks of ours that we do not use any more, but others may */
 };
 
 int block_new(numd_conn *conn, uint64_t bytes, struct block **out);
@@ -111,10 +120,26 @@ void arena_forget(struct arena *arena);
 void arena_deinit(struct arena *arena);
 /* Maps the object and attaches it under a new id; takes fd over in any case. conn->lock held. */
 int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out);
+int segment_free_id(const numd_conn *conn); /* -1: there is none */
+int segment_map(numd_segment *segment);     /* the object behind its descriptor */
 /* Attaches it in the current session, under the id that it has. */
 int segment_attach(numd_segment *segment);
-/* Attaches and maps what the daemon keeps under a token. conn->lock held. */
-int segment_import(numd_conn *conn, const uint8_t token[16], numd_segment **out);
+/* Holds the block that a handle names, whose segment is mapped if it was not yet. */
+int block_import(numd_conn *conn, const numd_handle *handle, struct block **out);
+/* We do not use it any more. conn->lock held, as for the others. */
+void block_give(struct block *block);
+/* Takes it off the list of those shared in its segment, if it is on it. */
+void block_unlink(struct block *block);
+/* Sets `returned` of those blocks of a segment of ours that nobody uses any more. */
+void block_ask_returned(numd_segment *segment);
+
+/* ---- watch.c ---- */
+
+extern _Atomic uint64_t watch_forks; /* how often this process forked */
+void watch_before_fork(void);
+void watch_after_fork(bool in_child);
+/* Whether a child that was forked after that count still lives. Any lock may be held. */
+bool watch_inherited(uint64_t born);
 
 /* ---- array.c ---- */
 
@@ -365,5 +390,8 @@ void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method);
  * ETIMEOUT. */
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns);
 void rpc_end(struct rpc *rpc);
+/* The same for a notification, which is not answered: sends it and ends it. */
+void rpc_begin_notify(struct rpc *rpc, numd_conn *conn, const char *method);
+void rpc_notify(struct rpc *rpc);
 
 #endif

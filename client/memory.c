@@ -6,10 +6,14 @@
  * for reuse, since new pages cost more than the arithmetic done on them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "client/internal.h"
@@ -18,7 +22,8 @@
 #define LARGE ((uint64_t)4 << 20)
 #define KEEP_BYTES ((uint64_t)512 << 20) /* of large segments that nobody uses */
 #define KEEP_N 16
-#define GRAIN 64 /* every array starts at a cache line */
+#define RECLAIM_N 32 /* blocks given up and perhaps not returned, before the daemon is asked */
+#define GRAIN 64     /* every array starts at a cache line */
 
 /* ---- Size classes ---- */
 
@@ -37,7 +42,7 @@ static int class_of(uint64_t bytes, uint64_t *rounded) {
 
 /* ---- Segments ---- */
 
-static int free_id(const numd_conn *conn) {
+int segment_free_id(const numd_conn *conn) {
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (!conn->segments[i])
       return i;
@@ -61,11 +66,18 @@ static void detach(numd_segment *s) {
   struct rpc rpc;
   if (s->conn->broken || s->conn->fork_generation != atomic_load(&fork_generation))
     return;
-  rpc_begin(&rpc, s->conn, "detach");
+  rpc_begin_notify(&rpc, s->conn, "detach");
   msgpack_pack_array(&rpc.pk, 1);
   msgpack_pack_uint32(&rpc.pk, s->id);
-  (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  rpc_end(&rpc);
+  rpc_notify(&rpc);
+}
+
+static void free_list(struct block **list) {
+  while (*list) {
+    struct block *b = *list;
+    *list = b->next;
+    free(b);
+  }
 }
 
 static void segment_free(numd_segment *s) {
@@ -75,10 +87,11 @@ static void segment_free(numd_segment *s) {
   close(s->fd);
   if (c->segments[s->id] == s)
     c->segments[s->id] = NULL;
+  free_list(&s->shared);
   free(s);
 }
 
-static int map(numd_segment *s) {
+int segment_map(numd_segment *s) {
   struct stat st;
   if (fstat(s->fd, &st) < 0)
     return error_set(NUMD_EDESCRIPTOR, "%s", strerror(errno));
@@ -96,7 +109,7 @@ static int map(numd_segment *s) {
 }
 
 int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out) {
-  int id = free_id(conn), r;
+  int id = segment_free_id(conn), r;
   numd_segment *s = id < 0 ? NULL : calloc(1, sizeof(*s));
   if (!s) {
     close(fd);
@@ -108,47 +121,10 @@ int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out) {
   s->id = (uint32_t)id;
   s->ours = ours;
   atomic_init(&s->refs, 1);
-  if ((r = map(s)) || (r = segment_attach(s))) {
+  if ((r = segment_map(s)) || (r = segment_attach(s))) {
     segment_free(s);
     return r;
   }
-  conn->segments[id] = s;
-  *out = s;
-  return 0;
-}
-
-int segment_import(numd_conn *conn, const uint8_t token[16], numd_segment **out) {
-  struct rpc rpc;
-  int id = free_id(conn);
-  numd_segment *s = id < 0 ? NULL : calloc(1, sizeof(*s));
-  if (!s)
-    return id < 0 ? error_set(NUMD_ELIMIT, "a session has at most %d segments", MAX_SEGMENTS)
-                  : error_no_memory();
-  s->conn = conn;
-  s->id = (uint32_t)id;
-  atomic_init(&s->refs, 1);
-  rpc_begin(&rpc, conn, "attach");
-  msgpack_pack_array(&rpc.pk, 2);
-  msgpack_pack_uint32(&rpc.pk, s->id);
-  msgpack_pack_map(&rpc.pk, 1);
-  wire_pack_str(&rpc.pk, "token");
-  msgpack_pack_bin(&rpc.pk, 16);
-  msgpack_pack_bin_body(&rpc.pk, token, 16);
-  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  s->fd = rpc.fd;
-  rpc.fd = -1;
-  rpc_end(&rpc);
-  if (r == 0 && s->fd < 0)
-    r = error_set(NUMD_EPROTOCOL, "the daemon sent no descriptor");
-  if (r || (r = map(s))) {
-    if (s->fd >= 0)
-      close(s->fd);
-    free(s);
-    return r;
-  }
-  memcpy(s->token, token, sizeof(s->token));
-  s->token_epoch = conn->epoch;
-  numd_conn_ref(conn);
   conn->segments[id] = s;
   *out = s;
   return 0;
@@ -159,8 +135,34 @@ static void segment_drop(numd_segment *s) {
   segment_free(s);
 }
 
-/* A new object of ours, which nobody can shrink. */
+/* The memory that this process and those beside it may use: of the machine, and of its control group. */
+static uint64_t memory_limit(const char **whose) {
+  struct sysinfo info;
+  uint64_t limit = UINT64_MAX, group;
+  *whose = "the machine has, with swap";
+  if (sysinfo(&info) == 0)
+    limit = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+  static const char *const files[] = {"/sys/fs/cgroup/memory.max",
+                                      "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+  for (size_t i = 0; i < 2; i++) {
+    FILE *f = fopen(files[i], "re");
+    if (f && fscanf(f, "%" SCNu64, &group) == 1 && group < limit) {
+      limit = group;
+      *whose = "this container may use (raise it with docker run --memory=SIZE)";
+    }
+    if (f)
+      fclose(f);
+  }
+  return limit;
+}
+
+/* A new object of ours, which nobody can shrink. It is a memfd, which /dev/shm's size does not limit. */
 static int segment_create(numd_conn *conn, uint64_t bytes, numd_segment **out) {
+  const char *whose;
+  uint64_t limit = memory_limit(&whose);
+  if (bytes > SEGMENT_BYTES && bytes > limit)
+    return error_set(NUMD_ENOMEMORY, "an array of %llu bytes is wanted; %llu are all that %s",
+                     (unsigned long long)bytes, (unsigned long long)limit, whose);
   int fd = memfd_create("numd-arrays", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
     int err = errno;
@@ -170,6 +172,26 @@ static int segment_create(numd_conn *conn, uint64_t bytes, numd_segment **out) {
                      strerror(err));
   }
   return segment_new(conn, fd, true, out);
+}
+
+/* An object on a file system of limited size, as /dev/shm is, may be longer than what is left there: whoever
+ * touched the rest would be killed by SIGBUS. */
+static int check_space(int fd) {
+  struct stat st;
+  struct statvfs fs;
+  if (fstat(fd, &st) < 0 || fstatvfs(fd, &fs) < 0 || fs.f_blocks == 0 || st.st_blocks * 512 >= st.st_size)
+    return 0;
+  uint64_t wanted = (uint64_t)(st.st_size - st.st_blocks * 512),
+           free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+  if (wanted <= free_bytes)
+    return 0;
+  return error_set(
+      NUMD_ENOMEMORY,
+      "the object has %lld bytes, of which %llu are still to be found; its file system (/dev/shm?) "
+      "has %llu left of %llu. "
+      "Raise its size: docker run --shm-size=SIZE, or mount -o remount,size=SIZE /dev/shm",
+      (long long)st.st_size, (unsigned long long)wanted, (unsigned long long)free_bytes,
+      (unsigned long long)fs.f_blocks * fs.f_frsize);
 }
 
 numd_segment *numd_segment_ref(numd_segment *segment) {
@@ -197,6 +219,11 @@ void numd_segment_unref(numd_segment *s) {
 }
 
 static int attach_foreign(numd_conn *conn, int fd, numd_segment **out) {
+  int space = check_space(fd);
+  if (space) {
+    close(fd);
+    return space;
+  }
   pthread_mutex_lock(&conn->lock);
   int r = segment_new(conn, fd, false, out);
   pthread_mutex_unlock(&conn->lock);
@@ -242,6 +269,9 @@ static struct block *make_block(numd_segment *s, uint64_t offset, uint64_t bytes
   return b;
 }
 
+static numd_segment *block_release(struct block *b);
+static void arena_reclaim(numd_conn *conn);
+
 static int small_block(numd_conn *conn, uint64_t bytes, struct block **out) {
   struct arena *a = &conn->arena;
   uint64_t rounded;
@@ -249,6 +279,13 @@ static int small_block(numd_conn *conn, uint64_t bytes, struct block **out) {
   if ((*out = a->free[class])) {
     a->free[class] = (*out)->next;
     return 0;
+  }
+  if (a->n_lent >= RECLAIM_N) {
+    arena_reclaim(conn);
+    if ((*out = a->free[class])) {
+      a->free[class] = (*out)->next;
+      return 0;
+    }
   }
   uint64_t offset = a->current ? (a->current->used + GRAIN - 1) / GRAIN * GRAIN : 0;
   if (!a->current || offset + rounded > a->current->bytes) {
@@ -294,57 +331,141 @@ static int large_block(numd_conn *conn, uint64_t bytes, struct block **out) {
   return 0;
 }
 
+/* Blocks of others that only waited for a forked child. */
+static void release_borrowed(numd_segment *s) {
+  numd_segment_ref(s);
+  for (struct block *b = s->shared, *next; b; b = next) {
+    next = b->next;
+    if (b->borrowed && atomic_load(&b->refs) == 0 && !watch_inherited(b->born))
+      numd_segment_unref(block_release(b));
+  }
+  numd_segment_unref(s);
+}
+
+/* Puts blocks that we freed, and that nobody else holds any more, where they can be used again. What was
+ * shared in an earlier session stays: the daemon does not know any more who holds it. */
+static void arena_reclaim(numd_conn *conn) {
+  struct arena *a = &conn->arena;
+  struct block *inherited = a->inherited;
+  a->inherited = NULL;
+  a->n_lent = 0;
+  while (inherited) {
+    struct block *b = inherited;
+    inherited = b->next;
+    if (watch_inherited(b->born)) {
+      b->next = a->inherited;
+      a->inherited = b;
+      continue;
+    }
+    block_release(b);
+  }
+  for (int i = 0; i < MAX_SEGMENTS; i++) {
+    numd_segment *s = conn->segments[i];
+    if (!s || !s->shared)
+      continue;
+    if (!s->ours) {
+      release_borrowed(s);
+      continue;
+    }
+    block_ask_returned(s);
+    for (struct block **p = &s->shared; *p;) {
+      struct block *b = *p;
+      if (!b->returned || watch_inherited(b->born)) {
+        p = &b->next;
+        continue;
+      }
+      *p = b->next;
+      b->returned = false;
+      b->shared_epoch = 0;
+      b->next = a->free[b->class];
+      a->free[b->class] = b;
+    }
+  }
+}
+
 int block_new(numd_conn *conn, uint64_t bytes, struct block **out) {
   pthread_mutex_lock(&conn->lock);
   int r = bytes > LARGE ? large_block(conn, bytes, out) : small_block(conn, bytes, out);
   pthread_mutex_unlock(&conn->lock);
-  if (r == 0)
+  if (r == 0) {
     atomic_init(&(*out)->refs, 1);
+    (*out)->born = atomic_load_explicit(&watch_forks, memory_order_relaxed);
+  }
   return r;
 }
 
-/* Our parent's memory is not ours to give away again, and what others may hold stays as it is. */
+/* Our parent's memory is not ours to give away again. */
 static bool is_pinned(const struct block *b) {
-  return b->exported || b->segment->conn->segments[b->segment->id] != b->segment || !b->segment->ours;
+  return b->segment->conn->segments[b->segment->id] != b->segment || !b->segment->ours;
 }
 
-void block_unref(struct block *b) {
-  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
-    return;
-  numd_conn *c = b->segment->conn;
-  struct arena *a = &c->arena;
-  pthread_mutex_lock(&c->lock);
-  bool inherited = c->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed);
-  b->fresh = false;
-  if (inherited || is_pinned(b)) {
-    free(b);
-  } else if (b->class >= 0) {
+/* Lets a block of which no array is left go as far as it may. The segment that it kept, if any, is to be
+ * unreferenced without the lock. */
+static numd_segment *block_release(struct block *b) {
+  numd_segment *s = b->segment;
+  struct arena *a = &s->conn->arena;
+  if (b->shared_epoch)
+    block_give(b);
+  if (!b->borrowed && !is_pinned(b) && b->shared_epoch && b->class >= 0) {
+    a->n_lent++; /* it stays on its segment's list until nobody else holds it: arena_reclaim */
+  } else if (!b->borrowed && !is_pinned(b) && b->class >= 0) {
     b->next = a->free[b->class];
     a->free[b->class] = b;
-  } else if (a->n_large < KEEP_N && a->large_bytes + b->bytes <= KEEP_BYTES) {
+  } else if (!b->borrowed && !is_pinned(b) && !b->shared_epoch && a->n_large < KEEP_N &&
+             a->large_bytes + b->bytes <= KEEP_BYTES) {
     b->next = a->large;
     a->large = b;
     a->large_bytes += b->bytes;
     a->n_large++;
   } else {
-    segment_drop(b->segment);
+    bool whole = !b->borrowed && !is_pinned(b), borrowed = b->borrowed;
+    block_unlink(b);
     free(b);
+    if (whole) /* what others hold of it is theirs from now on */
+      segment_drop(s);
+    return borrowed ? s : NULL;
   }
-  pthread_mutex_unlock(&c->lock);
+  return NULL;
 }
 
-static void free_list(struct block **list) {
-  while (*list) {
-    struct block *b = *list;
-    *list = b->next;
-    free(b);
+/* The last reference is dropped under the lock, where no handle can bring the block back meanwhile. */
+void block_unref(struct block *b) {
+  int refs = atomic_load_explicit(&b->refs, memory_order_relaxed);
+  while (refs > 1)
+    if (atomic_compare_exchange_weak_explicit(&b->refs, &refs, refs - 1, memory_order_release,
+                                              memory_order_relaxed))
+      return;
+  numd_conn *c = b->segment->conn;
+  struct arena *a = &c->arena;
+  numd_segment *unused = NULL;
+  pthread_mutex_lock(&c->lock);
+  if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) {
+    bool ours = c->fork_generation == atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    b->fresh = false;
+    bool inherited = ours && watch_inherited(b->born);
+    if (inherited && b->borrowed) {
+      a->n_lent++; /* it stays on its segment's list, and held */
+    } else if (inherited && !b->shared_epoch) {
+      b->next = a->inherited;
+      a->inherited = b;
+      a->n_lent++;
+    } else if (ours) {
+      unused = block_release(b);
+    } else {
+      unused = b->borrowed ? b->segment : NULL;
+      block_unlink(b);
+      free(b);
+    }
   }
+  pthread_mutex_unlock(&c->lock);
+  numd_segment_unref(unused);
 }
 
 static void free_lists(struct arena *a) {
   for (int i = 0; i < N_CLASSES; i++)
     free_list(&a->free[i]);
   free_list(&a->large);
+  free_list(&a->inherited);
 }
 
 static numd_conn *conn_of(struct arena *a) {
@@ -356,8 +477,10 @@ void arena_forget(struct arena *a) {
   numd_conn *conn = conn_of(a);
   free_lists(a);
   for (int i = 0; i < MAX_SEGMENTS; i++)
-    if (conn->segments[i])
+    if (conn->segments[i]) {
       conn->segments[i]->ours = false;
+      conn->segments[i]->token_epoch = 0;
+    }
   memset(a, 0, sizeof(*a));
 }
 

@@ -13,9 +13,8 @@
  * own on first use; calls of one thread run in the order in which they were submitted.
  *
  * Fork. After fork() the child may use everything that it inherited: its first use opens a session of
- * its own and attaches the same memory again. That memory is the parent's: an array that the parent frees may
- * be given to another of its arrays, so the parent keeps what the child uses. Tickets of the parent stay with
- * it.
+ * its own and attaches the same memory again. What the parent frees while the child lives stays as it is if
+ * it existed at the fork. Tickets of the parent stay with it.
  *
  * Lifetimes. Objects are reference counted where there is a `_ref`; freeing NULL is legal. An array
  * keeps its connection and its memory. Arrays given to a submitted call must be kept until it is done. */
@@ -143,10 +142,15 @@ NUMD_API int numd_segment_array(numd_segment *segment, int64_t offset, numd_dtyp
                                 const int64_t shape[], const int64_t strides[], numd_array **out);
 
 /* A handle names an array for another process of the same daemon; it is plain data without pointers,
- * to be sent in any way. Memory that was exported is kept by this process until it ends. */
+ * to be sent in any way. What it names stays as long as any process holds the array, or has published it; and
+ * a handle on its way holds it, too: until it was imported once, or until a minute after the session that
+ * exported it has ended. A handle that is never imported holds its memory until then. */
 typedef struct numd_handle {
   uint8_t token[16]; /* the segment's: 128 random bits, held by the daemon */
+  uint64_t ticket;   /* of this one handle */
   uint64_t offset;   /* of the first element in the segment */
+  uint64_t block;    /* the part of the segment that is held: where it begins */
+  uint64_t block_bytes;
   uint32_t dtype;
   uint32_t ndim;
   int64_t shape[NUMD_MAX_DIMS];
@@ -157,6 +161,19 @@ NUMD_API int numd_array_export(numd_array *array, numd_handle *out);
 /* ESEGMENT if nobody holds the memory any more. In a forked child of the exporter the memory is not mapped
  * again. */
 NUMD_API int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **out);
+
+/* Names for arrays, a list for each user at each daemon. A published array lasts until it is unpublished or
+ * the daemon ends, whatever becomes of the process that published it; a daemon that was started by a program
+ * stays while anything is published. A name has 1 to 127 of: letters, digits, . _ - / : + @
+ * EINVAL (no possible name), EEXIST (there is one, and replace is 0), ELIMIT. */
+NUMD_API int numd_publish(numd_array *array, const char *name, int replace);
+/* An array on the memory that was published. ESEGMENT if there is none of that name. */
+NUMD_API int numd_open(numd_conn *conn, const char *name, numd_array **out);
+/* Takes the name away; the memory stays as long as somebody holds it. ESEGMENT. */
+NUMD_API int numd_unpublish(numd_conn *conn, const char *name);
+/* Who holds what, of all sessions of this user: JSON text, to be freed with free(). {"segments": [{"id",
+ * "what", "bytes", "used", "names": [...], "handles_in_flight", "holders": [{"pid", "command"}]}]} */
+NUMD_API int numd_memory(numd_conn *conn, char **json);
 
 /* ---- One operation ------------------------------------------------------------------------------ */
 

@@ -16,6 +16,8 @@ static const char usage[] =
     "\n"
     "  ping              how long the daemon takes to answer\n"
     "  status [--json]   sessions, segments, plans, calls and cores\n"
+    "  memory [--json]   who holds which shared memory\n"
+    "  arrays            the names of published arrays\n"
     "  ops [--markdown]  the operations: classes, types, accuracy; as the page protocol/OPERATIONS.md\n"
     "  dtypes            the dtypes of arrays\n"
     "\n"
@@ -142,6 +144,56 @@ static int run_status(numd_conn *conn, int json) {
   return 0;
 }
 
+static void print_holders(const char *segment) {
+  for (const char *h = first(member(segment, "holders")); h; h = next(h)) {
+    printf(" ");
+    print_text(h, "command");
+    printf("(%" PRIu64 ")", number(h, "pid"));
+  }
+}
+
+static void print_names(const char *segment, const char *format) {
+  for (const char *n = first(member(segment, "names")); n; n = next(n))
+    printf(format, (int)strcspn(n + 1, "\""), n + 1);
+}
+
+static void print_memory(const char *json) {
+  uint64_t bytes = 0, used = 0;
+  printf("%12s %12s %9s  %s\n", "bytes", "used", "in flight", "memory, held by, published as");
+  for (const char *s = first(member(json, "segments")); s; s = next(s)) {
+    print_bytes(number(s, "bytes"));
+    printf(" ");
+    print_bytes(number(s, "used"));
+    printf(" %9" PRIu64 "  ", number(s, "handles_in_flight"));
+    print_text(s, "what");
+    print_holders(s);
+    print_names(s, " '%.*s'");
+    printf("\n");
+    bytes += number(s, "bytes");
+    used += number(s, "used");
+  }
+  print_bytes(bytes);
+  printf(" ");
+  print_bytes(used);
+  printf("            all\n");
+}
+
+static int run_memory(numd_conn *conn, int json, int arrays) {
+  char *text = NULL;
+  if (numd_memory(conn, &text) != NUMD_OK)
+    return fail(arrays ? "arrays" : "memory");
+  if (arrays) {
+    for (const char *s = first(member(text, "segments")); s; s = next(s))
+      print_names(s, "%.*s\n");
+  } else if (json) {
+    printf("%s", text);
+  } else {
+    print_memory(text);
+  }
+  free(text);
+  return 0;
+}
+
 static int run_ping(numd_conn *conn) {
   struct timespec before, after;
   clock_gettime(CLOCK_MONOTONIC, &before);
@@ -163,7 +215,11 @@ static int run_connected(const char *command, const char *address, int json) {
   numd_conn *conn;
   if (numd_connect(&options, &conn) != NUMD_OK)
     return fail(command);
-  int code = strcmp(command, "ping") == 0 ? run_ping(conn) : run_status(conn, json);
+  int code, arrays = strcmp(command, "arrays") == 0;
+  if (arrays || strcmp(command, "memory") == 0)
+    code = run_memory(conn, json, arrays);
+  else
+    code = strcmp(command, "ping") == 0 ? run_ping(conn) : run_status(conn, json);
   numd_conn_unref(conn);
   return code;
 }
@@ -196,7 +252,8 @@ int main(int argc, char **argv) {
     return markdown ? print_ops_page() : print_ops();
   if (strcmp(command, "dtypes") == 0)
     return print_dtypes();
-  if (strcmp(command, "ping") == 0 || strcmp(command, "status") == 0)
+  if (strcmp(command, "ping") == 0 || strcmp(command, "status") == 0 || strcmp(command, "memory") == 0 ||
+      strcmp(command, "arrays") == 0)
     return run_connected(command, address, json);
   return misuse("unknown command");
 }

@@ -10,15 +10,26 @@
 #include "shared/clock.h"
 #include "shared/fdpass.h"
 
-void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method) {
+static void begin(struct rpc *rpc, numd_conn *conn) {
   rpc->conn = conn;
   rpc->fd = -1;
   rpc->has_reply = false;
   msgpack_sbuffer_init(&rpc->out);
   msgpack_packer_init(&rpc->pk, &rpc->out, msgpack_sbuffer_write);
   pthread_mutex_lock(&conn->lock);
+}
+
+void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method) {
+  begin(rpc, conn);
   rpc->msgid = conn->next_msgid++;
   wire_pack_request(&rpc->pk, rpc->msgid, method);
+}
+
+void rpc_begin_notify(struct rpc *rpc, numd_conn *conn, const char *method) {
+  begin(rpc, conn);
+  msgpack_pack_array(&rpc->pk, 3);
+  msgpack_pack_uint8(&rpc->pk, WIRE_NOTIFY);
+  wire_pack_str(&rpc->pk, method);
 }
 
 static int lost(numd_conn *conn, const char *why) {
@@ -147,4 +158,9 @@ void rpc_end(struct rpc *rpc) {
   if (rpc->fd >= 0)
     close(rpc->fd);
   msgpack_sbuffer_destroy(&rpc->out);
+}
+
+void rpc_notify(struct rpc *rpc) {
+  (void)send_all(rpc, -1, clock_deadline(RPC_TIMEOUT_NS));
+  rpc_end(rpc);
 }

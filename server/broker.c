@@ -3,15 +3,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/status.h"
+
+enum hold_kind { HOLD_WHOLE, HOLD_MAPPED, HOLD_BLOCK, HOLD_LEASE, HOLD_NAME };
+
+#define NOBODY UINT32_MAX /* the holder of names, and of leases whose lender is gone */
+
+struct name {
+  char text[CONTROL_NAME_BYTES];
+  uint32_t note_bytes;
+  uint8_t note[CONTROL_NOTE_BYTES];
+};
+
+struct hold {
+  enum hold_kind kind;
+  uint32_t holder, uid; /* uid: of NAME and LEASE */
+  uint64_t first;       /* of BLOCK, LEASE and NAME */
+  uint64_t ticket;      /* of LEASE */
+  uint64_t until_ms;    /* of LEASE: 0 while its lender lives */
+  struct name *name;    /* of NAME */
+};
 
 /* A session that imports a token twice holds it twice, as it has two segments of it. */
 struct shared_object {
   uint8_t token[CONTROL_TOKEN_BYTES];
   int fd;
-  uint32_t *holders;
+  dev_t device;
+  ino_t inode;
+  bool lost; /* a client whose worker was lost may still use any block of it */
+  struct hold *holds;
   size_t n, room;
 };
 
@@ -32,37 +55,40 @@ static size_t count_held(const struct broker *broker, uint32_t holder) {
   size_t n = 0;
   for (size_t i = 0; i < broker->n; i++)
     for (size_t k = 0; k < broker->objects[i].n; k++)
-      n += broker->objects[i].holders[k] == holder;
+      n += broker->objects[i].holds[k].holder == holder;
   return n;
 }
 
-static int add_holder(struct shared_object *object, uint32_t holder) {
-  if (!grow((void **)&object->holders, object->n, &object->room, sizeof(holder)))
+static int add_hold(struct broker *broker, struct shared_object *object, struct hold hold) {
+  if (hold.holder != NOBODY && count_held(broker, hold.holder) >= BROKER_HELD_MAX)
+    return NUMD_ELIMIT;
+  if (!grow((void **)&object->holds, object->n, &object->room, sizeof(hold)))
     return NUMD_ENOMEMORY;
-  object->holders[object->n++] = holder;
+  object->holds[object->n++] = hold;
   return 0;
 }
 
-int broker_share(struct broker *broker, uint32_t holder, int fd, uint8_t token[CONTROL_TOKEN_BYTES]) {
-  struct shared_object object = {.fd = fd};
-  int status = 0;
-  if (fd < 0)
-    return NUMD_EINTERNAL;
-  if (count_held(broker, holder) >= BROKER_HELD_MAX)
-    status = NUMD_ELIMIT;
-  else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
-    status = NUMD_ENOMEMORY;
-  else if (getrandom(object.token, sizeof(object.token), 0) != sizeof(object.token))
-    status = NUMD_EINTERNAL;
-  if (status == 0)
-    status = add_holder(&object, holder);
-  if (status != 0) {
-    close(fd);
-    return status;
-  }
-  memcpy(token, object.token, CONTROL_TOKEN_BYTES);
-  broker->objects[broker->n++] = object;
-  return 0;
+static void remove_hold(struct shared_object *object, size_t k) {
+  free(object->holds[k].name);
+  object->holds[k] = object->holds[--object->n];
+}
+
+static void object_deinit(struct shared_object *object) {
+  while (object->n > 0)
+    remove_hold(object, 0);
+  close(object->fd);
+  free(object->holds);
+}
+
+/* Lets the object go if nobody holds it. Whether it is gone: another is then in its place. */
+static bool settle(struct broker *broker, struct shared_object *object) {
+  if (object->n > 0)
+    return false;
+  object_deinit(object);
+  struct shared_object *last = &broker->objects[--broker->n];
+  if (object != last)
+    *object = *last;
+  return true;
 }
 
 static struct shared_object *find(struct broker *broker, const uint8_t token[CONTROL_TOKEN_BYTES]) {
@@ -72,55 +98,305 @@ static struct shared_object *find(struct broker *broker, const uint8_t token[CON
   return NULL;
 }
 
+/* The hold of a kind that a session has, on a block where that matters; or NULL. */
+static struct hold *find_hold(struct shared_object *object, enum hold_kind kind, uint32_t holder,
+                              uint64_t first) {
+  for (size_t k = 0; k < object->n; k++) {
+    struct hold *h = &object->holds[k];
+    if (h->kind == kind && h->holder == holder && (kind != HOLD_BLOCK || h->first == first))
+      return h;
+  }
+  return NULL;
+}
+
+/* ---- Objects ---- */
+
+static struct shared_object *find_file(struct broker *broker, const struct stat *st) {
+  for (size_t i = 0; i < broker->n; i++)
+    if (broker->objects[i].inode == st->st_ino && broker->objects[i].device == st->st_dev)
+      return &broker->objects[i];
+  return NULL;
+}
+
+int broker_share(struct broker *broker, uint32_t holder, int fd, uint8_t token[CONTROL_TOKEN_BYTES]) {
+  struct shared_object *known, object = {.fd = fd};
+  struct stat st;
+  int status = 0;
+  if (fd < 0)
+    return NUMD_EINTERNAL;
+  if (fstat(fd, &st) < 0)
+    status = NUMD_EINTERNAL;
+  else if ((known = find_file(broker, &st))) {
+    close(fd);
+    memcpy(token, known->token, CONTROL_TOKEN_BYTES);
+    return add_hold(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
+  } else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
+    status = NUMD_ENOMEMORY;
+  else if (getrandom(object.token, sizeof(object.token), 0) != sizeof(object.token))
+    status = NUMD_EINTERNAL;
+  if (status == 0)
+    status = add_hold(broker, &object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
+  if (status != 0) {
+    close(fd);
+    return status;
+  }
+  object.device = st.st_dev;
+  object.inode = st.st_ino;
+  memcpy(token, object.token, CONTROL_TOKEN_BYTES);
+  broker->objects[broker->n++] = object;
+  return 0;
+}
+
 int broker_import(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd) {
   struct shared_object *object = find(broker, token);
   if (!object)
     return NUMD_ESEGMENT;
-  if (count_held(broker, holder) >= BROKER_HELD_MAX)
-    return NUMD_ELIMIT;
   *fd = object->fd;
-  return add_holder(object, holder);
-}
-
-/* Takes a holder away once, and the object with the last one. Whether the object is gone. */
-static int drop(struct broker *broker, struct shared_object *object, uint32_t holder) {
-  size_t k = 0;
-  while (k < object->n && object->holders[k] != holder)
-    k++;
-  if (k == object->n)
-    return 0;
-  object->holders[k] = object->holders[--object->n];
-  if (object->n > 0)
-    return 0;
-  close(object->fd);
-  free(object->holders);
-  object->holders = NULL;
-  struct shared_object *last = &broker->objects[--broker->n];
-  if (object != last)
-    *object = *last;
-  return 1;
+  return add_hold(broker, object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
 }
 
 void broker_drop(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES]) {
   struct shared_object *object = find(broker, token);
-  if (object)
-    drop(broker, object, holder);
+  if (!object)
+    return;
+  struct hold *h = find_hold(object, HOLD_WHOLE, holder, 0);
+  if (!h)
+    h = find_hold(object, HOLD_MAPPED, holder, 0);
+  if (h)
+    remove_hold(object, (size_t)(h - object->holds));
+  if (!find_hold(object, HOLD_WHOLE, holder, 0) && !find_hold(object, HOLD_MAPPED, holder, 0))
+    for (size_t k = object->n; k-- > 0;)
+      if (object->holds[k].kind == HOLD_BLOCK && object->holds[k].holder == holder)
+        remove_hold(object, k);
+  settle(broker, object);
 }
 
-void broker_drop_all(struct broker *broker, uint32_t holder) {
+/* ---- Blocks ---- */
+
+static int hold_block(struct broker *broker, struct shared_object *object, uint32_t holder, uint64_t first) {
+  if (find_hold(object, HOLD_BLOCK, holder, first))
+    return 0;
+  return add_hold(broker, object, (struct hold){.kind = HOLD_BLOCK, .holder = holder, .first = first});
+}
+
+int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
+                const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket) {
+  struct shared_object *object = find(broker, token);
+  int status = object ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
+  if (status != 0)
+    return status;
+  *ticket = ++broker->last_ticket;
+  return add_hold(
+      broker, object,
+      (struct hold){.kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = first, .ticket = *ticket});
+}
+
+/* Whether anybody has a hold on this very block. */
+static bool is_held(const struct shared_object *object, uint64_t first) {
+  for (size_t k = 0; k < object->n; k++)
+    if (object->holds[k].kind >= HOLD_BLOCK && object->holds[k].first == first)
+      return true;
+  return false;
+}
+
+int broker_take(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
+                uint64_t first, uint64_t ticket) {
+  struct shared_object *object = find(broker, token);
+  if (!object || !is_held(object, first))
+    return NUMD_ESEGMENT;
+  int status = hold_block(broker, object, holder, first);
+  for (size_t k = 0; status == 0 && k < object->n; k++)
+    if (object->holds[k].kind == HOLD_LEASE && object->holds[k].ticket == ticket) {
+      remove_hold(object, k);
+      break;
+    }
+  struct hold *whole = find_hold(object, HOLD_WHOLE, holder, 0);
+  if (status == 0 && whole)
+    whole->kind = HOLD_MAPPED;
+  return status;
+}
+
+void broker_give(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
+                 uint64_t first) {
+  struct shared_object *object = find(broker, token);
+  struct hold *h = object ? find_hold(object, HOLD_BLOCK, holder, first) : NULL;
+  if (h)
+    remove_hold(object, (size_t)(h - object->holds));
+  if (object)
+    settle(broker, object);
+}
+
+bool broker_is_free(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
+                    uint64_t first) {
+  const struct shared_object *object = find(broker, token);
+  if (!object || object->lost || is_held(object, first))
+    return false;
+  for (size_t k = 0; k < object->n; k++)
+    if (object->holds[k].kind == HOLD_WHOLE && object->holds[k].holder != holder)
+      return false;
+  return true;
+}
+
+/* ---- Names ---- */
+
+static struct hold *find_name(const struct broker *broker, uint32_t uid, const char *name,
+                              struct shared_object **object) {
+  for (size_t i = 0; i < broker->n; i++)
+    for (size_t k = 0; k < broker->objects[i].n; k++) {
+      struct hold *h = &broker->objects[i].holds[k];
+      if (h->kind == HOLD_NAME && h->uid == uid && strcmp(h->name->text, name) == 0) {
+        *object = &broker->objects[i];
+        return h;
+      }
+    }
+  return NULL;
+}
+
+static size_t count_names(const struct broker *broker, uint32_t uid) {
+  size_t n = 0;
+  for (size_t i = 0; i < broker->n; i++)
+    for (size_t k = 0; k < broker->objects[i].n; k++)
+      n += broker->objects[i].holds[k].kind == HOLD_NAME && broker->objects[i].holds[k].uid == uid;
+  return n;
+}
+
+int broker_publish(struct broker *broker, uint32_t uid, const struct control_message *what) {
+  struct shared_object *object = find(broker, what->token), *before = NULL;
+  struct name *name;
+  if (!object)
+    return NUMD_ESEGMENT;
+  if (find_name(broker, uid, what->name, &before) && !what->flag)
+    return NUMD_EEXIST;
+  if (!before && count_names(broker, uid) >= BROKER_NAMES_MAX)
+    return NUMD_ELIMIT;
+  if (!(name = calloc(1, sizeof(*name))))
+    return NUMD_ENOMEMORY;
+  memcpy(name->text, what->name, sizeof(name->text));
+  memcpy(name->note, what->note, sizeof(name->note));
+  name->note_bytes = what->note_bytes;
+  int status = add_hold(
+      broker, object,
+      (struct hold){.kind = HOLD_NAME, .holder = NOBODY, .uid = uid, .first = what->first, .name = name});
+  if (status != 0) {
+    free(name);
+    return status;
+  }
+  if (before) { /* the older of the two is found first in its object, but not which object comes first */
+    struct hold *old = NULL;
+    for (size_t k = 0; k < before->n; k++)
+      if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid &&
+          before->holds[k].name != name && strcmp(before->holds[k].name->text, what->name) == 0)
+        old = &before->holds[k];
+    if (old)
+      remove_hold(before, (size_t)(old - before->holds));
+    settle(broker, before);
+  }
+  return 0;
+}
+
+int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct control_message *what) {
+  struct shared_object *object;
+  struct hold *h = find_name(broker, uid, what->name, &object);
+  if (!h)
+    return NUMD_ESEGMENT;
+  memcpy(what->token, object->token, CONTROL_TOKEN_BYTES);
+  memcpy(what->note, h->name->note, sizeof(what->note));
+  what->note_bytes = h->name->note_bytes;
+  what->first = h->first;
+  what->ticket = ++broker->last_ticket;
+  return add_hold(
+      broker, object,
+      (struct hold){
+          .kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = what->first, .ticket = what->ticket});
+}
+
+int broker_unpublish(struct broker *broker, uint32_t uid, const char *name) {
+  struct shared_object *object;
+  struct hold *h = find_name(broker, uid, name, &object);
+  if (!h)
+    return NUMD_ESEGMENT;
+  remove_hold(object, (size_t)(h - object->holds));
+  settle(broker, object);
+  return 0;
+}
+
+/* ---- Ends ---- */
+
+void broker_drop_all(struct broker *broker, uint32_t holder, bool lost, uint64_t now_ms) {
   for (size_t i = 0; i < broker->n;) {
-    size_t before = broker->objects[i].n;
-    int gone = drop(broker, &broker->objects[i], holder);
-    if (!gone && broker->objects[i].n == before)
+    struct shared_object *object = &broker->objects[i];
+    for (size_t k = object->n; k-- > 0;) {
+      struct hold *h = &object->holds[k];
+      if (h->holder != holder)
+        continue;
+      if (h->kind == HOLD_LEASE) {
+        h->holder = NOBODY;
+        h->until_ms = now_ms + BROKER_LEASE_MS;
+      } else {
+        object->lost |= lost;
+        remove_hold(object, k);
+      }
+    }
+    if (!settle(broker, object))
       i++;
   }
 }
 
-void broker_deinit(struct broker *broker) {
-  for (size_t i = 0; i < broker->n; i++) {
-    close(broker->objects[i].fd);
-    free(broker->objects[i].holders);
+bool broker_expire(struct broker *broker, uint64_t now_ms) {
+  bool more = false;
+  for (size_t i = 0; i < broker->n;) {
+    struct shared_object *object = &broker->objects[i];
+    for (size_t k = object->n; k-- > 0;) {
+      const struct hold *h = &object->holds[k];
+      if (h->kind != HOLD_LEASE || h->until_ms == 0)
+        continue;
+      if (h->until_ms <= now_ms)
+        remove_hold(object, k);
+      else
+        more = true;
+    }
+    if (!settle(broker, object))
+      i++;
   }
+  return more;
+}
+
+void broker_deinit(struct broker *broker) {
+  for (size_t i = 0; i < broker->n; i++)
+    object_deinit(&broker->objects[i]);
   free(broker->objects);
   memset(broker, 0, sizeof(*broker));
+}
+
+/* ---- Telling ---- */
+
+void broker_each(const struct broker *broker, uint32_t uid, void (*each)(void *arg, int fd), void *arg) {
+  for (size_t i = 0; i < broker->n; i++) {
+    const struct shared_object *object = &broker->objects[i];
+    for (size_t k = 0; k < object->n; k++)
+      if ((object->holds[k].kind == HOLD_NAME || object->holds[k].kind == HOLD_LEASE) &&
+          object->holds[k].uid == uid) {
+        each(arg, object->fd);
+        break;
+      }
+  }
+}
+
+void broker_print(const struct broker *broker, FILE *out, uint32_t uid, uint64_t device, uint64_t inode) {
+  const char *comma = "";
+  size_t n_leases = 0;
+  fprintf(out, "\"names\": [");
+  for (size_t i = 0; i < broker->n; i++) {
+    const struct shared_object *object = &broker->objects[i];
+    if (object->device != device || object->inode != inode)
+      continue;
+    for (size_t k = 0; k < object->n; k++) {
+      n_leases += object->holds[k].kind == HOLD_LEASE;
+      if (object->holds[k].kind == HOLD_NAME && object->holds[k].uid == uid) {
+        fprintf(out, "%s\"%s\"", comma, object->holds[k].name->text);
+        comma = ", ";
+      }
+    }
+  }
+  fprintf(out, "], \"handles_in_flight\": %zu", n_leases);
 }

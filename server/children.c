@@ -70,7 +70,8 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   if ((code != 0 || number != 0) && !s->stopping)
     atomic_fetch_add(&s->board->workers_lost, 1);
   board_bury(s->board, child->entry);
-  broker_drop_all(&s->broker, child->entry);
+  broker_drop_all(&s->broker, child->entry, code != 0 || number != 0, uv_now(&s->loop));
+  supervisor_expire_leases(s);
   uv_close((uv_handle_t *)&child->control_poll, on_handle_closed);
   uv_close((uv_handle_t *)process, on_handle_closed);
   if (child->in_session) {
@@ -83,22 +84,52 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   }
 }
 
-static void answer(struct child *child, const struct control_message *question, int fd) {
-  struct broker *broker = &child->supervisor->broker;
-  struct control_message reply = {.type = CONTROL_REPLY};
+/* What the supervisor says to a worker's question. *with_fd goes beside it. */
+static int consider(struct child *child, struct control_message *m, int fd, int *with_fd, bool *close_it) {
+  struct supervisor *s = child->supervisor;
+  struct broker *broker = &s->broker;
+  switch (m->type) {
+    case CONTROL_SHARE:
+      return broker_share(broker, child->entry, fd, m->token);
+    case CONTROL_IMPORT:
+      return broker_import(broker, child->entry, m->token, with_fd);
+    case CONTROL_LEND:
+      return broker_lend(broker, child->entry, child->client_uid, m->token, m->first, &m->ticket);
+    case CONTROL_TAKE:
+      return broker_take(broker, child->entry, m->token, m->first, m->ticket);
+    case CONTROL_IS_FREE:
+      m->flag = broker_is_free(broker, child->entry, m->token, m->first);
+      return 0;
+    case CONTROL_PUBLISH:
+      return broker_publish(broker, child->client_uid, m);
+    case CONTROL_OPEN:
+      return broker_open(broker, child->entry, child->client_uid, m);
+    case CONTROL_UNPUBLISH:
+      return broker_unpublish(broker, child->client_uid, m->name);
+    case CONTROL_MEMORY:
+      *with_fd = memory_list(s, child->client_uid);
+      *close_it = true;
+      return *with_fd < 0 ? NUMD_EINTERNAL : 0;
+    default:
+      return NUMD_EINTERNAL;
+  }
+}
+
+static void answer(struct child *child, struct control_message *m, int fd) {
   int with_fd = -1;
-  memcpy(reply.token, question->token, CONTROL_TOKEN_BYTES);
-  if (question->type == CONTROL_SHARE)
-    reply.status = broker_share(broker, child->entry, fd, reply.token);
-  else
-    reply.status = broker_import(broker, child->entry, question->token, &with_fd);
-  int rc = control_send(child->control, &reply, reply.status == 0 ? with_fd : -1);
+  bool close_it = false;
+  m->status = consider(child, m, fd, &with_fd, &close_it);
+  m->type = CONTROL_REPLY;
+  int rc = control_send(child->control, m, m->status == 0 ? with_fd : -1);
   if (rc < 0)
     log_warning("worker %d cannot be answered: %s", child->process.pid, strerror(-rc));
+  if (close_it && with_fd >= 0)
+    close(with_fd);
 }
 
 static void on_control(uv_poll_t *poll, int status, int events) {
   struct child *child = poll->data;
+  struct broker *broker = &child->supervisor->broker;
   struct control_message message;
   int fd = -1, rc = status < 0 ? 0 : control_recv(child->control, &message, &fd);
   if (rc == -EAGAIN)
@@ -107,12 +138,22 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* it is about to end */
     return;
   }
-  if (message.type == CONTROL_SHARE || message.type == CONTROL_IMPORT)
-    answer(child, &message, fd);
-  else if (message.type == CONTROL_DROP)
-    broker_drop(&child->supervisor->broker, child->entry, message.token);
+  message.name[sizeof(message.name) - 1] = '\0';
   if (message.type != CONTROL_SHARE && fd >= 0)
     close(fd);
+  if (message.type == CONTROL_DROP)
+    broker_drop(broker, child->entry, message.token);
+  else if (message.type == CONTROL_GIVE)
+    broker_give(broker, child->entry, message.token, message.first);
+  else
+    answer(child, &message, fd);
+}
+
+void children_each_session(struct supervisor *s, uint32_t uid,
+                           void (*each)(void *arg, int worker, int client), void *arg) {
+  for (struct child *child = s->children; child; child = child->next)
+    if (child->in_session && !child->exited && child->client_uid == uid)
+      each(arg, child->process.pid, child->client_pid);
 }
 
 /* The descriptors that a worker has are these and no others: everything else is close-on-exec. */

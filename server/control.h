@@ -6,9 +6,11 @@
  *   SHARE    worker -> supervisor   keep this object (beside it) and name it; answered by REPLY with the
  * token IMPORT   worker -> supervisor   the object of this token; answered by REPLY with the object beside it
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
+ *   LEND, TAKE, GIVE, IS_FREE       holds on a block of an object, as broker.h says; all but GIVE are
+ * answered PUBLISH, OPEN, UNPUBLISH        names of blocks, each with a note that only clients read; answered
+ *   MEMORY   worker -> supervisor   who holds what; answered by REPLY with a text (JSON) beside it
  *
- * A token is 128 random bits: who knows it may have the object. The supervisor keeps an object while a
- * session that shared or imported it holds it. */
+ * A token is 128 random bits: who knows it may have the object. */
 #ifndef NUMD_SERVER_CONTROL_H
 #define NUMD_SERVER_CONTROL_H
 
@@ -16,6 +18,8 @@
 #include <sys/types.h>
 
 #define CONTROL_TOKEN_BYTES 16
+#define CONTROL_NAME_BYTES 128 /* with the zero at its end */
+#define CONTROL_NOTE_BYTES 512
 
 enum control_type {
   CONTROL_SESSION = 1,
@@ -23,6 +27,14 @@ enum control_type {
   CONTROL_SHARE,
   CONTROL_IMPORT,
   CONTROL_DROP,
+  CONTROL_LEND,
+  CONTROL_TAKE,
+  CONTROL_GIVE,
+  CONTROL_IS_FREE,
+  CONTROL_PUBLISH,
+  CONTROL_OPEN,
+  CONTROL_UNPUBLISH,
+  CONTROL_MEMORY,
   CONTROL_REPLY,
 };
 
@@ -32,6 +44,12 @@ struct control_message {
   int32_t pid;    /* SESSION: the client, as the kernel tells */
   uint32_t uid, gid;
   uint8_t token[CONTROL_TOKEN_BYTES];
+  uint64_t first;  /* the block */
+  uint64_t ticket; /* TAKE; REPLY to LEND and OPEN */
+  uint32_t flag;   /* PUBLISH: whether it may replace another; REPLY to IS_FREE */
+  uint32_t note_bytes;
+  char name[CONTROL_NAME_BYTES];
+  uint8_t note[CONTROL_NOTE_BYTES];
 };
 
 /* Sends a message, with a descriptor beside it unless fd is -1 (the caller keeps it). 0 or -errno. */

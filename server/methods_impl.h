@@ -1,5 +1,5 @@
 /* What the files of methods share: methods.c has the table and the small ones, methods_segment.c those about
- * memory, methods_plan.c those about plans and calls.
+ * memory, methods_lend.c those about who holds it, methods_plan.c those about plans and calls.
  *
  * A method's function reads its params, does the work through the session, and packs its result behind the
  * response header that is already there; or it returns a status with a sentence, and what it packed is taken
@@ -30,6 +30,14 @@ static inline void pack_number(msgpack_packer *pk, const char *key, uint64_t val
 int method_attach(struct method_call *c, struct errtext *err);
 int method_detach(struct method_call *c, struct errtext *err);
 int method_share(struct method_call *c, struct errtext *err);
+int method_lend(struct method_call *c, struct errtext *err);
+int method_take(struct method_call *c, struct errtext *err);
+int method_give(struct method_call *c, struct errtext *err);
+int method_returned(struct method_call *c, struct errtext *err);
+int method_publish(struct method_call *c, struct errtext *err);
+int method_open(struct method_call *c, struct errtext *err);
+int method_unpublish(struct method_call *c, struct errtext *err);
+int method_memory(struct method_call *c, struct errtext *err);
 int method_prepare(struct method_call *c, struct errtext *err);
 int method_explain(struct method_call *c, struct errtext *err);
 int method_release(struct method_call *c, struct errtext *err);

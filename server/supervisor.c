@@ -23,6 +23,7 @@
 #define ACCEPT_REST_MS 100
 #define FIRST_CLIENT_MS 10000 /* with idle_ms: how long to wait for one */
 #define STOP_MS 2000
+#define LEASE_LOOK_MS 5000
 
 static void stop(struct supervisor *s);
 
@@ -128,7 +129,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
 
 static void on_idle_timer(uv_timer_t *timer) {
   struct supervisor *s = timer->data;
-  if (s->n_sessions > 0)
+  if (s->n_sessions > 0 || s->broker.n > 0) /* named arrays stay, and handles on their way are awaited */
     return;
   listener_release(&s->listener);
   if (accept_some(s) > 0 && s->n_sessions > 0)
@@ -140,6 +141,19 @@ static void on_idle_timer(uv_timer_t *timer) {
 void supervisor_session_ended(struct supervisor *s) {
   if (s->n_sessions == 0 && s->options.idle_ms >= 0 && !s->stopping)
     uv_timer_start(&s->idle_timer, on_idle_timer, (uint64_t)s->options.idle_ms, 0);
+}
+
+static void on_lease_timer(uv_timer_t *timer) {
+  supervisor_expire_leases(timer->data);
+}
+
+void supervisor_expire_leases(struct supervisor *s) {
+  if (s->stopping)
+    return;
+  if (broker_expire(&s->broker, uv_now(&s->loop)))
+    uv_timer_start(&s->lease_timer, on_lease_timer, LEASE_LOOK_MS, 0);
+  else if (s->n_sessions == 0)
+    supervisor_session_ended(s);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg) {
@@ -168,6 +182,7 @@ static void stop(struct supervisor *s) {
   uv_timer_stop(&s->idle_timer);
   uv_timer_stop(&s->spawn_timer);
   uv_timer_stop(&s->accept_timer);
+  uv_timer_stop(&s->lease_timer);
   uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, 0);
   children_stop(s);
   supervisor_child_gone(s);
@@ -214,7 +229,7 @@ static void set_worker_environment(void) {
 }
 
 static int init_handles(struct supervisor *s) {
-  uv_timer_t *timers[] = {&s->accept_timer, &s->idle_timer, &s->stop_timer, &s->spawn_timer};
+  uv_timer_t *timers[] = {&s->accept_timer, &s->idle_timer, &s->stop_timer, &s->spawn_timer, &s->lease_timer};
   for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
     uv_timer_init(&s->loop, timers[i]);
     timers[i]->data = s;

@@ -26,7 +26,7 @@ struct supervisor {
   struct listener listener;
   uv_poll_t accept_poll;
   uv_timer_t accept_timer; /* accepting rests after descriptors ran out */
-  uv_timer_t idle_timer, stop_timer, spawn_timer;
+  uv_timer_t idle_timer, stop_timer, spawn_timer, lease_timer;
   uv_signal_t sigterm, sigint;
   struct board *board;
   int board_fd;
@@ -46,6 +46,12 @@ int supervisor_run(const struct supervisor_options *options);
 /* children.c calls these. */
 void supervisor_session_ended(struct supervisor *s); /* n_sessions was lowered */
 void supervisor_child_gone(struct supervisor *s);    /* the last may be what a stop waits for */
+void supervisor_expire_leases(struct supervisor *s); /* some may be given up later */
+/* Calls back for each session of a user, with the processes of its worker and client. */
+void children_each_session(struct supervisor *s, uint32_t uid,
+                           void (*each)(void *arg, int worker, int client), void *arg);
+/* Who holds what of a user's memory, as text in a new descriptor. -errno. (memory_list.c) */
+int memory_list(struct supervisor *s, uint32_t uid);
 
 /* Starts spares as far as they are missing, now or, after failures, later. */
 void children_refill(struct supervisor *s);

@@ -20,6 +20,19 @@ static void on_stop(struct worker *worker) {
   door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
 }
 
+static const char *reply_text(int status) {
+  switch (status) {
+    case NUMD_ESEGMENT:
+      return "token: no such segment";
+    case NUMD_EEXIST:
+      return "an array is published under that name already";
+    case NUMD_ELIMIT:
+      return "the session holds, or the user has published, as many arrays as they may";
+    default:
+      return status_message(status);
+  }
+}
+
 /* Waits for the supervisor's reply; anything else that comes is handled as it always is. */
 static int await_reply(struct worker *worker, struct control_message *reply, int *fd, struct errtext *err) {
   struct pollfd p = {.fd = worker->control, .events = POLLIN};
@@ -31,8 +44,7 @@ static int await_reply(struct worker *worker, struct control_message *reply, int
     if (rc <= 0)
       break;
     if (reply->type == CONTROL_REPLY)
-      return reply->status == 0 ? 0
-                                : errtext_set(err, reply->status, "token: %s", status_message(reply->status));
+      return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
     if (reply->type == CONTROL_STOP)
       on_stop(worker);
     if (*fd >= 0)
@@ -67,6 +79,22 @@ int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES
   if (status == 0 && *fd < 0)
     return errtext_set(err, NUMD_EINTERNAL, "the supervisor sent no descriptor");
   return status;
+}
+
+int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err) {
+  const struct control_message question = *message;
+  int came = -1, status = ask(worker, &question, -1, message, &came, err);
+  if (fd)
+    *fd = came;
+  else if (came >= 0)
+    close(came);
+  return status;
+}
+
+void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first) {
+  struct control_message message = {.type = CONTROL_GIVE, .first = first};
+  memcpy(message.token, token, CONTROL_TOKEN_BYTES);
+  control_send(worker->control, &message, -1);
 }
 
 void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]) {

@@ -32,8 +32,12 @@ int worker_run(struct board *board, uint32_t entry, int control, int client);
 int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTES], struct errtext *err);
 int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd,
                   struct errtext *err);
+/* Asks the supervisor anything else; the answer takes the question's place. *fd, if it is not NULL, gets the
+ * descriptor that came along or -1. */
+int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err);
 /* This session no longer holds what the token names. */
 void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]);
+void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first);
 
 /* Frees what was removed from the session, now or as soon as no call uses it. */
 void worker_reap(struct worker *worker);

@@ -1,5 +1,7 @@
 """Arrays between processes: handles travel, the memory is the same, everybody computes."""
 
+import concurrent.futures
+import copy
 import multiprocessing
 import os
 import pickle
@@ -180,3 +182,102 @@ a = x + 1
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""
+
+
+def move(first, array, last):
+    """Writes to the ends of an array and tells where they lie: what a copy would not show to the other side."""
+    assert float(array[0]) == first
+    array[-1] = last
+    return array
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gigabyte_moves_as_a_handle(method):
+    array = numd.zeros(2**27)  # pages exist once they are written
+    array[0] = 3.0
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        text = pickle.dumps(array, protocol)
+        assert len(text) < 600 < array.nbytes / 10**6
+        assert pickle.loads(text).shape == array.shape
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        back = pool.apply(move, (3.0, array, 4.0))
+        assert float(array[-1]) == 4.0
+        back[1] = 5.0
+        assert float(array[1]) == 5.0 and back.nbytes == 2**30
+        used = sum(s["used"] for s in numd.memory() if s["bytes"] == 2**30)
+        assert used < 2**26  # nobody touched the rest
+
+
+def test_copies():
+    array = numd.asarray(np.arange(5))
+    for made in [copy.copy(array), copy.deepcopy(array), copy.deepcopy([array])[0]]:
+        made += 1
+        assert array.tolist() == [0, 1, 2, 3, 4] and made.tolist() == [1, 2, 3, 4, 5]
+
+
+def sum_later(pickled, inherited, pipe):
+    pipe.recv()
+    pipe.send((float(inherited.sum()), float(pickle.loads(pickled).sum())))
+    pipe.close()
+
+
+def test_forked_child_keeps_what_its_parent_dropped():
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    pickled = pickle.dumps(numd.full(100, 3.0))
+    child = context.Process(target=sum_later, args=(pickled, numd.full(100, 3.0), theirs))
+    child.start()  # from now on it alone holds the array
+    others = [numd.full(100, 9.0) for _ in range(200)]
+    ours.send("go on")
+    assert ours.recv() == (300.0, 300.0) and len(others) == 200
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_memory_is_used_again_once_the_forked_child_ended():
+    before = numd.memory().of(os.getpid()).bytes
+    for _ in range(150):
+        array = numd.zeros(50_000)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        del array
+    assert numd.memory().of(os.getpid()).bytes - before <= 64 * 2**20
+
+
+def add_one(queue, results):
+    while (array := queue.get()) is not None:
+        array += 1
+        results.put(array)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_queues(method):
+    context = multiprocessing.get_context(method)
+    queue, results = context.Queue(), context.Queue()
+    child = context.Process(target=add_one, args=(queue, results))
+    child.start()
+    for i in range(20):
+        queue.put(numd.full(100, float(i)))  # nobody but the handle holds it
+    queue.put(None)
+    assert sorted(float(results.get(timeout=60).sum()) for _ in range(20)) == [100.0 * (i + 1) for i in range(20)]
+    child.join(60)
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_process_pool_executor(method):
+    array = numd.ones((8, 100))
+    context = multiprocessing.get_context(method)
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(double, [array] * 8, range(8))) == [200.0] * 8
+    assert array.sum() == 1600
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_joblib(backend):
+    joblib = pytest.importorskip("joblib")
+    array = numd.ones((8, 100))
+    sums = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(double)(array, row) for row in range(8))
+    assert sums == [200.0] * 8 and array.sum() == 1600

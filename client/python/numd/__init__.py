@@ -68,12 +68,26 @@ from ._numd import (
     function,
     Future,
     ones,
+    open,
+    publish,
     result_type,
     Session,
     stats,
+    unpublish,
     zeros,
 )
+from ._memory import Memory, memory, published
 from ._rows import OPS, Operation
+
+
+def __getattr__(name):
+    """Executor, whose imports cost more than the rest of numd."""
+    if name == "Executor":
+        from ._executor import Executor
+
+        globals()[name] = Executor
+        return Executor
+    raise AttributeError(f"module 'numd' has no attribute '{name}'")
 
 
 def ops():
@@ -107,8 +121,10 @@ __all__ = [
     "DomainError",
     "DtypeError",
     "Error",
+    "Executor",
     "Future",
     "LinAlgError",
+    "Memory",
     "Operation",
     "OutOfMemoryError",
     "RangeError",
@@ -124,10 +140,15 @@ __all__ = [
     "empty",
     "full",
     "function",
+    "memory",
     "ones",
+    "open",
     "ops",
+    "publish",
+    "published",
     "result_type",
     "stats",
+    "unpublish",
     "zeros",
 ]
 __all__ += _expanded + _numd._dtypes

@@ -244,7 +244,14 @@ static PyObject *object_name(PyObject *object, int *fd) {
   if (!PyLong_Check(object) && PyObject_HasAttrString(object, "name") &&
       !PyObject_HasAttrString(object, "fileno"))
     return PyObject_GetAttrString(object, "name"); /* multiprocessing.shared_memory.SharedMemory */
-  *fd = PyObject_AsFileDescriptor(object);
+  PyObject *memory = PyLong_Check(object) || PyObject_HasAttrString(object, "fileno")
+                         ? NULL
+                         : PyImport_ImportModule("numd._memory");
+  PyObject *found = memory ? PyObject_CallMethod(memory, "descriptor", "O", object) : NULL; /* of an mmap */
+  Py_XDECREF(memory);
+  if (!PyErr_Occurred())
+    *fd = PyObject_AsFileDescriptor(found ? found : object);
+  Py_XDECREF(found);
   return NULL;
 }
 
@@ -271,21 +278,45 @@ static int strides_read(PyObject *object, int ndim, int64_t strides[NUMD_MAX_DIM
   return n == ndim ? 0 : -1;
 }
 
+static int attach_complete(struct request *request, PyObject *shape, PyObject *dtype, PyObject *session) {
+  PyObject *none = shape == Py_None ? PyTuple_New(0) : Py_NewRef(shape);
+  int failed = !none || request_complete(request, none, dtype, session);
+  Py_XDECREF(none);
+  return failed;
+}
+
+/* As many elements as there is room for. */
+static int attach_shape(struct request *request, const numd_segment *segment, Py_ssize_t offset) {
+  int64_t left = (int64_t)numd_segment_bytes(segment) - offset;
+  if (offset < 0 || left < 0) {
+    PyErr_Format(PyExc_ValueError, "offset is %zd; the object has %llu bytes", offset,
+                 (unsigned long long)numd_segment_bytes(segment));
+    return -1;
+  }
+  request->ndim = 1;
+  request->shape[0] = left / (int64_t)numd_dtype_size(request->dtype);
+  return 0;
+}
+
 static PyObject *create_attach(PyObject *module, PyObject *args, PyObject *kwargs) {
   static char *keywords[] = {"memory", "shape", "dtype", "offset", "strides", "session", NULL};
-  PyObject *memory, *shape, *dtype, *order = Py_None, *session = Py_None;
+  PyObject *memory, *shape = Py_None, *dtype = Py_None, *order = Py_None, *session = Py_None;
   Py_ssize_t offset = 0;
   int64_t strides[NUMD_MAX_DIMS];
   struct request request;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|nO$O:attach", keywords, &memory, &shape, &dtype,
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOnO$O:attach", keywords, &memory, &shape, &dtype,
                                    &offset, &order, &session) ||
-      request_complete(&request, shape, dtype, session) ||
+      attach_complete(&request, shape, dtype, session) ||
       (order != Py_None && strides_read(order, request.ndim, strides)))
     return NULL;
   numd_segment *segment = segment_attach(request.conn, memory);
   if (!segment)
     return NULL;
   numd_array *view = NULL;
+  if (shape == Py_None && attach_shape(&request, segment, offset)) {
+    numd_segment_unref(segment);
+    return NULL;
+  }
   int status = numd_segment_array(segment, offset, request.dtype, request.ndim, request.shape,
                                   order == Py_None ? NULL : strides, &view);
   if (status != NUMD_OK)
@@ -318,6 +349,98 @@ static PyObject *create_rebuild(PyObject *module, PyObject *args) {
   return status == NUMD_OK ? array_wrap(view) : raise_status(status);
 }
 
+/* ---- Published */
+
+static PyObject *create_publish(PyObject *module, PyObject *args, PyObject *kwargs) {
+  static char *keywords[] = {"name", "array", "replace", NULL};
+  const char *name;
+  PyObject *array;
+  int replace = 0, status;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|$p:publish", keywords, &name, &array, &replace))
+    return NULL;
+  if (!array_check(array)) {
+    PyErr_Format(PyExc_TypeError, "array is a %s, not a numd.Array: see numd.asarray",
+                 Py_TYPE(array)->tp_name);
+    return NULL;
+  }
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_publish(array_view(array), name, replace);
+  Py_END_ALLOW_THREADS;
+  if (status == NUMD_EEXIST) {
+    PyErr_Format(PyExc_FileExistsError, "an array is published as '%s' already; replace=True replaces it",
+                 name);
+    return NULL;
+  }
+  if (status != NUMD_OK)
+    return raise_status(status);
+  Py_RETURN_NONE;
+}
+
+static PyObject *no_such_name(int status, const char *name) {
+  if (status != NUMD_ESEGMENT)
+    return raise_status(status);
+  PyErr_Format(PyExc_KeyError, "no array is published as '%s'", name);
+  return NULL;
+}
+
+/* A name and a session: what open and unpublish take. */
+static numd_conn *name_read(PyObject *args, PyObject *kwargs, const char *format, const char **name) {
+  static char *keywords[] = {"name", "session", NULL};
+  PyObject *session = Py_None;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, name, &session))
+    return NULL;
+  numd_conn *conn = session_conn(session);
+  return conn ? numd_conn_ref(conn) : NULL;
+}
+
+static PyObject *create_open(PyObject *module, PyObject *args, PyObject *kwargs) {
+  const char *name;
+  numd_array *view = NULL;
+  int status;
+  numd_conn *conn = name_read(args, kwargs, "s|$O:open", &name);
+  if (!conn)
+    return NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_open(conn, name, &view);
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+  return status == NUMD_OK ? array_wrap(view) : no_such_name(status, name);
+}
+
+static PyObject *create_unpublish(PyObject *module, PyObject *args, PyObject *kwargs) {
+  const char *name;
+  int status;
+  numd_conn *conn = name_read(args, kwargs, "s|$O:unpublish", &name);
+  if (!conn)
+    return NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_unpublish(conn, name);
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+  if (status != NUMD_OK)
+    return no_such_name(status, name);
+  Py_RETURN_NONE;
+}
+
+/* The text of numd_memory. */
+static PyObject *create_memory(PyObject *module, PyObject *session) {
+  char *text = NULL;
+  int status;
+  numd_conn *conn = session_conn(session);
+  if (!conn)
+    return NULL;
+  numd_conn_ref(conn);
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_memory(conn, &text);
+  numd_conn_unref(conn);
+  Py_END_ALLOW_THREADS;
+  if (status != NUMD_OK)
+    return raise_status(status);
+  PyObject *answer = PyUnicode_FromString(text);
+  free(text);
+  return answer;
+}
+
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
 
 PyMethodDef create_methods[] = {
@@ -338,13 +461,46 @@ PyMethodDef create_methods[] = {
      "full(shape, fill_value, dtype=None, *, device=None, session=None)\n--\n\n"
      "A new array with one value everywhere, whose kind decides the dtype if none is given."},
     {"attach", KEYWORDS(create_attach),
-     "attach(memory, shape, dtype, offset=0, strides=None, *, session=None)\n--\n\n"
-     "An Array on shared memory that exists already.\n\n"
+     "attach(memory, shape=None, dtype=float64, offset=0, strides=None, *, session=None)\n--\n\n"
+     "An Array on shared memory that exists already; nothing is copied.\n\n"
+     "The array keeps the memory: the object may be closed and unlinked meanwhile, and is never unlinked "
+     "here.\n\n"
      "Parameters\n----------\n"
-     "memory : str, int, file or multiprocessing.shared_memory.SharedMemory\n"
-     "    Name or descriptor of a POSIX shared-memory object. It is never unlinked here.\n"
+     "memory : multiprocessing.shared_memory.SharedMemory, mmap.mmap, str, int or file\n"
+     "    The object, or the name or descriptor of a POSIX shared-memory object or memfd. An mmap must be of "
+     "such\n"
+     "    an object, shared.\n"
+     "shape : int or tuple of int, optional\n"
+     "    By default one dimension with as many elements as there is room for. The standard library rounds\n"
+     "    the size of its objects up to whole pages.\n"
+     "dtype : dtype, optional\n"
      "offset : int, optional\n    Bytes from its start to the first element.\n"
-     "strides : tuple of int, optional\n    Bytes between elements; C order by default."},
+     "strides : tuple of int, optional\n    Bytes between elements; C order by default.\n\n"
+     "Raises\n------\n"
+     "BoundsError\n    The array would leave the object.\n"
+     "AccessError\n    There is no such object, or it may not be opened.\n"
+     "OutOfMemoryError\n    The file system that the object is on, such as /dev/shm, has no room for it."},
+    {"publish", KEYWORDS(create_publish),
+     "publish(name, array, *, replace=False)\n--\n\n"
+     "Give an array a name by which every process of the user finds it.\n\n"
+     "It lasts until numd.unpublish, or until the daemon ends, also when this process ends.\n\n"
+     "Parameters\n----------\n"
+     "name : str\n    1 to 127 letters, digits and ``. _ - / : + @``.\n"
+     "array : numd.Array\n    Any array or view; its memory is shared, not copied.\n"
+     "replace : bool, optional\n    Whether another array may lose the name.\n\n"
+     "Raises\n------\n"
+     "FileExistsError\n    An array is published under that name.\n"
+     "DomainError\n    That cannot be a name.\n"
+     "TypeError\n    It is no numd.Array."},
+    {"open", KEYWORDS(create_open),
+     "open(name, *, session=None)\n--\n\n"
+     "The array that was published under a name: the same memory.\n\n"
+     "Raises\n------\nKeyError\n    There is none of that name."},
+    {"unpublish", KEYWORDS(create_unpublish),
+     "unpublish(name, *, session=None)\n--\n\n"
+     "Take a name away. The memory goes when no process holds the array any more.\n\n"
+     "Raises\n------\nKeyError\n    There is none of that name."},
+    {"_memory", create_memory, METH_O, NULL},
     {"_rebuild", create_rebuild, METH_VARARGS, NULL},
     {0},
 };

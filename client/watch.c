@@ -1,0 +1,82 @@
+/* Forked children that may still use our memory.
+ *
+ * A child goes on with every array that it inherited, while we may drop ours: `Process(target=f, args=(a,))`
+ * forgets its arguments as soon as it was started. So what existed when we forked is not used for something
+ * else while the child lives. Each fork makes a pipe of which the child keeps the writing end, unknowing,
+ * until it ends or executes another program; its own children inherit it, too. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "client/internal.h"
+
+struct fork_watch {
+  uint64_t number; /* of the fork; they count from 1 */
+  int fd;          /* the reading end; -1: there was no descriptor left, so nobody can tell */
+  struct fork_watch *next;
+};
+
+_Atomic uint64_t watch_forks;
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fork_watch *watches; /* the newest first */
+static int child_end = -1;         /* of the fork under way */
+
+static bool has_ended(const struct fork_watch *w) {
+  struct pollfd p = {.fd = w->fd};
+  return w->fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+static void forget(struct fork_watch **at) {
+  struct fork_watch *w = *at;
+  *at = w->next;
+  if (w->fd >= 0)
+    close(w->fd);
+  free(w);
+}
+
+void watch_before_fork(void) {
+  int ends[2] = {-1, -1};
+  pthread_mutex_lock(&watch_lock);
+  for (struct fork_watch **at = &watches; *at;)
+    if (has_ended(*at))
+      forget(at);
+    else
+      at = &(*at)->next;
+  struct fork_watch *w = calloc(1, sizeof(*w));
+  if (!w)
+    return;
+  if (pipe2(ends, O_CLOEXEC) < 0)
+    ends[0] = ends[1] = -1;
+  *w = (struct fork_watch){.number = atomic_load(&watch_forks) + 1, .fd = ends[0], .next = watches};
+  watches = w;
+  child_end = ends[1];
+  atomic_fetch_add(&watch_forks, 1);
+}
+
+void watch_after_fork(bool in_child) {
+  if (in_child)
+    while (watches)
+      forget(&watches);
+  else if (child_end >= 0)
+    close(child_end);
+  child_end = -1;
+  if (in_child)
+    pthread_mutex_init(&watch_lock, NULL);
+  else
+    pthread_mutex_unlock(&watch_lock);
+}
+
+bool watch_inherited(uint64_t born) {
+  bool inherited = false;
+  if (born == atomic_load_explicit(&watch_forks, memory_order_relaxed))
+    return false;
+  pthread_mutex_lock(&watch_lock);
+  for (struct fork_watch **at = &watches; *at && (*at)->number > born && !inherited;)
+    if (has_ended(*at))
+      forget(at);
+    else
+      inherited = true;
+  pthread_mutex_unlock(&watch_lock);
+  return inherited;
+}

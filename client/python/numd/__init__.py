@@ -30,6 +30,7 @@ from ._errors import (
     RangeError,
     ShapeError,
     TimeLimitError,
+    TraceError,
 )
 from ._numd import (
     __version__,
@@ -87,6 +88,7 @@ __all__ = [
     "Session",
     "ShapeError",
     "TimeLimitError",
+    "TraceError",
     "__version__",
     "_rebuild",
     "asarray",

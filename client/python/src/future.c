@@ -16,7 +16,6 @@ struct pending {
   struct plan *plan;
   numd_ticket ticket;
   pid_t pid;
-  uint64_t given;
   int n_owned;
   PyObject *outputs[NUMD_MAX_BINDINGS];
   PyObject *owned[];
@@ -40,7 +39,6 @@ static struct pending *pending_new(const struct call *call) {
   self->next = NULL;
   self->plan = call->plan;
   self->pid = getpid();
-  self->given = call->given;
   self->n_owned = call->n_owned;
   memcpy(self->outputs, call->outputs, (size_t)call->plan->n_outputs * sizeof *self->outputs);
   memcpy(self->owned, call->owned, (size_t)call->n_owned * sizeof *self->owned);
@@ -127,7 +125,7 @@ static int64_t left_ns(int64_t deadline_ns) {
 static void future_finish(struct future *self, int status, const numd_scalar *result) {
   struct pending *pending = self->pending;
   if (status == NUMD_OK)
-    self->value = call_result(pending->plan, pending->outputs, pending->given, result);
+    self->value = call_result(pending->plan, pending->outputs, result);
   else
     raise_status(status);
   if (!self->value) {

@@ -288,7 +288,7 @@ NUMD_API int numd_plan_n_inputs(const numd_plan *plan);  /* arrays and scalars g
 NUMD_API int numd_plan_n_outputs(const numd_plan *plan); /* arrays; the scalar result is not one */
 /* The layout of output i, as the daemon decided it. Valid as long as the plan. */
 NUMD_API const numd_layout *numd_plan_output(const numd_plan *plan, int i);
-/* The daemon's description of how the program was fused, a line a step, to be freed with free(). */
+/* The daemon's description of how the program was fused and what its steps move, to be freed with free(). */
 NUMD_API int numd_plan_explain(numd_plan *plan, char **text);
 
 /* Calls the plan and waits. args: the inputs in their order, then the output arrays; layouts must be the

@@ -48,10 +48,10 @@ NUMPY_NAMES = {
 def ufunc(graph, ufunc, method, inputs, kwargs):
     """np.add(x, y), np.add.reduce(x) and so on."""
     name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
+    axis = kwargs.pop("axis", 0) if method == "reduce" else None
     kwargs = {key: value for key, value in kwargs.items() if value is not None}
     if method == "reduce" and ufunc.__name__ in REDUCTIONS:
-        kwargs.setdefault("axis", 0)
-        return adapter_of(REDUCTIONS[ufunc.__name__])(*inputs, **kwargs)
+        return adapter_of(REDUCTIONS[ufunc.__name__])(*inputs, axis=axis, **kwargs)
     if method != "__call__" or name not in OPS:
         return refuse(f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else ""))
     dtype, where = kwargs.pop("dtype", None), kwargs.pop("where", True)
@@ -365,6 +365,12 @@ def round_(a, decimals=0, out=None):
     return numd.round(a * scale) / scale if decimals > 0 else numd.round(a / scale) * scale
 
 
+@of_numpy("ptp")
+def ptp(a, axis=None, out=None, keepdims=None):
+    more = {**axis_given(axis), **plain("ptp", keepdims, out=out)}
+    return numd.max(a, **more) - numd.min(a, **more)
+
+
 @of_numpy("sort")
 def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     plain("sort", order=order)
@@ -581,7 +587,7 @@ METHODS = {
     "repeat": lambda x, repeats, axis=None: numd.repeat(x, repeats, axis=axis),
     "conj": lambda x: numd.conj(x),
     "conjugate": lambda x: numd.conj(x),
-    "ptp": lambda x, axis=None: numd.max(x, **axis_given(axis)) - numd.min(x, **axis_given(axis)),
+    "ptp": ptp,
     "nonzero": lambda x: numd.nonzero(x),
     "sort": no_method("sort", "numd.sort"),
     "resize": no_method("resize", "numd.reshape"),

@@ -136,7 +136,7 @@ class Graph:
         found = []
 
         def leaf(value, place):
-            if value is None and place:
+            if value is None:
                 return Static(None, type(None))
             found.append(value)
             return LEAF

@@ -241,6 +241,8 @@ static PyObject *future_cancel(PyObject *object, PyObject *unused) {
   return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(status);
 }
 
+/* The descriptor by which the calling thread's loop hears of the call; None if it is to be waited for by a
+ * thread, or has nothing to wait for. */
 static PyObject *future_notify(PyObject *object, PyObject *unused) {
   struct future *self = (struct future *)object;
   int fd = -1, status;
@@ -251,7 +253,9 @@ static PyObject *future_notify(PyObject *object, PyObject *unused) {
   Py_BEGIN_ALLOW_THREADS;
   status = numd_notify(&self->pending->ticket, &fd);
   Py_END_ALLOW_THREADS;
-  return status == NUMD_OK ? PyLong_FromLong(fd) : Py_NewRef(Py_None);
+  if (status == NUMD_OK)
+    return PyLong_FromLong(fd);
+  return status == NUMD_EINVAL || status == NUMD_EDISCONNECTED ? Py_NewRef(Py_None) : raise_status(status);
 }
 
 static PyObject *future_notify_off(PyObject *class, PyObject *number) {

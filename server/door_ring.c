@@ -26,7 +26,7 @@ struct served {
   enum wait_policy policy;
   pthread_t thread;
   uint32_t id;
-  int notify_fd; /* the waiter's, or -1 */
+  _Atomic int notify_fd; /* or -1; set by the main thread */
   atomic_int stop;
   _Atomic uint64_t cancelled[CHANNEL_SLOTS]; /* by slot: the number, plus 1, of a call to be given up */
 };
@@ -122,6 +122,7 @@ static void *serve(void *arg) {
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
   wake_init_worker(&c->waiter, m, c->policy, take_token, give_token, c->session);
+  c->waiter.notify_fd = &c->notify_fd;
   for (;;) {
     struct slot *slot = channel_slot(m, number);
     const struct watch watch = {.seq = {&m->single[at].seq, &slot->seq},
@@ -181,7 +182,7 @@ int ring_door_open(struct ring_door *d, enum wait_policy wait, uint32_t *id, int
   c->session = d->session;
   c->policy = wait;
   c->id = i;
-  c->notify_fd = -1;
+  atomic_init(&c->notify_fd, -1);
   r = session_add_runner(d->session, &c->runner);
   if (r == 0) {
     c->runner->before_long = before_long;
@@ -248,8 +249,7 @@ int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     return errtext_set(err, NUMD_ELIMIT, "notification socket: %s", strerror(errno));
   shutdown(ends[0], SHUT_RD); /* nothing is to be received */
-  c->notify_fd = ends[0];
-  atomic_store_explicit(&c->waiter.notify_fd, ends[0], memory_order_relaxed);
+  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_relaxed);
   *fd = ends[1];
   return 0;
 }

@@ -117,11 +117,12 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
   w->policy = policy;
   w->pinned_to = w->avoids = -1;
   w->cpu = UINT32_MAX;
-  atomic_init(&w->notify_fd, -1);
 }
 
 void wake_parked(struct waiter *w, uint32_t parked) {
-  int fd = parked & PARKED_FD ? atomic_load_explicit(&w->notify_fd, memory_order_relaxed) : -1;
+  int fd = -1;
+  if (parked & PARKED_FD && w->notify_fd)
+    fd = atomic_load_explicit(w->notify_fd, memory_order_relaxed);
   if (parked & PARKED_SEM)
     sem_post(w->peer_sem);
   if (fd >= 0)

@@ -48,7 +48,7 @@ struct waiter {
   int64_t no_spin_until;         /* worker: cores were short lately */
   long n_switches;               /* worker: how often the scheduler took the core away */
   uint32_t also;                 /* client: PARKED_FD while it is to be notified as well, else 0 */
-  _Atomic int notify_fd;         /* worker: where a byte is sent to, or -1 */
+  const _Atomic int *notify_fd;  /* worker: the socket that a byte is sent to, or -1; NULL in a client */
   uint32_t woken;                /* how the peer was woken since a seq was stored: PARKED_* */
   bool unsettled;                /* stored a seq and has not fenced since */
   bool has_token;                /* worker: may spin */
@@ -102,8 +102,7 @@ static inline void wake_peer_unsettled(struct waiter *w) {
       return; /* the client goes to the worker's core before it wakes it (park_handed_off) */
   }
   w->woken = parked;
-  w->unsettled =
-      atomic_load_explicit(&w->notify_fd, memory_order_relaxed) >= 0; /* there are two ways to park */
+  w->unsettled = w->notify_fd != NULL; /* a client may park in another way at the same time */
   wake_parked(w, parked);
 }
 

@@ -227,6 +227,15 @@ int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
   return r;
 }
 
+int numd_notify(numd_ticket *ticket, int *fd) {
+  if (!ticket->channel)
+    return error_set(NUMD_EINVAL, "the call went through the socket and is done");
+  int r = channel_notify(ticket->channel, fd);
+  if (r == 0)
+    channel_settle(ticket->channel);
+  return r;
+}
+
 int numd_cancel(numd_ticket *ticket) {
   struct channel *ch = ticket->channel;
   struct rpc rpc;

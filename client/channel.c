@@ -129,6 +129,7 @@ static int open_channel(numd_conn *conn, struct channel **out) {
   }
   ch->conn = conn;
   ch->epoch = conn->epoch;
+  ch->notify_fd = -1;
   ch->until_choice = FIRST_CHOICE;
   atomic_flag_clear(&ch->lock);
   wake_init_client(&ch->waiter, ch->memory, (enum wait_policy)conn->wait);
@@ -161,6 +162,8 @@ void channel_free(struct channel *ch) {
   }
   lookup_entries_free(ch->cache);
   channel_unmap(ch->memory);
+  if (ch->notify_fd >= 0)
+    close(ch->notify_fd);
   free(ch);
 }
 
@@ -384,6 +387,41 @@ static bool is_mine(const struct channel *ch) {
     if (mine[i].channel == ch)
       return true;
   return false;
+}
+
+static int notify_rpc(struct channel *ch) {
+  struct rpc rpc;
+  rpc_begin(&rpc, ch->conn, "notify");
+  msgpack_pack_array(&rpc.pk, 1);
+  msgpack_pack_uint32(&rpc.pk, ch->id);
+  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+  if (r == 0 && rpc.fd < 0)
+    r = error_set(NUMD_EPROTOCOL, "the daemon sent no notification socket");
+  if (r == 0) {
+    ch->notify_fd = rpc.fd;
+    rpc.fd = -1;
+  }
+  rpc_end(&rpc);
+  return r;
+}
+
+int channel_notify(struct channel *ch, int *fd) {
+  int r = 0;
+  if (!is_mine(ch))
+    return error_set(NUMD_EINVAL, "the call was submitted by another thread");
+  if (ch->epoch != atomic_load_explicit(&ch->conn->epoch, memory_order_acquire))
+    return error_set(NUMD_EDISCONNECTED, "the session of this call is gone");
+  if (ch->notify_fd < 0 && (r = notify_rpc(ch)))
+    return r;
+  wake_notify_client(&ch->waiter, true);
+  *fd = ch->notify_fd;
+  return 0;
+}
+
+void numd_notify_off(int fd) {
+  for (int i = 0; i < n_mine; i++)
+    if (mine[i].channel && mine[i].channel->notify_fd == fd)
+      wake_notify_client(&mine[i].channel->waiter, false);
 }
 
 /* One look or sleep, at most a slice long. */

@@ -191,6 +191,7 @@ struct channel {
   struct flight *done; /* overtaken by later calls */
   struct channel *next_free;
   struct lookup_entry *cache; /* PLAN_CACHE entries, made on first use (lookup.c) */
+  int notify_fd;              /* the notification socket, or -1 */
 };
 
 void channel_retire(numd_conn *conn, struct channel *channel);
@@ -199,6 +200,8 @@ void channel_free(struct channel *channel); /* conn is closing, or the session i
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
                    uint64_t *number);
 void channel_settle(struct channel *channel);
+/* The socket that tells of completions, and switches that on; of the calling thread's channels. EINVAL. */
+int channel_notify(struct channel *channel, int *fd);
 int channel_wait(struct channel *channel, uint64_t number, int64_t spin_ns, int64_t timeout_ns,
                  struct item *result);
 

@@ -305,7 +305,7 @@ NUMD_API int numd_plan_n_inputs(const numd_plan *plan);  /* arrays and scalars g
 NUMD_API int numd_plan_n_outputs(const numd_plan *plan); /* arrays; the scalar result is not one */
 /* The layout of output i, as the daemon decided it. Valid as long as the plan. */
 NUMD_API const numd_layout *numd_plan_output(const numd_plan *plan, int i);
-/* The daemon's description of how the program was fused, a line a step, to be freed with free(). */
+/* The daemon's description of how the program was fused and what its steps move, to be freed with free(). */
 NUMD_API int numd_plan_explain(numd_plan *plan, char **text);
 
 /* Calls the plan and waits. args: the inputs in their order, then the output arrays; layouts must be the
@@ -327,6 +327,16 @@ NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *res
  * result if it was done already. The factorisation of one matrix is not interrupted: a call that is inside
  * LAPACK ends when LAPACK returns. */
 NUMD_API int numd_cancel(numd_ticket *ticket);
+
+/* For programs that wait in poll() or a loop: *fd becomes readable when the ticket's call is done, or its session
+ * ends. It tells of all calls that the calling thread submitted over this connection, so a loop that waits for
+ * several asks for each and has one descriptor. After this call and each time that the descriptor is readable (what
+ * is in it is to be read, without blocking, and thrown away), look at the tickets by numd_wait(ticket, 0, ...). It is
+ * the library's: not to be closed, and closed with the session. EINVAL if another thread submitted the call, or
+ * if it went through the socket door. EDISCONNECTED, ELIMIT. */
+NUMD_API int numd_notify(numd_ticket *ticket, int *fd);
+/* No more of that, until it is asked for again. By the same thread. */
+NUMD_API void numd_notify_off(int fd);
 
 #ifdef __cplusplus
 }

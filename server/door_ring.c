@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "server/board.h"
@@ -25,6 +26,7 @@ struct served {
   enum wait_policy policy;
   pthread_t thread;
   uint32_t id;
+  _Atomic int notify_fd; /* or -1; set by the main thread */
   atomic_int stop;
   _Atomic uint64_t cancelled[CHANNEL_SLOTS]; /* by slot: the number, plus 1, of a call to be given up */
 };
@@ -120,6 +122,7 @@ static void *serve(void *arg) {
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
   wake_init_worker(&c->waiter, m, c->policy, take_token, give_token, c->session);
+  c->waiter.notify_fd = &c->notify_fd;
   for (;;) {
     struct slot *slot = channel_slot(m, number);
     const struct watch watch = {.seq = {&m->single[at].seq, &slot->seq},
@@ -179,6 +182,7 @@ int ring_door_open(struct ring_door *d, enum wait_policy wait, uint32_t *id, int
   c->session = d->session;
   c->policy = wait;
   c->id = i;
+  atomic_init(&c->notify_fd, -1);
   r = session_add_runner(d->session, &c->runner);
   if (r == 0) {
     c->runner->before_long = before_long;
@@ -209,6 +213,8 @@ static void end(struct ring_door *d, uint32_t id) {
   pthread_join(c->thread, NULL);
   session_remove_runner(d->session, c->runner);
   channel_unmap(c->memory);
+  if (c->notify_fd >= 0)
+    close(c->notify_fd);
   d->channels[id] = NULL;
   d->n_channels--;
   free(c);
@@ -229,6 +235,22 @@ int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct e
   if (!(number & SINGLE_CALL))
     atomic_store_explicit(&c->cancelled[number % CHANNEL_SLOTS], number + 1, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, number + 1, memory_order_relaxed);
+  return 0;
+}
+
+/* A socket, for sending with MSG_DONTWAIT never blocks, whatever flags the peer sets on its end. */
+int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *err) {
+  int ends[2];
+  if (id >= MAX_CHANNELS || !d->channels[id])
+    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
+  struct served *c = d->channels[id];
+  if (c->notify_fd >= 0)
+    return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+    return errtext_set(err, NUMD_ELIMIT, "notification socket: %s", strerror(errno));
+  shutdown(ends[0], SHUT_RD); /* nothing is to be received */
+  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_relaxed);
+  *fd = ends[1];
   return 0;
 }
 

@@ -17,6 +17,10 @@ int ring_door_open(struct ring_door *door, enum wait_policy wait, uint32_t *id, 
 int ring_door_close(struct ring_door *door, uint64_t id, struct errtext *err);
 /* Gives up call `number` of a channel if it is not done yet, at its next block. ECHANNEL. */
 int ring_door_cancel(struct ring_door *door, uint64_t id, uint64_t number, struct errtext *err);
+/* Gives the other end of a socket on which the channel's worker sends a byte when a call is done while the
+ * client is parked with PARKED_FD, and which ends with the channel. *fd is the caller's to send and close.
+ * One a channel: EEXIST. ECHANNEL, ELIMIT. */
+int ring_door_notify(struct ring_door *door, uint64_t id, int *fd, struct errtext *err);
 uint32_t ring_door_n_channels(const struct ring_door *door);
 /* Ends all channels. */
 struct ring_door *ring_door_free(struct ring_door *door);

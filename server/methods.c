@@ -106,6 +106,19 @@ static int run_close_channel(struct method_call *c, struct errtext *err) {
   return 0;
 }
 
+static int run_notify(struct method_call *c, struct errtext *err) {
+  uint64_t id = 0;
+  int fd = -1, status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "channel", err);
+  if (status == 0)
+    status = ring_door_notify(c->session->ring, id, &fd, err);
+  if (status != 0)
+    return status;
+  if (door_put_fd(&c->worker->door, c->mark, fd) != 0)
+    return errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
 /* [{"channel": c, "call": n}] or [{"msgid": n}] */
 static int run_cancel(struct method_call *c, struct errtext *err) {
   static const char *const keys[] = {"channel", "call", "msgid", NULL};
@@ -163,6 +176,7 @@ static const struct method methods[] = {
     {"explain", 1, false, method_explain},
     {"open_channel", 1, false, run_open_channel},
     {"close_channel", 1, false, run_close_channel},
+    {"notify", 1, false, run_notify},
     {"stats", 0, false, run_stats},
     {"hello", 2, false, run_hello},
 };

@@ -30,7 +30,7 @@ uint64_t plan_cost_ns(const struct plan *plan);
 int plan_is_parallel(const struct plan *plan);
 /* Bytes of memory held by the plan itself. */
 uint64_t plan_bytes(const struct plan *plan);
-/* A line a step: what was fused and what moves; malloc'ed, NULL if out of memory. */
+/* What was fused and what moves, as plan_text.h says; malloc'ed, NULL if out of memory. */
 char *plan_explain(const struct plan *plan);
 
 #endif

@@ -1,4 +1,5 @@
-/* The description of a plan that plan_explain gives: a line a step. */
+/* The description of a plan that plan_explain gives: its inputs, its steps, each with its operations and the
+ * bytes that it moves, and what they come to. */
 #ifndef NUMD_SERVER_PLAN_TEXT_H
 #define NUMD_SERVER_PLAN_TEXT_H
 

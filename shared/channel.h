@@ -15,10 +15,12 @@
  *
  * Order of memory. The client writes a slot's request fields, then stores seq with release; the worker
  * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
- * stores its `parked` = 1, then a full fence, then looks at seq once more; the other side stores seq,
- * then a full fence, then looks at `parked` and posts if it is set. So one of the two always sees the
- * other. The fence may come late (wake.h): a side that stored seq settles before it waits for long or
- * begins other work. The semaphore is only a hint: whoever wakes looks at seq again.
+ * stores its `parked`, then a full fence, then looks at seq once more; the other side stores seq,
+ * then a full fence, then looks at `parked` and wakes it in the way that it says: by the semaphore, or, for a
+ * client that waits for several things in one poll, by a byte on the socket that it asked for (`notify`). So
+ * one of the two always sees the other. The fence may come late (wake.h): a side that stored seq settles
+ * before it waits for long or begins other work. The semaphore is only a hint: whoever wakes looks at seq
+ * again.
  *
  * Either side may be hostile: nothing read here is believed but for the 128 bytes of a slot as copied,
  * which are then checked; cores and gears are used as hints, checked for range. */
@@ -52,9 +54,15 @@ struct slot {
   uint64_t more_bindings[8];
 };
 
+/* How a side wants to be woken. */
+enum {
+  PARKED_SEM = 1, /* by its semaphore */
+  PARKED_FD = 2
+}; /* client: by a byte on its notification socket */
+
 /* Words that one side writes and the other reads. */
 struct channel_side {
-  _Atomic uint32_t parked; /* 1: asleep or about to be */
+  _Atomic uint32_t parked; /* PARKED_*: asleep or about to be; 0: awake */
   _Atomic uint32_t cpu;    /* the core it runs on */
   _Atomic uint32_t gear;   /* enum gear, of the worker */
   uint8_t pad[116];

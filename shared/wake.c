@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "shared/clock.h"
@@ -94,7 +95,7 @@ static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, 
 
 /* Sleeps on the semaphore until a word is there, the deadline, or a stale post. */
 static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
-  atomic_store_explicit(&w->me->parked, 1, memory_order_relaxed);
+  atomic_store_explicit(&w->me->parked, w->also | PARKED_SEM, memory_order_relaxed);
   atomic_thread_fence(memory_order_seq_cst);
   int found = look(watch);
   if (found < 0) {
@@ -102,7 +103,7 @@ static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
     (void)sem_clockwait(w->my_sem, CLOCK_MONOTONIC, &t);
     found = look(watch);
   }
-  atomic_store_explicit(&w->me->parked, 0, memory_order_relaxed);
+  atomic_store_explicit(&w->me->parked, w->also, memory_order_relaxed);
   return found;
 }
 
@@ -116,6 +117,22 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
   w->policy = policy;
   w->pinned_to = w->avoids = -1;
   w->cpu = UINT32_MAX;
+}
+
+void wake_parked(struct waiter *w, uint32_t parked) {
+  int fd = -1;
+  if (parked & PARKED_FD && w->notify_fd)
+    fd = atomic_load_explicit(w->notify_fd, memory_order_relaxed);
+  if (parked & PARKED_SEM)
+    sem_post(w->peer_sem);
+  if (fd >= 0)
+    (void)send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void wake_notify_client(struct waiter *w, bool wanted) {
+  w->also = wanted ? PARKED_FD : 0;
+  atomic_store_explicit(&w->me->parked, w->also, memory_order_relaxed);
+  atomic_thread_fence(memory_order_seq_cst);
 }
 
 void wake_init_client(struct waiter *w, struct channel_memory *c, enum wait_policy policy) {

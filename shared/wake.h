@@ -47,6 +47,9 @@ struct waiter {
   int n_found;                   /* worker: calls found by spinning since it last woke */
   int64_t no_spin_until;         /* worker: cores were short lately */
   long n_switches;               /* worker: how often the scheduler took the core away */
+  uint32_t also;                 /* client: PARKED_FD while it is to be notified as well, else 0 */
+  const _Atomic int *notify_fd;  /* worker: the socket that a byte is sent to, or -1; NULL in a client */
+  uint32_t woken;                /* how the peer was woken since a seq was stored: PARKED_* */
   bool unsettled;                /* stored a seq and has not fenced since */
   bool has_token;                /* worker: may spin */
   bool (*take_token)(void *arg); /* worker; NULL in a client */
@@ -69,27 +72,38 @@ static inline void wake_publish_cpu(struct waiter *w) {
   }
 }
 
+/* Wakes the peer, which is parked. A full or broken semaphore or socket is ignored: both are hints. */
+void wake_parked(struct waiter *w, uint32_t parked);
+
+/* Client: from now on every completion sends a byte to the notification socket, until it is called with
+ * false. The caller looks for what is done already afterwards. By the thread that waits. */
+void wake_notify_client(struct waiter *w, bool wanted);
+
 /* After a slot's seq was stored: wakes the peer if it is parked. */
 static inline void wake_peer(struct waiter *w) {
   atomic_thread_fence(memory_order_seq_cst);
   w->unsettled = false;
-  if (atomic_load_explicit(&w->peer->parked, memory_order_relaxed))
-    sem_post(w->peer_sem); /* a full or broken semaphore is ignored: it is a hint */
+  uint32_t parked = atomic_load_explicit(&w->peer->parked, memory_order_relaxed) & ~w->woken;
+  if (parked)
+    wake_parked(w, parked);
 }
 
 /* As wake_peer, without the fence, which costs a third of a hot call: a peer that is just parking may be
  * missed. So the caller must settle before it does anything but look for an answer for a moment. */
 static inline void wake_peer_unsettled(struct waiter *w) {
   w->unsettled = true;
-  if (!atomic_load_explicit(&w->peer->parked, memory_order_relaxed))
+  w->woken = 0;
+  uint32_t parked = atomic_load_explicit(&w->peer->parked, memory_order_relaxed);
+  if (!parked)
     return;
   if (atomic_load_explicit(&w->peer->gear, memory_order_relaxed) == GEAR_HANDOFF) {
     wake_publish_cpu(w);
     if (atomic_load_explicit(&w->peer->cpu, memory_order_relaxed) != w->cpu)
       return; /* the client goes to the worker's core before it wakes it (park_handed_off) */
   }
-  w->unsettled = false;
-  sem_post(w->peer_sem);
+  w->woken = parked;
+  w->unsettled = w->notify_fd != NULL; /* a client may park in another way at the same time */
+  wake_parked(w, parked);
 }
 
 static inline void wake_settle(struct waiter *w) {

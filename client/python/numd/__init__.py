@@ -30,6 +30,7 @@ from ._errors import (
     RangeError,
     ShapeError,
     TimeLimitError,
+    TraceError,
 )
 from ._namespace import (
     __array_namespace_info__,
@@ -131,6 +132,7 @@ __all__ = [
     "Session",
     "ShapeError",
     "TimeLimitError",
+    "TraceError",
     "__version__",
     "_rebuild",
     "asarray",

@@ -36,6 +36,10 @@ class DtypeError(Error, TypeError):
     """A dtype is not supported here, or the result cannot be cast to the output's."""
 
 
+class TraceError(Error, TypeError):
+    """A function does what cannot be recorded while it is traced; the message names its line."""
+
+
 class RangeError(Error, OverflowError):
     """A scalar does not fit the dtype."""
 

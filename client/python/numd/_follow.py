@@ -1,25 +1,90 @@
-"""Shapes of results, for tracing: a rule for each row that is not elementwise.
+"""Shapes and dtypes of results, for tracing: a rule for each row that is not elementwise.
 
-Dtypes are left to the daemon. A rule takes the shapes of the inputs and the parameters by their keywords, and
-raises ValueError or IndexError where they do not fit; what it lets pass wrongly, the daemon refuses.
+A rule takes the shapes of the inputs and the parameters by their keywords, and raises ValueError or IndexError
+where they do not fit; what it lets pass wrongly, the daemon refuses. A row with several results has a list of
+shapes, and its name in `REAL_RESULTS` if some of them are real where the inputs are complex.
 """
 
 import math
 
 import numpy as np
 
+from . import _numd
+
 RULES = {}
 
 
 def follow(op, shapes, params):
-    """The shape of the only result of a row."""
+    """The shapes of the results of a row; None where they depend on the data."""
     if op.kind == "MAP":
-        return np.broadcast_shapes(*shapes)
+        return [np.broadcast_shapes(*shapes)]
     if op.name in RULES:
-        return tuple(int(n) for n in RULES[op.name](*shapes, **params))
+        given = RULES[op.name](*shapes, **params)
+        return [tuple(int(n) for n in shape) for shape in (given if isinstance(given, list) else [given])]
     if op.kind == "REDUCE":
-        return reduced(shapes[0], **params)
-    raise TypeError(f"{op.name}() cannot be used in a function that is being traced")
+        return [reduced(shapes[0], **params)]
+    return None
+
+
+# ---- Dtypes
+
+FLOAT64 = np.dtype("float64")
+PARTS = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): FLOAT64}
+WHOLES = {real: whole for whole, real in PARTS.items()}
+
+# Results, by their places, that are real where the inputs are complex.
+REAL_RESULTS = {"svd": (1,), "svdvals": (0,), "eigh": (0,), "eigvalsh": (0,), "slogdet": (1,), "lstsq": (1, 3)}
+
+
+def as_float(dtype, small="float64"):
+    if dtype.kind in "fc":
+        return dtype
+    return np.dtype(small if dtype.itemsize <= 2 else "float64")
+
+
+def summed(dtype):
+    return np.dtype({"b": "int64", "i": "int64", "u": "uint64"}.get(dtype.kind, dtype))
+
+
+def norm_dtype(dtype):
+    return as_float(PARTS.get(dtype, dtype))
+
+
+DTYPES = {
+    "ANY": lambda dtype: dtype,
+    "FLOAT": lambda dtype: as_float(dtype, "float32"),
+    "QUOTIENT": as_float,
+    "COMPARE": lambda dtype: np.dtype(bool),
+    "LOGICAL": lambda dtype: np.dtype(bool),
+    "PART": lambda dtype: PARTS.get(dtype, dtype),
+    "SELECT": lambda dtype: dtype,
+    "SUM": summed,
+    "MEAN": as_float,
+    "INDEX": lambda dtype: np.dtype("int64"),
+    "GATHER": lambda dtype: dtype,
+    "OWN": norm_dtype,
+}
+
+
+def follow_dtypes(op, operands, params):
+    """The dtypes of the results. Operands are dtypes, or Python scalars for those that are weak."""
+    if "dtype" in params:
+        return [np.dtype(params["dtype"])] * op.n_outputs
+    first = {"SELECT": slice(1, None), "GATHER": slice(0, 1)}.get(op.typing, slice(None))
+    dtype = DTYPES[op.typing](_numd.result_type(*operands[first]))
+    if op.name in ("var", "std"):
+        dtype = PARTS.get(dtype, dtype)
+    if op.name in ("eig", "eigvals"):
+        dtype = WHOLES.get(dtype, dtype)
+    dtypes = [dtype] * op.n_outputs
+    for i in REAL_RESULTS.get(op.name, ()):
+        dtypes[i] = PARTS.get(dtype, dtype)
+    if op.name == "lstsq":
+        dtypes[2] = np.dtype("int64")
+    return dtypes
+
+
+# ---- Shapes
 
 
 def rule(*names):
@@ -260,6 +325,41 @@ def singular_values(shape):
 @rule("eigvalsh", "eigvals")
 def eigenvalues(shape, **_):
     return shape[:-2] + matrix(shape)[:1]
+
+
+@rule("qr")
+def factors_qr(shape, full_matrices=False):
+    n, m = matrix(shape)
+    inner = n if full_matrices else min(n, m)
+    return [shape[:-2] + (n, inner), shape[:-2] + (inner, m)]
+
+
+@rule("svd")
+def factors_svd(shape, full_matrices=False):
+    n, m = matrix(shape)
+    k = min(n, m)
+    left, right = (n, m) if full_matrices else (k, k)
+    return [shape[:-2] + (n, left), shape[:-2] + (k,), shape[:-2] + (right, m)]
+
+
+@rule("eigh", "eig")
+def values_and_vectors(shape, **_):
+    return [shape[:-2] + matrix(shape)[:1], shape]
+
+
+@rule("slogdet")
+def sign_and_logarithm(shape):
+    matrix(shape)
+    return [shape[:-2], shape[:-2]]
+
+
+@rule("lstsq")
+def least_squares(a, b, **_):
+    n, m = matrix(a)
+    if n != b[0]:
+        raise ValueError
+    sums = b[1] if len(b) > 1 else 1
+    return [(m,) + b[1:], (sums if n > m else 0,), (), (min(n, m),)]
 
 
 @rule("solve")

@@ -1,11 +1,10 @@
 """Tracing: a Python function is run once on stand-ins that record what it does.
 
-A `Graph` collects the values of the program in order; a `Tracer` is the number of one of them and its
-shape. Operators, the functions of numd, and NumPy's functions of the same names all end in
+A `Graph` collects the values of the program in order; a `Tracer` is the number of one of them, its shape
+and its dtype. Operators, the functions of numd, and NumPy's functions of the same names all end in
 `Graph.apply`. The extension turns the record into a program.
 
-Shapes are followed (numd._follow) because axes count from the end, and because a result without dimensions
-comes back as a Python scalar; dtypes are left to the daemon.
+Shapes and dtypes are followed (numd._follow), so that the function may look at them.
 """
 
 import operator
@@ -17,58 +16,31 @@ import numpy as np
 import numd
 
 from . import _numd
-from ._follow import follow
+from ._errors import TraceError
+from ._follow import follow, follow_dtypes
 from ._rows import OPS, PARAMETERS, rows
+from ._tree import LEAF, Static, call, take_apart, put_together
 
-HERE = os.path.dirname(__file__)
+HERE = os.path.dirname(__file__) + os.sep
+NUMPY = os.path.dirname(np.__file__) + os.sep
 
-# NumPy's names for operations that have another one here.
-NUMPY_NAMES = {
-    "absolute": "abs",
-    "fabs": "abs",
-    "true_divide": "divide",
-    "power": "pow",
-    "float_power": "pow",
-    "mod": "remainder",
-    "amax": "max",
-    "amin": "min",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "arctan2": "atan2",
-    "invert": "bitwise_invert",
-    "bitwise_not": "bitwise_invert",
-    "left_shift": "bitwise_left_shift",
-    "right_shift": "bitwise_right_shift",
-    "conjugate": "conj",
-    "rint": "round",
-    "round_": "round",
-    "around": "round",
-    "concatenate": "concat",
-    "transpose": "permute_dims",
-    "cumsum": "cumulative_sum",
-    "cumprod": "cumulative_prod",
-    "product": "prod",
-}
+def trace(function, args, structure):
+    """Run the function; the answer is what plan.c documents.
 
-
-def trace(function, args):
-    """Run the function; the answer is what plan.c documents."""
+    `args` are the leaves of its arguments, `structure` is theirs, or None if they are the arguments.
+    """
     graph = Graph()
-    traced = function(*[graph.argument(arg) for arg in args])
-    is_tuple = isinstance(traced, (tuple, list))
-    outputs = graph.outputs(traced if is_tuple else (traced,))
+    stand_ins = [graph.argument(arg) for arg in args]
+    traced = function(*stand_ins) if structure is None else call(function, structure, stand_ins)
+    outputs, build = graph.results(traced)
     no_dims = tuple(output.shape == () for output in outputs)
     nodes, numbers = leaves_first(graph.nodes)
-    return nodes, tuple(graph.captured), tuple(numbers[o._number] for o in outputs), no_dims, is_tuple
+    return nodes, tuple(graph.captured), tuple(numbers[o._number] for o in outputs), no_dims, build
 
 
 def leaves_first(nodes):
     """The nodes in the order that a program wants, and the new number of each old one."""
-    order = sorted(range(len(nodes)), key=lambda i: nodes[i][0] == "op")
+    order = sorted(range(len(nodes)), key=lambda i: nodes[i][0] in ("op", "part"))
     numbers = {old: new for new, old in enumerate(order)}
 
     def renumbered(node):
@@ -78,15 +50,19 @@ def leaves_first(nodes):
 
 
 def where_called():
-    """File and line of the traced function that is at work: what called something of this package."""
+    """File and line of the traced function that is at work: what called something of this package or NumPy."""
     frame = sys._getframe(1)
-    while frame.f_back and os.path.dirname(frame.f_code.co_filename) == HERE:
+    while frame.f_back and is_inside(frame.f_code.co_filename):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
 
 
+def is_inside(path):
+    return path.startswith(HERE) or path.startswith(NUMPY) or path.startswith("<__array_function__")
+
+
 def refuse(what):
-    raise TypeError(f"{what} ({where_called()})")
+    raise TraceError(f"{what} ({where_called()})")
 
 
 class Graph:
@@ -97,14 +73,18 @@ class Graph:
         self.captured = []
         self.known = {}  # id of a captured array: its tracer
 
-    def add(self, node, shape):
+    def add(self, node, shape, dtype, sample=None):
         self.nodes.append(node)
-        return Tracer(self, len(self.nodes) - 1, shape)
+        return Tracer(self, len(self.nodes) - 1, shape, dtype, sample)
 
     def argument(self, arg):
         if isinstance(arg, _numd.Array):
-            return self.add(("input", arg), arg.shape)
-        return self.add(("scalar", arg), ())
+            return self.add(("input", arg), arg.shape, arg.dtype)
+        return self.scalar("scalar", arg)
+
+    def scalar(self, kind, value):
+        """A Python number, which is weak."""
+        return self.add((kind, value), (), _numd.result_type(value), value)
 
     def value(self, operand):
         """The tracer for anything that an operation may be given."""
@@ -114,36 +94,62 @@ class Graph:
             return operand
         if isinstance(operand, complex) and not isinstance(operand, np.generic):
             self.captured.append(operand)  # no constant: they have 8 bytes
-            return self.add(("scalar", operand), ())
+            return self.scalar("scalar", operand)
         if isinstance(operand, (bool, int, float)) and not isinstance(operand, np.generic):
-            return self.add(("constant", operand), ())
+            return self.scalar("constant", operand)
         return self.capture(operand)
 
     def capture(self, operand):
-        array = _numd.asarray(operand)
+        array = _numd.asarray(stacked_if_traced(operand))
         if id(array) not in self.known:
             self.captured.append(array)  # and kept, so that the id stays its own
-            self.known[id(array)] = self.add(("input", array), array.shape)
+            self.known[id(array)] = self.add(("input", array), array.shape, array.dtype)
         return self.known[id(array)]
 
     def apply(self, name, operands, params=None):
         """Record an operation; parameters by the keywords of the extension, None for absent ones."""
         op, values = OPS[name], [self.value(operand) for operand in operands]
         params = {key: value for key, value in (params or {}).items() if value is not None}
-        if op.n_outputs > 1:
-            refuse(f"{name}() gives several values and cannot be used in a function that is being traced")
         if op.n_inputs >= 0 and len(values) != op.n_inputs:
             refuse(f"{name}() takes {op.n_inputs} operands, not {len(values)}")
         shapes = [value.shape for value in values]
         if name in TAKES_AXES and "axis" in params:
             params["axis"] = from_the_front(params["axis"], len(shapes[0]))
         try:
-            shape = follow(op, shapes, params)
+            results = follow(op, shapes, params)
         except (ValueError, IndexError):
             text = " and ".join(map(str, shapes))
             raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
+        if results is None:
+            refuse(f"the shape of what {name}() gives depends on the data, and cannot be traced: use numd.where or a mask")
+        dtypes = follow_dtypes(op, [value._weak for value in values], params)
         numbers = tuple(value._number for value in values)
-        return self.add(("op", op.number, numbers, params), shape)
+        first = self.add(("op", op.number, numbers, params), results[0], dtypes[0])
+        rest = [self.add(("part", i), results[i], dtypes[i]) for i in range(1, len(results))]
+        return (first, *rest) if rest else first
+
+    def results(self, traced):
+        """The output of each leaf, and what puts them together.
+
+        That is None if there is but one, True for a tuple of them, else a function of a list.
+        """
+        found = []
+
+        def leaf(value, place):
+            if value is None:
+                return Static(None, type(None))
+            found.append(value)
+            return LEAF
+
+        structure = take_apart(traced, leaf)
+        if not found:
+            refuse("a traced function gives nothing to compute")
+        outputs = self.outputs(found)
+        if structure is LEAF:
+            return outputs, None
+        if structure.type is tuple and all(child is LEAF for child in structure.children):
+            return outputs, True
+        return outputs, lambda arrays: put_together(structure, iter(arrays))
 
     def outputs(self, traced):
         """An output is the result of an operation and of nothing else, so some need a copy."""
@@ -151,11 +157,29 @@ class Graph:
         outputs = []
         for item in traced:
             output = self.value(item)
-            if self.nodes[output._number][0] != "op" or output._number in seen:
+            if self.nodes[output._number][0] not in ("op", "part") or output._number in seen:
                 output = self.apply("copy", [output])
             seen.add(output._number)
             outputs.append(output)
         return outputs
+
+
+def stacked_if_traced(operand):
+    """What is captured is known now, so it holds no traced value."""
+    if isinstance(operand, (list, tuple)) and any(isinstance(each, (Tracer, list, tuple)) for each in operand):
+        if any(isinstance(each, Tracer) for each in flattened(operand)):
+            refuse("a list with a traced value in it is no array: use numd.stack")
+    if operand is None or isinstance(operand, (str, bytes)):
+        refuse(f"{operand!r} is no array and no number")
+    return operand
+
+
+def flattened(values):
+    for each in values:
+        if isinstance(each, (list, tuple)):
+            yield from flattened(each)
+        else:
+            yield each
 
 
 # Rows whose `axis` is a set of axes, which the extension wants counted from the front.
@@ -199,7 +223,7 @@ def index_part(item, length):
         first, stop, step = item.indices(length)
         return first if range(first, stop, step) else 0, step, len(range(first, stop, step))
     if isinstance(item, (Tracer, bool)) or not hasattr(item, "__index__"):
-        refuse("an index in a traced function is an int, a slice, Ellipsis or None")
+        refuse("an index in a traced function is an int, a slice, Ellipsis or None: use numd.take or numd.where")
     number = operator.index(item)
     if not -length <= number < length:
         raise IndexError(f"index {number} is out of bounds for {length} elements ({where_called()})")
@@ -220,16 +244,22 @@ def unary(name):
 
 
 class Tracer:
-    """Stands for an array, or for a scalar argument, while a function is being traced."""
+    """Stands for an array, or for a number among the arguments, while a function is being traced."""
 
-    __slots__ = ("_graph", "_number", "shape")
+    __slots__ = ("_graph", "_number", "_sample", "shape", "dtype")
     __hash__ = None
     __array_priority__ = 2000
 
-    def __init__(self, graph, number, shape):
+    def __init__(self, graph, number, shape, dtype, sample):
         self._graph = graph
         self._number = number
+        self._sample = sample  # a Python number of its kind, if it is weak
         self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def _weak(self):
+        return self.dtype if self._sample is None else self._sample
 
     @property
     def ndim(self):
@@ -285,6 +315,19 @@ class Tracer:
         axes = axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes
         return numd.permute_dims(self, axes or None)
 
+    def flatten(self):
+        return numd.reshape(self, (-1,))
+
+    ravel = flatten
+
+    @property
+    def itemsize(self):
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self):
+        return self.size * self.itemsize
+
     @property
     def T(self):
         return numd.permute_dims(self)
@@ -301,6 +344,10 @@ class Tracer:
     def imag(self):
         return numd.imag(self)
 
+    @property
+    def flat(self):
+        refuse("a traced value has no .flat: use reshape(-1)")
+
     def __numd_apply__(self, name, args, kwargs):
         """A function of the extension was called with a tracer among its operands."""
         op = OPS[name]
@@ -309,21 +356,14 @@ class Tracer:
         if rest:
             kwargs["dtype" if name == "astype" else "axis" if "axis" in op.parameters else "out"] = rest[0]
         if kwargs.pop("out", None) is not None:
-            refuse("out= cannot be used in a function that is being traced")
+            refuse("out= cannot be used in a function that is being traced: assign the result to the name")
         return self._graph.apply(name, operands, kwargs)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or kwargs or name not in OPS:
-            return NotImplemented
-        return self._graph.apply(name, inputs)
+        return on_tracers.ufunc(self._graph, ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        name = NUMPY_NAMES.get(function.__name__, function.__name__)
-        if name not in OPS:
-            return NotImplemented
-        kwargs = {key: value for key, value in kwargs.items() if value is not None}
-        return getattr(numd, name)(*args, **kwargs)
+        return on_tracers.function(function, args, kwargs)
 
     def __getitem__(self, key):
         """Ints, slices, Ellipsis and None, as of an Array."""
@@ -332,35 +372,60 @@ class Tracer:
         return part if kept == shape else self._graph.apply("reshape", (part,), {"shape": kept})
 
     def __bool__(self):
-        refuse("a traced value is not known yet, so it cannot decide an `if` or `while`: use numd.where")
+        refuse(
+            "a traced value is not known yet, so it cannot decide an `if`, `while`, `and` or `or`: use numd.where and "
+            "numd.logical_and, or name a number among the arguments in static="
+        )
 
     def __int__(self):
-        refuse("a traced value is not known yet, so it cannot become a Python number")
+        refuse(
+            "a traced value is not known yet, so it cannot become a Python number or a length: leave it as it is, or "
+            "name a number among the arguments in static="
+        )
 
-    __float__ = __index__ = __int__
+    __float__ = __index__ = __complex__ = __int__
+
+    def item(self, *args):
+        self.__int__()
+
+    tolist = item
 
     def __array__(self, *args, **kwargs):
-        refuse("a traced value is not known yet, so it cannot become a NumPy array")
+        refuse("a traced value is not known yet, so it cannot become a NumPy array: use a function of numd")
 
     def __setitem__(self, key, value):
-        refuse("a traced value cannot be assigned to: use numd.where")
+        refuse("a traced value cannot be assigned to: use numd.where, which gives a new one")
+
+    def fill(self, value):
+        self.__setitem__(..., value)
 
     def __iter__(self):
-        refuse("a traced value cannot be iterated over")
+        refuse("a traced value cannot be iterated over: use x[i] for i in range(len(x)), or operations on all of it")
+
+    def __contains__(self, value):
+        refuse("a traced value is not known yet, so `in` has no answer: use numd.any(x == value)")
 
     def __repr__(self):
-        return f"<traced value of shape {self.shape}>"
+        return f"<traced value: {self.dtype} of shape {self.shape}>"
 
 
-def method(name):
-    def call(self, *args, **kwargs):
-        return getattr(rows, name)(self, *args, **kwargs)
+def method(name, function=None):
+    function = function or getattr(rows, name)
 
-    call.__name__ = name
-    return call
+    def call_it(self, *args, **kwargs):
+        return function(self, *args, **kwargs)
+
+    call_it.__name__ = name
+    return call_it
 
 
 # As of an Array.
 for _name, _op in OPS.items():
     if _op.kind in ("REDUCE", "SCAN") or _name in ("matmul", "dot"):
         setattr(Tracer, _name, method(_name))
+
+from . import _on_tracers as on_tracers  # noqa: E402  it needs Tracer
+
+# As of an ndarray.
+for _name, _function in on_tracers.METHODS.items():
+    setattr(Tracer, _name, method(_name, _function))

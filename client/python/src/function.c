@@ -2,7 +2,11 @@
  *
  * A call turns its arguments into a key of addresses (struct key) and looks for a plan in an open-addressing
  * table. Only a miss goes to Python: numd._trace runs the function on stand-ins for its arguments, plan.c
- * has the trace prepared. At PLANS_MAX the plan that was not called for longest makes room. */
+ * has the trace prepared. At PLANS_MAX the plan that was not called for longest makes room.
+ *
+ * Arguments by position that are arrays and numbers are read here. Where there are keywords, containers, or
+ * static arguments, numd._tree first takes the arguments apart into such leaves and a structure, whose
+ * address is a part of the key. */
 #include "pynumd.h"
 
 #define PLANS_MAX 256
@@ -11,6 +15,8 @@
 struct function {
   PyObject_HEAD PyObject *dict;
   PyObject *wrapped;
+  PyObject *parameters; /* numd._tree.Parameters, once they are needed */
+  int has_static;
   vectorcallfunc vectorcall;
   uint64_t n_calls;
   int n_plans;
@@ -127,8 +133,19 @@ static int conn_agree(numd_conn **conn, PyObject *array) {
   return 0;
 }
 
-/* 0; -1; 1: the argument stands for a value that is being traced. */
-static int call_argument(struct call *call, struct key *key, numd_conn **conn, PyObject *object) {
+/* What reading arguments may give beside 0 and -1. */
+enum {
+  TRACED = 1, /* one stands for a value that is being traced */
+  NESTED
+}; /* they are to be taken apart first */
+
+/* Whether it becomes an array here: what has a buffer, but for text. Anything else is left to numd._tree. */
+static int is_buffer(PyObject *object) {
+  return PyObject_CheckBuffer(object) && !PyBytes_Check(object);
+}
+
+static int call_argument(struct call *call, struct key *key, numd_conn **conn, PyObject *object,
+                         int is_leaf) {
   numd_arg *arg = &call->args[call->n_args++];
   PyObject *array = array_check(object) ? Py_NewRef(object) : NULL;
   arg->array = NULL;
@@ -139,7 +156,9 @@ static int call_argument(struct call *call, struct key *key, numd_conn **conn, P
     if (kind)
       return kind < 0 ? -1 : 0;
     if (is_tracer(object))
-      return 1;
+      return TRACED;
+    if (!is_leaf && !is_buffer(object))
+      return NESTED;
     if (!(array = array_from(object, NUMD_DTYPE_NONE, *conn)))
       return -1;
   }
@@ -150,14 +169,14 @@ static int call_argument(struct call *call, struct key *key, numd_conn **conn, P
 }
 
 static int call_arguments(struct call *call, struct key *key, numd_conn **conn, PyObject *const *args,
-                          Py_ssize_t n) {
+                          Py_ssize_t n, PyObject *structure) {
   if (n > NUMD_MAX_BINDINGS) {
     PyErr_Format(PyExc_ValueError, "%zd arguments; at most %d are possible", n, NUMD_MAX_BINDINGS);
     return -1;
   }
-  key_add(key, (const void *)(uintptr_t)(16 * n));
+  key_add(key, structure ? (const void *)structure : (const void *)(uintptr_t)(16 * n));
   for (Py_ssize_t i = 0; i < n; i++) {
-    int status = call_argument(call, key, conn, args[i]);
+    int status = call_argument(call, key, conn, args[i], structure != NULL);
     if (status)
       return status;
   }
@@ -174,33 +193,42 @@ static int key_outs(struct key *key, numd_conn **conn, const struct outs *outs) 
   return 0;
 }
 
-static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n) {
-  if (!globals.trace) {
-    PyObject *module = PyImport_ImportModule("numd._trace");
-    globals.trace = module ? PyObject_GetAttrString(module, "trace") : NULL;
+/* An attribute of a module of ours, kept. Borrowed. */
+static PyObject *lookup(PyObject **kept, const char *module_name, const char *name) {
+  if (!*kept) {
+    PyObject *module = PyImport_ImportModule(module_name);
+    *kept = module ? PyObject_GetAttrString(module, name) : NULL;
     Py_XDECREF(module);
   }
-  PyObject *seen = globals.trace ? PyTuple_New(n) : NULL;
+  return *kept;
+}
+
+static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n,
+                       PyObject *structure) {
+  PyObject *function = lookup(&globals.trace, "numd._trace", "trace");
+  PyObject *seen = function ? PyTuple_New(n) : NULL;
   if (!seen)
     return NULL;
   int array = 0; /* arguments that were converted are traced as the arrays that they became */
   for (Py_ssize_t i = 0; i < n; i++)
     PyTuple_SET_ITEM(seen, i, Py_NewRef(call->args[i].array ? call->owned[array++] : args[i]));
-  PyObject *answer = PyObject_CallFunctionObjArgs(globals.trace, self->wrapped, seen, NULL);
+  PyObject *answer =
+      PyObject_CallFunctionObjArgs(function, self->wrapped, seen, structure ? structure : Py_None, NULL);
   Py_DECREF(seen);
   return answer;
 }
 
 static struct plan *function_plan(struct function *self, struct call *call, const struct key *key,
                                   numd_conn *conn, const struct outs *outs, PyObject *const *args,
-                                  Py_ssize_t n) {
+                                  Py_ssize_t n, PyObject *structure) {
   struct plan *plan = table_find(self, key);
   if (!plan) {
-    PyObject *traced = trace(self, call, args, n);
+    PyObject *traced = trace(self, call, args, n, structure);
     plan = traced ? plan_build(traced, conn, (int)n, outs->items, outs->n, key) : NULL;
     Py_XDECREF(traced);
     if (!plan)
       return NULL;
+    plan->structure = Py_XNewRef(structure);
     table_add(self, plan);
   }
   plan->last_used = ++self->n_calls;
@@ -236,14 +264,13 @@ static int call_outputs(struct call *call, const struct outs *outs) {
       return -1;
     call_array(call, array);
     call->outputs[i] = array;
-    call->given |= (uint64_t) !!given << i;
   }
   return 0;
 }
 
-/* 0; -1; 1: an argument stands for a value that is being traced. */
+/* 0, -1, TRACED or NESTED. */
 static int call_read(struct call *call, struct function *self, PyObject *const *args, Py_ssize_t n,
-                     PyObject *out) {
+                     PyObject *structure, PyObject *out) {
   struct key key;
   key.n = 0;
   key.hash = 0;
@@ -251,12 +278,11 @@ static int call_read(struct call *call, struct function *self, PyObject *const *
   numd_conn *conn = NULL;
   call->plan = NULL;
   call->n_args = call->n_owned = 0;
-  call->given = 0;
-  int status = call_arguments(call, &key, &conn, args, n);
+  int status = call_arguments(call, &key, &conn, args, n, structure);
   if (!status)
     status = outs_read(&outs, out) || key_outs(&key, &conn, &outs) ? -1 : 0;
   if (!status)
-    status = (call->plan = function_plan(self, call, &key, conn, &outs, args, n)) ? 0 : -1;
+    status = (call->plan = function_plan(self, call, &key, conn, &outs, args, n, structure)) ? 0 : -1;
   if (!status)
     status = call_outputs(call, &outs);
   if (status)
@@ -266,21 +292,25 @@ static int call_read(struct call *call, struct function *self, PyObject *const *
 
 /* ---- Calling */
 
-PyObject *call_result(const struct plan *plan, PyObject *const outputs[], uint64_t given,
-                      const numd_scalar *result) {
+static PyObject *outputs_built(const struct plan *plan, PyObject *const outputs[]) {
+  PyObject *list = PyList_New(plan->n_outputs);
+  for (int i = 0; i < plan->n_outputs && list; i++)
+    PyList_SET_ITEM(list, i, Py_NewRef(outputs[i]));
+  PyObject *answer = list ? PyObject_CallOneArg(plan->build, list) : NULL;
+  Py_XDECREF(list);
+  return answer;
+}
+
+PyObject *call_result(const struct plan *plan, PyObject *const outputs[], const numd_scalar *result) {
   if (plan->has_result)
-    return scalar_object(result);
-  if (!plan->is_tuple)
+    return array_from_scalar(plan->conn, result);
+  if (plan->build == Py_None)
     return Py_NewRef(outputs[0]);
+  if (plan->build != Py_True)
+    return outputs_built(plan, outputs);
   PyObject *tuple = PyTuple_New(plan->n_outputs);
-  for (int i = 0; i < plan->n_outputs && tuple; i++) {
-    int is_scalar = (plan->no_dims & ~given) >> i & 1;
-    PyObject *item = is_scalar ? array_item(outputs[i]) : Py_NewRef(outputs[i]);
-    if (!item)
-      Py_CLEAR(tuple);
-    else
-      PyTuple_SET_ITEM(tuple, i, item);
-  }
+  for (int i = 0; i < plan->n_outputs && tuple; i++)
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(outputs[i]));
   return tuple;
 }
 
@@ -291,60 +321,128 @@ static PyObject *call_run(struct call *call) {
   int status = numd_plan_call_for(call->plan->plan, call->n_args, call->args, &result, WITH_GIL_NS, &ticket);
   status = wait_on(status, &ticket, &result);
   if (status == NUMD_OK)
-    answer = call_result(call->plan, call->outputs, call->given, &result);
+    answer = call_result(call->plan, call->outputs, &result);
   else if (status > 0)
     raise_status(status);
   call_clear(call);
   return answer;
 }
 
-static int out_keyword(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+/* Takes out= from the keywords: gives how many others there are. */
+static Py_ssize_t out_keyword(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+  Py_ssize_t n = kwnames ? PyTuple_GET_SIZE(kwnames) : 0, n_others = 0;
   *out = NULL;
-  for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
+  for (Py_ssize_t i = 0; i < n; i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out)) {
-      PyErr_Format(PyExc_TypeError, "a compiled function takes positional arguments and out=, not '%U'",
-                   name);
-      return -1;
-    }
-    *out = values[i];
+    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out))
+      n_others++;
+    else
+      *out = values[i];
   }
-  return 0;
+  return n_others;
 }
 
-/* Called by a function that is being traced: becomes a part of that one. */
-static PyObject *call_inline(struct function *self, PyObject *const *args, Py_ssize_t n, PyObject *out) {
-  if (!out || out == Py_None)
-    return PyObject_Vectorcall(self->wrapped, args, (size_t)n, NULL);
-  PyErr_SetString(PyExc_TypeError, "out= cannot be used in a function that is being traced");
-  return NULL;
+static PyObject *parameters(struct function *self) {
+  PyObject *class = self->parameters ? NULL : lookup(&globals.parameters, "numd._tree", "Parameters");
+  if (class)
+    self->parameters = PyObject_CallFunction(class, "O()", self->wrapped);
+  return self->parameters;
+}
+
+static PyObject *args_tuple(PyObject *const *args, Py_ssize_t n) {
+  PyObject *tuple = PyTuple_New(n);
+  for (Py_ssize_t i = 0; i < n && tuple; i++)
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+  return tuple;
+}
+
+/* The keywords but for out. */
+static PyObject *kwargs_dict(PyObject *const *values, PyObject *kwnames) {
+  PyObject *dict = PyDict_New();
+  for (Py_ssize_t i = 0; dict && kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
+    PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out) &&
+        PyDict_SetItem(dict, name, values[i]))
+      Py_CLEAR(dict);
+  }
+  return dict;
+}
+
+/* What a call becomes: 0: `call` is ready; -1; TRACED: *inlined is what the wrapped function gave, for the
+ * call is a part of another function that is being traced. */
+static int call_inline(struct function *self, PyObject *args, PyObject *kwargs, PyObject *out,
+                       PyObject **inlined) {
+  if (out && out != Py_None) {
+    PyErr_SetString(PyExc_TypeError, "out= cannot be used in a function that is being traced");
+    return -1;
+  }
+  *inlined = PyObject_Call(self->wrapped, args, kwargs);
+  return *inlined ? TRACED : -1;
+}
+
+static int call_read_nested(struct call *call, struct function *self, PyObject *args, PyObject *kwargs,
+                            PyObject *out, PyObject **inlined) {
+  PyObject *info = parameters(self), *structure, *leaves;
+  int is_traced, status;
+  PyObject *flat = info ? PyObject_CallMethod(info, "flatten", "OO", args, kwargs) : NULL;
+  if (!flat)
+    return -1;
+  if (!PyArg_ParseTuple(flat, "OO!p", &structure, &PyTuple_Type, &leaves, &is_traced))
+    status = -1;
+  else if (is_traced)
+    status = call_inline(self, args, kwargs, out, inlined);
+  else
+    status =
+        call_read(call, self, ((PyTupleObject *)leaves)->ob_item, PyTuple_GET_SIZE(leaves), structure, out);
+  Py_DECREF(flat);
+  return status;
+}
+
+/* Reads a call in any form, as call_inline says. */
+static int call_begin(struct call *call, struct function *self, PyObject *const *args, Py_ssize_t n,
+                      PyObject *kwnames, PyObject **inlined) {
+  PyObject *out;
+  int status = out_keyword(args + n, kwnames, &out) || self->has_static
+                   ? NESTED
+                   : call_read(call, self, args, n, NULL, out);
+  if (status <= 0)
+    return status;
+  PyObject *tuple = args_tuple(args, n), *dict = kwargs_dict(args + n, kwnames);
+  if (!tuple || !dict)
+    status = -1;
+  else if (status == TRACED)
+    status = call_inline(self, tuple, dict, out, inlined);
+  else
+    status = call_read_nested(call, self, tuple, dict, out, inlined);
+  Py_XDECREF(tuple);
+  Py_XDECREF(dict);
+  return status;
 }
 
 static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf,
                                      PyObject *kwnames) {
-  struct function *self = (struct function *)object;
-  Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   struct call call;
-  PyObject *out;
-  if (out_keyword(args + n, kwnames, &out))
-    return NULL;
-  int status = call_read(&call, self, args, n, out);
-  if (status > 0)
-    return call_inline(self, args, n, out);
-  return status ? NULL : call_run(&call);
+  PyObject *inlined;
+  int status =
+      call_begin(&call, (struct function *)object, args, PyVectorcall_NARGS(nargsf), kwnames, &inlined);
+  return status == 0 ? call_run(&call) : status == TRACED ? inlined : NULL;
 }
 
-static int refuse_traced(int status) {
-  if (status > 0)
-    PyErr_SetString(PyExc_TypeError, "not possible with a value that is being traced");
-  return status;
+/* The same where the call must not be a part of another. 0 or -1. */
+static int call_begin_alone(struct call *call, PyObject *object, PyObject *const *args, Py_ssize_t n,
+                            PyObject *kwnames) {
+  PyObject *inlined;
+  int status = call_begin(call, (struct function *)object, args, n, kwnames, &inlined);
+  if (status != TRACED)
+    return status;
+  Py_DECREF(inlined);
+  PyErr_SetString(PyExc_TypeError, "not possible with a value that is being traced");
+  return -1;
 }
 
 static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   struct call call;
-  PyObject *out;
-  if (out_keyword(args + n, kwnames, &out) ||
-      refuse_traced(call_read(&call, (struct function *)object, args, n, out)))
+  if (call_begin_alone(&call, object, args, n, kwnames))
     return NULL;
   PyObject *future = future_submit(&call);
   if (!future)
@@ -352,18 +450,27 @@ static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssi
   return future;
 }
 
+/* A coroutine that submits when it is awaited, numd._async.call. */
+static PyObject *function_async(PyObject *object, PyObject *args, PyObject *kwargs) {
+  PyObject *coroutine = lookup(&globals.async, "numd._async", "call");
+  PyObject *submit = coroutine ? PyObject_GetAttrString(object, "submit") : NULL;
+  PyObject *answer =
+      submit ? PyObject_CallFunctionObjArgs(coroutine, submit, args, kwargs ? kwargs : Py_None, NULL) : NULL;
+  Py_XDECREF(submit);
+  return answer;
+}
+
 static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   struct call call;
-  PyObject *out;
   char *text = NULL;
-  if (out_keyword(args + n, kwnames, &out) ||
-      refuse_traced(call_read(&call, (struct function *)object, args, n, out)))
+  if (call_begin_alone(&call, object, args, n, kwnames))
     return NULL;
   int status = numd_plan_explain(call.plan->plan, &text);
   call_clear(&call);
   if (status != NUMD_OK)
     return raise_status(status);
-  PyObject *answer = PyUnicode_FromString(text);
+  PyObject *class = lookup(&globals.explanation, "numd._explain", "Explanation");
+  PyObject *answer = class ? PyObject_CallFunction(class, "s", text) : NULL;
   free(text);
   return answer;
 }
@@ -379,11 +486,36 @@ static int function_decorate(PyObject *self, PyObject *wrapped) {
   return done ? 0 : -1;
 }
 
+/* numd.function(static=...) as a decorator: functools.partial(numd.function, static=...). */
+static PyObject *function_decorator(PyTypeObject *type, PyObject *kwargs) {
+  PyObject *functools = PyImport_ImportModule("functools");
+  PyObject *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
+  PyObject *args = partial ? PyTuple_Pack(1, type) : NULL;
+  PyObject *answer = args ? PyObject_Call(partial, args, kwargs) : NULL;
+  Py_XDECREF(args);
+  Py_XDECREF(partial);
+  Py_XDECREF(functools);
+  return answer;
+}
+
+static int function_set_static(struct function *self, PyObject *names) {
+  PyObject *class = names ? lookup(&globals.parameters, "numd._tree", "Parameters") : NULL;
+  if (!class)
+    return names ? -1 : 0;
+  self->parameters = PyObject_CallFunctionObjArgs(class, self->wrapped, names, NULL);
+  PyObject *found = self->parameters ? PyObject_GetAttrString(self->parameters, "static") : NULL;
+  self->has_static = found ? PyObject_IsTrue(found) : -1;
+  Py_XDECREF(found);
+  return self->has_static < 0 ? -1 : 0;
+}
+
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  static char *keywords[] = {"", NULL};
-  PyObject *wrapped;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:function", keywords, &wrapped))
+  static char *keywords[] = {"", "static", NULL};
+  PyObject *wrapped = NULL, *names = NULL;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:function", keywords, &wrapped, &names))
     return NULL;
+  if (!wrapped)
+    return function_decorator(type, kwargs);
   if (!PyCallable_Check(wrapped)) {
     PyErr_Format(PyExc_TypeError, "%s is not a function", Py_TYPE(wrapped)->tp_name);
     return NULL;
@@ -393,15 +525,21 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     return NULL;
   self->wrapped = Py_NewRef(wrapped);
   self->vectorcall = function_vectorcall;
-  if (function_decorate((PyObject *)self, wrapped))
+  if (function_set_static(self, names) || function_decorate((PyObject *)self, wrapped))
     Py_CLEAR(self);
   return (PyObject *)self;
+}
+
+/* As of functions: found in a class, it is a method of the instance. */
+static PyObject *function_get(PyObject *self, PyObject *object, PyObject *type) {
+  return object && object != Py_None ? PyMethod_New(self, object) : Py_NewRef(self);
 }
 
 static int function_traverse(PyObject *object, visitproc visit, void *arg) {
   struct function *self = (struct function *)object;
   Py_VISIT(self->dict);
   Py_VISIT(self->wrapped);
+  Py_VISIT(self->parameters);
   return 0;
 }
 
@@ -409,6 +547,7 @@ static int function_clear(PyObject *object) {
   struct function *self = (struct function *)object;
   Py_CLEAR(self->dict);
   Py_CLEAR(self->wrapped);
+  Py_CLEAR(self->parameters);
   return 0;
 }
 
@@ -439,9 +578,19 @@ static PyObject *function_reduce(PyObject *self, PyObject *unused) {
 
 static PyMethodDef function_methods[] = {
     {"submit", FAST(function_submit),
-     "submit(*args, out=None)\n--\n\nAs a call, but gives a Future at once and does not wait."},
+     "submit(*args, out=None, **kwargs)\n--\n\nAs a call, but gives a Future at once and does not wait."},
+    {"async_", (PyCFunction)(void (*)(void))function_async, METH_VARARGS | METH_KEYWORDS,
+     "async_(*args, out=None, **kwargs)\n--\n\n"
+     "As a call, to be awaited. The call is submitted when it is awaited first or made a task, and "
+     "cancelled\n"
+     "with that."},
     {"explain", FAST(function_explain),
-     "explain(*args, out=None)\n--\n\nHow the daemon computes it for such arguments, as text."},
+     "explain(*args, out=None, **kwargs)\n--\n\n"
+     "How the daemon computes it for such arguments, as text.\n\n"
+     "Returns\n-------\nstr\n"
+     "    The steps in order, each with the operations that it fuses and the bytes that it reads and "
+     "writes;\n"
+     "    the sum of these, beside what doing one operation at a time would move."},
     {"__reduce__", function_reduce, METH_NOARGS, NULL},
     {0},
 };
@@ -454,12 +603,29 @@ static PyGetSetDef function_getset[] = {
 PyTypeObject function_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.function",
     .tp_doc =
-        "function(f, /)\n--\n\n"
+        "function(f=None, /, *, static=())\n--\n\n"
         "Make the daemon compute f as one program.\n\n"
         "f is run once for each combination of dtypes, shapes and strides, with stand-ins that record\n"
-        "what it does; later calls only send the arguments. Arrays that f uses beside its arguments\n"
-        "are captured, Python scalars become constants. A single value without dimensions, and each\n"
-        "such one of a tuple, comes back as a Python scalar.",
+        "what it does; later calls only send the arguments.\n\n"
+        "Parameters\n----------\n"
+        "f : callable\n"
+        "    Its arguments are arrays, numbers, and tuples, lists and dicts of these, by position or by\n"
+        "    keyword. Arrays that it uses beside them are captured and read at each call; numbers that it "
+        "uses\n"
+        "    beside them become constants. It gives an array, or tuples, named tuples, lists and dicts of "
+        "arrays.\n"
+        "    What it does must not depend on values: TraceError then names the line.\n"
+        "static : sequence of str or int, optional\n"
+        "    Names or positions of parameters whose values are a part of the program: it is traced again "
+        "for\n"
+        "    each other value. They must be hashable.\n\n"
+        "Examples\n--------\n"
+        ">>> import numd\n"
+        ">>> @numd.function(static=(\"n\",))\n"
+        "... def power_sum(x, n):\n"
+        "...     return sum(x**i for i in range(n))\n"
+        ">>> power_sum(numd.asarray([1.0, 2.0]), n=3).tolist()\n"
+        "[3.0, 7.0]",
     .tp_basicsize = sizeof(struct function),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(struct function, vectorcall),
@@ -470,6 +636,7 @@ PyTypeObject function_type = {
     .tp_traverse = function_traverse,
     .tp_clear = function_clear,
     .tp_repr = function_repr,
+    .tp_descr_get = function_get,
     .tp_methods = function_methods,
     .tp_getset = function_getset,
 };

@@ -16,7 +16,6 @@ struct pending {
   struct plan *plan;
   numd_ticket ticket;
   pid_t pid;
-  uint64_t given;
   int n_owned;
   PyObject *outputs[NUMD_MAX_BINDINGS];
   PyObject *owned[];
@@ -40,7 +39,6 @@ static struct pending *pending_new(const struct call *call) {
   self->next = NULL;
   self->plan = call->plan;
   self->pid = getpid();
-  self->given = call->given;
   self->n_owned = call->n_owned;
   memcpy(self->outputs, call->outputs, (size_t)call->plan->n_outputs * sizeof *self->outputs);
   memcpy(self->owned, call->owned, (size_t)call->n_owned * sizeof *self->owned);
@@ -127,7 +125,7 @@ static int64_t left_ns(int64_t deadline_ns) {
 static void future_finish(struct future *self, int status, const numd_scalar *result) {
   struct pending *pending = self->pending;
   if (status == NUMD_OK)
-    self->value = call_result(pending->plan, pending->outputs, pending->given, result);
+    self->value = call_result(pending->plan, pending->outputs, result);
   else
     raise_status(status);
   if (!self->value) {
@@ -225,6 +223,15 @@ static PyObject *future_done(PyObject *object, PyObject *unused) {
   return done < 0 ? NULL : PyBool_FromLong(done);
 }
 
+/* Whether it is numd.CancelledError. */
+static int error_is_cancelled(PyObject *error) {
+  PyObject *status = PyObject_GetAttrString(error, "status");
+  int is = status && PyUnicode_Check(status) && !PyUnicode_CompareWithASCIIString(status, "ECANCELLED");
+  PyErr_Clear();
+  Py_XDECREF(status);
+  return is;
+}
+
 static PyObject *future_cancel(PyObject *object, PyObject *unused) {
   struct future *self = (struct future *)object;
   int done = future_wait(self, 0);
@@ -232,6 +239,78 @@ static PyObject *future_cancel(PyObject *object, PyObject *unused) {
     return done < 0 ? NULL : Py_NewRef(Py_False);
   int status = self->pending ? numd_cancel(&self->pending->ticket) : NUMD_OK;
   return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(status);
+}
+
+/* The descriptor by which the calling thread's loop hears of the call; None if it is to be waited for by a
+ * thread, or has nothing to wait for. */
+static PyObject *future_notify(PyObject *object, PyObject *unused) {
+  struct future *self = (struct future *)object;
+  int fd = -1, status;
+  if (future_check_process(self))
+    return NULL;
+  if (!self->pending)
+    Py_RETURN_NONE;
+  Py_BEGIN_ALLOW_THREADS;
+  status = numd_notify(&self->pending->ticket, &fd);
+  Py_END_ALLOW_THREADS;
+  if (status == NUMD_OK)
+    return PyLong_FromLong(fd);
+  return status == NUMD_EINVAL || status == NUMD_EDISCONNECTED ? Py_NewRef(Py_None) : raise_status(status);
+}
+
+static PyObject *future_notify_off(PyObject *class, PyObject *number) {
+  long fd = PyLong_AsLong(number);
+  if (fd == -1 && PyErr_Occurred())
+    return NULL;
+  numd_notify_off((int)fd);
+  Py_RETURN_NONE;
+}
+
+static PyObject *future_exception(PyObject *object, PyObject *args, PyObject *kwargs) {
+  struct future *self = (struct future *)object;
+  PyObject *result = future_result(object, args, kwargs);
+  if (result) {
+    Py_DECREF(result);
+    Py_RETURN_NONE;
+  }
+  if (!self->error)
+    return NULL;
+  PyErr_Clear();
+  return Py_NewRef(self->error);
+}
+
+static PyObject *future_cancelled(PyObject *object, PyObject *unused) {
+  struct future *self = (struct future *)object;
+  int done = future_wait(self, 0);
+  if (done < 0)
+    return NULL;
+  return PyBool_FromLong(done && self->error && error_is_cancelled(self->error));
+}
+
+static PyObject *future_running(PyObject *object, PyObject *unused) {
+  int done = future_wait((struct future *)object, 0);
+  return done < 0 ? NULL : PyBool_FromLong(!done);
+}
+
+/* numd._async has the rest: it is Python. */
+static PyObject *call_async(const char *name, PyObject *first, PyObject *second) {
+  PyObject *module = PyImport_ImportModule("numd._async");
+  PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
+  PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, first, second, NULL) : NULL;
+  Py_XDECREF(function);
+  Py_XDECREF(module);
+  return answer;
+}
+
+static PyObject *future_add_done_callback(PyObject *object, PyObject *callback) {
+  return call_async("add_done_callback", object, callback);
+}
+
+static PyObject *future_await(PyObject *object) {
+  PyObject *coroutine = call_async("wait", object, NULL);
+  PyObject *iterator = coroutine ? PyObject_CallMethod(coroutine, "__await__", NULL) : NULL;
+  Py_XDECREF(coroutine);
+  return iterator;
 }
 
 static PyObject *future_repr(PyObject *object) {
@@ -251,15 +330,32 @@ static PyMethodDef future_methods[] = {
      "cancel()\n--\n\n"
      "Ask that the call be given up; False if it was over already. result() then raises\n"
      "numd.CancelledError, or gives the result if it was ready first."},
+    {"exception", (PyCFunction)(void (*)(void))future_exception, METH_VARARGS | METH_KEYWORDS,
+     "exception(timeout=None)\n--\n\n"
+     "Wait for the call and give its exception, or None. TimeoutError after that many seconds."},
+    {"cancelled", future_cancelled, METH_NOARGS, "cancelled()\n--\n\nWhether the call was given up."},
+    {"running", future_running, METH_NOARGS, "running()\n--\n\nWhether the call is not over yet."},
+    {"add_done_callback", future_add_done_callback, METH_O,
+     "add_done_callback(fn, /)\n--\n\n"
+     "Call fn(future) when the call is over: at once if it is, else in a thread that waits for the calls "
+     "which\n"
+     "this thread submitted. Exceptions of fn are logged and ignored."},
+    {"_notify", future_notify, METH_NOARGS, NULL},
+    {"_notify_off", future_notify_off, METH_O | METH_STATIC, NULL},
     {0},
 };
 
+static PyAsyncMethods future_as_async = {.am_await = future_await};
+
 PyTypeObject future_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Future",
-    .tp_doc = "A submitted call of a function; made by its submit().",
+    .tp_doc =
+        "A submitted call of a function; made by its submit().\n\n"
+        "As a future of concurrent.futures; it can be awaited too.",
     .tp_basicsize = sizeof(struct future),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = future_dealloc,
     .tp_repr = future_repr,
+    .tp_as_async = &future_as_async,
     .tp_methods = future_methods,
 };

@@ -1,13 +1,16 @@
 /* Plans: a trace is turned into a program, the program is prepared by the daemon.
  *
- * numd._trace gives (nodes, captured, outputs, no_dims, is_tuple):
+ * numd._trace gives (nodes, captured, outputs, no_dims, build):
  *   nodes    one tuple for each value of the program, in order:
  *              ("input", Array)     an argument or a captured array
  *              ("scalar", sample)   an argument that is a Python scalar
  *              ("constant", value)
  *              ("op", number, inputs, params), a dict of parameters by their keywords
+ *              ("part", i)          result i of the operation before, which gives several
  *   captured the inputs and scalars that are no arguments
- *   outputs  numbers of values;  no_dims: for each, whether it has no dimensions */
+ *   outputs  numbers of values;  no_dims: for each, whether it has no dimensions
+ *   build    None: there is one output, and that is the result; True: the result is a tuple of them; else a
+ *            function of a list of them */
 #include "pynumd.h"
 
 /* ---- Values of a program; each function gives the value's number, a negative status, or RAISED */
@@ -70,6 +73,8 @@ static int add_node(numd_program *program, PyObject *node) {
   PyObject *kind = PyTuple_GET_ITEM(node, 0), *value = PyTuple_GET_ITEM(node, 1);
   if (!PyUnicode_CompareWithASCIIString(kind, "op"))
     return add_op(program, node);
+  if (!PyUnicode_CompareWithASCIIString(kind, "part")) /* numd_program_op added all of them */
+    return 0;
   if (!PyUnicode_CompareWithASCIIString(kind, "input"))
     return add_input(program, value);
   return add_scalar(program, value, !PyUnicode_CompareWithASCIIString(kind, "constant"));
@@ -167,12 +172,10 @@ static int plan_describe(struct plan *self, PyObject *trace, int n_outs) {
   PyObject *no_dims = PyTuple_GET_ITEM(trace, 3);
   self->captured = Py_NewRef(PyTuple_GET_ITEM(trace, 1));
   self->n_outputs = (int)PyTuple_GET_SIZE(no_dims);
-  self->is_tuple = PyTuple_GET_ITEM(trace, 4) == Py_True;
+  self->build = Py_NewRef(PyTuple_GET_ITEM(trace, 4));
   if (plan_check_outs(self, self->n_outputs, n_outs))
     return -1;
-  for (int i = 0; i < self->n_outputs && i < NUMD_MAX_BINDINGS; i++)
-    self->no_dims |= (uint64_t)(PyTuple_GET_ITEM(no_dims, i) == Py_True) << i;
-  self->has_result = !self->is_tuple && self->no_dims == 1 && !n_outs;
+  self->has_result = self->build == Py_None && !n_outs && PyTuple_GET_ITEM(no_dims, 0) == Py_True;
   if (self->has_result)
     self->n_outputs = 0;
   return 0;
@@ -202,6 +205,8 @@ static void plan_dealloc(PyObject *object) {
   if (self->conn)
     numd_conn_unref(self->conn);
   Py_XDECREF(self->captured);
+  Py_XDECREF(self->build);
+  Py_XDECREF(self->structure);
   PyMem_Free(self->key);
   PyObject_Free(self);
 }

@@ -35,7 +35,8 @@ struct globals {
   PyObject *dtype;                           /* numpy.dtype */
   PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
   PyObject *make_error;                      /* numd._errors.make */
-  PyObject *trace;                           /* numd._trace.trace, once it was needed */
+  PyObject *trace, *parameters, *async,
+      *explanation; /* of numd._trace, _tree, _async, _explain, once needed */
   PyObject *k_out, *k_dtype, *k_session, *k_hook;
   PyObject *params[32]; /* the keyword of each parameter's bit */
 };
@@ -96,6 +97,8 @@ static inline numd_array *array_view(PyObject *object) {
 /* Takes over the reference, also on failure. NULL gives NULL. */
 PyObject *array_wrap(numd_array *view);
 PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
+/* A new array without dimensions. */
+PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar);
 /* The same memory seen otherwise, `offset` bytes from the first element. */
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]);
@@ -240,10 +243,10 @@ struct plan {
   numd_conn *conn;
   PyObject *captured; /* inputs beside the arguments: Arrays, and scalars that are no constants */
   int n_outputs;
-  int has_result;     /* its only output is a scalar result */
-  int is_tuple;       /* the traced function gave a tuple */
-  uint64_t no_dims;   /* bit i: output i has no dimensions and becomes a Python scalar */
-  uint64_t last_used; /* by the function's count of calls */
+  int has_result;      /* its only output is a scalar result */
+  PyObject *build;     /* how results are made of outputs, as plan.c says */
+  PyObject *structure; /* of the arguments, or NULL: its address is in the key */
+  uint64_t last_used;  /* by the function's count of calls */
   struct key *key;
 };
 extern PyTypeObject plan_type;
@@ -263,15 +266,13 @@ struct call {
   struct plan *plan; /* a reference */
   int n_args;
   int n_owned;
-  uint64_t given; /* bit i: output i is the caller's own array */
   numd_arg args[NUMD_MAX_BINDINGS];
   PyObject *outputs[NUMD_MAX_BINDINGS]; /* borrowed from owned */
   PyObject *owned[NUMD_MAX_BINDINGS];
 };
 
 /* What the call gives, once it is done. */
-PyObject *call_result(const struct plan *plan, PyObject *const outputs[], uint64_t given,
-                      const numd_scalar *result);
+PyObject *call_result(const struct plan *plan, PyObject *const outputs[], const numd_scalar *result);
 void call_clear(struct call *call);
 /* Submits and gives a Future, which takes over the references of the call if it succeeds. */
 PyObject *future_submit(struct call *call);

@@ -78,17 +78,29 @@ static bool was_preempted(struct waiter *w) {
   return was;
 }
 
+/* Cores are short: no spinning for a while. */
+static void hold_off(struct waiter *w, int64_t now) {
+  if (now - w->preempted_at > WAKE_FORGET_NS)
+    w->hold_off_ns = WAKE_HOLD_OFF_NS;
+  w->preempted_at = now;
+  w->no_spin_until = now + w->hold_off_ns;
+  if (w->hold_off_ns < WAKE_HOLD_OFF_MAX_NS)
+    w->hold_off_ns *= 2;
+}
+
 /* stop: NULL, or what ends the spin when it is set. */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, const atomic_int *stop) {
   int found = -1;
+  if (w->take_token)
+    (void)was_preempted(w);
   for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
     if (still_shares_core(w) || (stop && atomic_load_explicit(stop, memory_order_relaxed)))
       return -1;
     found = look_for_a_moment(watch);
     int64_t before = now;
     now = clock_now_ns();
-    if (now - before > WAKE_PREEMPTED_NS && was_preempted(w))
-      w->no_spin_until = now + WAKE_HOLD_OFF_NS;
+    if (now - before > WAKE_PREEMPTED_NS && w->take_token && was_preempted(w))
+      hold_off(w, now);
   }
   return found;
 }
@@ -116,6 +128,7 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
   w->peer_sem = &peer_sem->sem;
   w->policy = policy;
   w->pinned_to = w->avoids = -1;
+  w->hold_off_ns = WAKE_HOLD_OFF_NS;
   w->cpu = UINT32_MAX;
 }
 
@@ -173,7 +186,6 @@ static bool shift_to_spin(struct waiter *w) {
   if (w->pinned_to >= 0 || w->avoids != cpu)
     unpin(w, cpu);
   w->n_found = 0;
-  (void)was_preempted(w);
   return true;
 }
 

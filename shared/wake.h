@@ -29,7 +29,9 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 #define WAKE_SPIN_MAX_NS 50000       /* the longest spin of the adaptive policy */
 #define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
 #define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
-#define WAKE_HOLD_OFF_NS 10000000    /* no adaptive spinning for so long after it */
+#define WAKE_HOLD_OFF_NS 1000000     /* no adaptive spinning for so long after it; twice as long each time, */
+#define WAKE_HOLD_OFF_MAX_NS 32000000 /* up to this, */
+#define WAKE_FORGET_NS 100000000      /* until there was none for so long */
 #define WAKE_BURST 4            /* calls that a spinner found until it gave up, to expect another burst */
 #define WAKE_SLICE_NS 100000000 /* the longest sleep of a client without a look at its socket */
 
@@ -46,6 +48,8 @@ struct waiter {
   int n_quick;                   /* worker: calls in a row that followed quickly */
   int n_found;                   /* worker: calls found by spinning since it last woke */
   int64_t no_spin_until;         /* worker: cores were short lately */
+  int64_t hold_off_ns;           /* worker: how long it will not spin when it is preempted next */
+  int64_t preempted_at;          /* worker: when it last was */
   long n_switches;               /* worker: how often the scheduler took the core away */
   uint32_t also;                 /* client: PARKED_FD while it is to be notified as well, else 0 */
   const _Atomic int *notify_fd;  /* worker: the socket that a byte is sent to, or -1; NULL in a client */

@@ -36,6 +36,13 @@ PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t s
   return status == NUMD_OK ? array_wrap(view) : raise_status(status);
 }
 
+PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar) {
+  PyObject *array = array_new(conn, scalar->dtype, 0, NULL);
+  if (array)
+    memcpy(array_view(array)->data, &scalar->c, numd_dtype_size(scalar->dtype));
+  return array;
+}
+
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]) {
   numd_array *from = array_view(base), *view = NULL;

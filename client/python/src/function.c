@@ -269,17 +269,12 @@ static int call_read(struct call *call, struct function *self, PyObject *const *
 PyObject *call_result(const struct plan *plan, PyObject *const outputs[], uint64_t given,
                       const numd_scalar *result) {
   if (plan->has_result)
-    return scalar_object(result);
+    return array_from_scalar(plan->conn, result);
   if (!plan->is_tuple)
     return Py_NewRef(outputs[0]);
   PyObject *tuple = PyTuple_New(plan->n_outputs);
   for (int i = 0; i < plan->n_outputs && tuple; i++) {
-    int is_scalar = (plan->no_dims & ~given) >> i & 1;
-    PyObject *item = is_scalar ? array_item(outputs[i]) : Py_NewRef(outputs[i]);
-    if (!item)
-      Py_CLEAR(tuple);
-    else
-      PyTuple_SET_ITEM(tuple, i, item);
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(outputs[i]));
   }
   return tuple;
 }
@@ -458,8 +453,7 @@ PyTypeObject function_type = {
         "Make the daemon compute f as one program.\n\n"
         "f is run once for each combination of dtypes, shapes and strides, with stand-ins that record\n"
         "what it does; later calls only send the arguments. Arrays that f uses beside its arguments\n"
-        "are captured, Python scalars become constants. A single value without dimensions, and each\n"
-        "such one of a tuple, comes back as a Python scalar.",
+        "are captured, Python scalars become constants.",
     .tp_basicsize = sizeof(struct function),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(struct function, vectorcall),

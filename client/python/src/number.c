@@ -25,7 +25,7 @@ static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
   return apply(op, NULL, 2, operands, out);
 }
 
-/* Products go the way of the function, which gives scalars for vectors. */
+/* Products go the way of the function, where the result of vectors comes back with the call. */
 static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(a) || !is_operand(b))

@@ -148,7 +148,7 @@ static void doc_results(FILE *f, const struct op *op) {
   else if (op->class == CLASS_MAP)
     fputs("Array\n    `out`, or a new array of the broadcast shape.\n", f);
   else
-    fputs("Array or scalar\n    `out`, a new array, or a Python scalar if no dimensions are left.\n", f);
+    fputs("Array\n    `out`, or a new array, which may have no dimensions.\n", f);
   fprintf(f, "\nNotes\n-----\n%s", typing_note(op));
   if (op->ulp > 0)
     fprintf(f, "\nThe error of a float64 result is at most %g units in the last place.", op->ulp);

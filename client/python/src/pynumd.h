@@ -57,7 +57,6 @@ int shape_parse(PyObject *object, int64_t shape[NUMD_MAX_DIMS]);
 PyObject *shape_tuple(int ndim, const int64_t shape[]);
 /* A Python bool, int, float or complex: 1 and *out, 0 if it is something else, -1 on error. */
 int scalar_parse(PyObject *object, numd_scalar *out);
-PyObject *scalar_object(const numd_scalar *scalar);
 /* The Python scalar that lies at `data`. */
 PyObject *item_object(numd_dtype dtype, const void *data);
 /* An axis number, counted from the end if negative, or -1. */
@@ -95,6 +94,8 @@ static inline numd_array *array_view(PyObject *object) {
 /* Takes over the reference, also on failure. NULL gives NULL. */
 PyObject *array_wrap(numd_array *view);
 PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
+/* A new array without dimensions. */
+PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar);
 /* The same memory seen otherwise, `offset` bytes from the first element. */
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]);
@@ -183,7 +184,7 @@ int operands_read_weak(struct operands *operands, int n, PyObject *const *object
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);
-/* The same for a result without dimensions: a Python scalar. */
+/* The same for a result without dimensions, which comes back with the call and is stored here. */
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params);
 /* Computes all arrays that the operation gives into out[], cut where their length depends on the data. Clears
  * the operands. */
@@ -231,7 +232,7 @@ struct plan {
   int n_outputs;
   int has_result;     /* its only output is a scalar result */
   int is_tuple;       /* the traced function gave a tuple */
-  uint64_t no_dims;   /* bit i: output i has no dimensions and becomes a Python scalar */
+  uint64_t no_dims;   /* bit i: output i has no dimensions */
   uint64_t last_used; /* by the function's count of calls */
   struct key *key;
 };

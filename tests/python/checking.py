@@ -60,17 +60,14 @@ def is_exact(op, dtype, inputs):
 
 
 def check(op, operands, params, got):
-    """That a result is right; `got` is an Array, a Python scalar, or a tuple of those."""
+    """That a result is right; `got` is an Array or a tuple of those."""
     inputs = inputs_of(op, operands)
     if isinstance(got, tuple):
         for mine, wanted in zip(got, wanted_of(op, inputs, params), strict=True):
             np.testing.assert_array_equal(np.asarray(mine), wanted)
         return
     dtype = result_dtype(op, operands, params)
-    if isinstance(got, numd.Array):
-        assert got.dtype == dtype
-    else:
-        assert type(got) is type(np.zeros((), dtype).item())
+    assert isinstance(got, numd.Array) and got.dtype == dtype
     got = np.asarray(got)
     if is_exact(op, dtype, inputs):
         wanted = wanted_of(op, inputs, params)
@@ -137,9 +134,6 @@ def product_tolerance(op, inputs, params, eps):
 
 
 def same(traced, plain):
-    """Whether a traced function gave what the row gives; without dimensions it gives a Python scalar."""
-    if not isinstance(traced, numd.Array):
-        plain = np.asarray(plain)
-        return plain.shape == () and np.array_equal(traced, plain.item(), equal_nan=plain.dtype.kind in "fc")
+    """Whether a traced function gave what the row gives."""
     a, b = np.asarray(traced), np.asarray(plain)
     return a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")

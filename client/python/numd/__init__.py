@@ -25,12 +25,15 @@ from ._errors import (
     DomainError,
     DtypeError,
     Error,
+    FallbackError,
+    FallbackWarning,
     LinAlgError,
     OutOfMemoryError,
     RangeError,
     ShapeError,
     TimeLimitError,
 )
+from ._fallback import config, stats
 from ._numd import (
     __version__,
     _rebuild,
@@ -46,7 +49,6 @@ from ._numd import (
     ones,
     result_type,
     Session,
-    stats,
     zeros,
 )
 from ._rows import OPS, Operation
@@ -79,6 +81,8 @@ __all__ = [
     "DomainError",
     "DtypeError",
     "Error",
+    "FallbackError",
+    "FallbackWarning",
     "Future",
     "LinAlgError",
     "Operation",
@@ -91,6 +95,7 @@ __all__ = [
     "_rebuild",
     "asarray",
     "attach",
+    "config",
     "connect",
     "default_session",
     "empty",

@@ -127,8 +127,7 @@ PyObject *operands_apply(struct operands *operands, numd_op op, const numd_param
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params) {
   numd_scalar result;
   numd_conn *conn = numd_conn_ref(operands->conn); /* what was converted here may have been its last user */
-  PyObject *array =
-      apply_wait(operands, op, params, NULL, &result) ? NULL : array_from_scalar(conn, &result);
+  PyObject *array = apply_wait(operands, op, params, NULL, &result) ? NULL : array_from_scalar(conn, &result);
   numd_conn_unref(conn);
   return array;
 }

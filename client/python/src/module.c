@@ -19,6 +19,7 @@ static int imports_init(void) {
     globals.copyto = PyObject_GetAttrString(numpy, "copyto");
     globals.array2string = PyObject_GetAttrString(numpy, "array2string");
     globals.dtype = PyObject_GetAttrString(numpy, "dtype");
+    globals.ndarray = PyObject_GetAttrString(numpy, "ndarray");
     globals.make_error = PyObject_GetAttrString(errors, "make");
   }
   Py_XDECREF(errors);
@@ -101,7 +102,7 @@ static PyMethodDef methods[] = {
      "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n    How to wait for the daemon."},
     {"default_session", module_default_session, METH_NOARGS,
      "default_session()\n--\n\nThe session of whatever names none; opened at first use."},
-    {"stats", module_stats, METH_NOARGS, "stats()\n--\n\nThe daemon's counters as a dict."},
+    {"_stats", module_stats, METH_NOARGS, NULL},
     {0},
 };
 

@@ -7,6 +7,7 @@
  *   ops        one function for each row of the list of operations
  *   call       calls of these: arguments, keywords, results
  *   params     parameters of operations from Python values
+ *   dispatch   NumPy's ufuncs and functions, given Arrays
  *   apply      one operation on Python operands; the path of `add` and of `a + b`
  *   helpers    what the modules in Python need
  *   plan       a prepared program with what its calls need; built from a trace
@@ -31,7 +32,7 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buff
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
 struct globals {
   PyObject *asarray, *copyto, *array2string; /* numpy's */
-  PyObject *dtype;                           /* numpy.dtype */
+  PyObject *dtype, *ndarray;                 /* numpy.dtype, numpy.ndarray */
   PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
   PyObject *make_error;                      /* numd._errors.make */
   PyObject *trace;                           /* numd._trace.trace, once it was needed */
@@ -112,6 +113,8 @@ extern PyMappingMethods array_mapping;
 extern PySequenceMethods array_sequence;
 PyObject *array_compare(PyObject *self, PyObject *other, int how);
 PyObject *array_transposed(PyObject *self);
+/* Shows the elements in another shape from now on; AttributeError if that needs a copy. */
+int array_set_shape(PyObject *self, PyObject *shape, void *closure);
 /* Stores a value, broadcast, in all of `target`, by value conversion. */
 int array_assign(PyObject *target, PyObject *value);
 
@@ -199,6 +202,21 @@ int is_tracer(PyObject *object);
 
 /* A function of the module: arguments as vectorcall gives them. */
 PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+
+/* ---- dispatch.c */
+
+/* Array.__array_ufunc__ and Array.__array_function__. */
+PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+/* What numd._methods has under that name, called with `self` first. */
+PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
+                          PyObject *kwnames);
+/* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL and
+ * the exception stays. */
+PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out);
+/* Whether the exception is a TypeError that says what the daemon does not have; a result that cannot be cast
+ * to `out` is none. */
+int error_is_type(void);
 
 /* ---- ops.c */
 

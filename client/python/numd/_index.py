@@ -34,9 +34,12 @@ class Selection(NamedTuple):
 # ---- Reading a key
 
 
-def read(a, key):
-    items = [item_of(item) for item in (key if isinstance(key, tuple) else (key,))]
-    items = expanded(items, a.ndim)
+def items_of(key):
+    return tuple(map(item_of, key if isinstance(key, tuple) else (key,)))
+
+
+def read(a, items):
+    items = expanded(list(items), a.ndim)
     basic, arrays, at, new, dim = [], [], [], [], 0
     for i, item in enumerate(items):
         if not isinstance(item, Array):
@@ -180,7 +183,10 @@ def moved(array, n, place):
 
 
 def get(a, key):
-    selection = read(a, key)
+    items = items_of(key)
+    if not any(isinstance(item, Array) for item in items):
+        return a[items]
+    selection = read(a, items)
     view, axes, arrays, place = selection
     if selection.is_mask and len(arrays) == 1:
         found = rows.extract(front(selection), arrays[0])
@@ -203,7 +209,11 @@ def get(a, key):
 
 
 def set(a, key, value):
-    selection = read(a, key)
+    items = items_of(key)
+    if not any(isinstance(item, Array) for item in items):
+        a[items] = value
+        return
+    selection = read(a, items)
     value = _numd.asarray(value, None) if isinstance(value, (list, tuple)) else value
     values = converted(value, selection.view)
     if selection.is_mask and len(selection.arrays) == 1:

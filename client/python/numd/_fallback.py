@@ -64,12 +64,11 @@ def stats():
     Returns
     -------
     dict
-        The daemon's counters; ``calls``, how many calls this process's sessions made of it; and
-        ``fallbacks``, how often each function was computed by NumPy in this process.
+        The daemon's counters; ``calls``, how many calls this process made of it;
+        and ``fallbacks``, how often each function was computed by NumPy in this process.
     """
     answer = _numd._stats()
-    own = [session for session in answer["sessions"] if session["client_pid"] == os.getpid()]
-    answer["calls"] = sum(session["calls_ring"] + session["calls_socket"] for session in own)
+    answer["calls"] = _numd._calls()
     answer["fallbacks"] = dict(counts)
     return answer
 
@@ -91,9 +90,14 @@ def run(name, function, args, kwargs):
 def level():
     """How far up the caller of this package is."""
     frame, n = sys._getframe(1), 1
-    while frame.f_back and os.path.dirname(frame.f_code.co_filename) == HERE:
+    while frame.f_back and is_between(frame.f_code.co_filename):
         frame, n = frame.f_back, n + 1
     return n
+
+
+def is_between(filename):
+    """Whether a file is of this package, or of NumPy's way into it."""
+    return os.path.dirname(filename) == HERE or filename == "<__array_function__ internals>"
 
 
 def plain(value, views):

@@ -141,7 +141,7 @@ def at_least(ndim, place):
 atleast_1d = implements("atleast_1d")(at_least(1, lambda a: a.reshape(1)))
 atleast_2d = implements("atleast_2d")(at_least(2, lambda a: a.reshape(1, 1) if a.ndim == 0 else a[None]))
 atleast_3d = implements("atleast_3d")(
-    at_least(3, lambda a: [a.reshape(1, 1, 1), a.reshape(1, -1, 1), a[..., None]][a.ndim] if a.ndim else a.reshape(1, 1, 1))
+    at_least(3, lambda a: a[..., None] if a.ndim == 2 else a.reshape(1, -1, 1))
 )
 
 

@@ -192,24 +192,26 @@ def reduction(name, ufunc, identity, x, axis, dtype, out, keepdims, initial, whe
     if dtype is not None:
         options["dtype"] = dtype
     if where is not True:
-        x = filled(x, where, identity if initial in (None, NOT_GIVEN) else initial)
+        x = filled(x, where, neutral(x, initial) if identity is None else identity)
     if initial is not NOT_GIVEN and initial is not None:
         if not x.size and identity is None:
             raise TypeError("an empty array has no greatest element")
-        return store(getattr(rows, UFUNC_ROWS[ufunc])(getattr(rows, name)(x, **options), initial), out)
+        result = getattr(rows, name)(x, **options)
+        return store(getattr(rows, NAMES[ufunc])(result, _numd.asarray(initial, result.dtype)), out)
     if isinstance(out, Array):
         options["out"], out = out, None
     return store(getattr(rows, name)(x, **options), out)
 
 
-UFUNC_ROWS = {ufunc: NAMES[ufunc] for ufunc in REDUCTIONS}
+def neutral(x, initial):
+    if initial is NOT_GIVEN or initial is None:
+        raise TypeError("without an identity where= needs initial=")
+    return _numd.asarray(initial, x.dtype)
 
 
 def filled(x, where, value):
     """x with a neutral value where the mask is false."""
-    if value is None:
-        raise TypeError("without an identity where= needs initial=")
-    if x.dtype == bool and not isinstance(value, bool):
+    if x.dtype == bool and type(value) is int:
         x = rows.astype(x, dtype="int64")
     return rows.where(mask_of(where), x, value)
 

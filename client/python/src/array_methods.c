@@ -194,9 +194,10 @@ static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) 
 static PyObject *array_item_method(PyObject *self, PyObject *args) {
   if (!PyTuple_GET_SIZE(args))
     return array_item(self);
-  PyObject *view = PyObject_GetItem(self, unpacked(args));
-  PyObject *item = view ? array_item(view) : NULL;
-  Py_XDECREF(view);
+  PyObject *ndarray = array_numpy(self), *method = ndarray ? PyObject_GetAttrString(ndarray, "item") : NULL;
+  PyObject *item = method ? PyObject_CallObject(method, args) : NULL;
+  Py_XDECREF(method);
+  Py_XDECREF(ndarray);
   return item;
 }
 
@@ -400,8 +401,9 @@ METHOD(DOT, dot)
 /* What numd._methods has. */
 #define PYTHON_METHODS(X)                                                                                    \
   X(argpartition)                                                                                            \
-  X(argsort) X(byteswap) X(choose) X(clip) X(compress) X(conj) X(conjugate) X(cumprod) X(cumsum) X(diagonal) \
-      X(flatten) X(getfield) X(nonzero) X(partition) X(ptp) X(put) X(ravel) X(repeat) X(resize) X(round)     \
+  X(argsort)                                                                                                 \
+  X(byteswap) X(choose) X(clip) X(compress) X(conj) X(conjugate) X(cumprod) X(cumsum) X(diagonal) X(flatten) \
+      X(getfield) X(nonzero) X(partition) X(ptp) X(put) X(ravel) X(repeat) X(resize) X(round)                \
           X(searchsorted) X(sort) X(squeeze) X(swapaxes) X(take) X(tobytes) X(trace) X(view)
 
 #define X(name)                                                                                              \

@@ -86,6 +86,10 @@ static PyObject *module_stats(PyObject *module, PyObject *unused) {
   return conn ? session_stats_of(conn) : NULL;
 }
 
+static PyObject *module_calls(PyObject *module, PyObject *unused) {
+  return PyLong_FromUnsignedLongLong(__atomic_load_n(&n_calls, __ATOMIC_RELAXED));
+}
+
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
   return Py_XNewRef(session_get_default());
 }
@@ -103,6 +107,7 @@ static PyMethodDef methods[] = {
     {"default_session", module_default_session, METH_NOARGS,
      "default_session()\n--\n\nThe session of whatever names none; opened at first use."},
     {"_stats", module_stats, METH_NOARGS, NULL},
+    {"_calls", module_calls, METH_NOARGS, NULL},
     {0},
 };
 

@@ -147,6 +147,12 @@ int params_find(uint32_t mask, PyObject *name);
 
 /* ---- apply.c */
 
+/* How many calls this process made. */
+extern uint64_t n_calls;
+static inline void count_call(void) {
+  __atomic_fetch_add(&n_calls, 1, __ATOMIC_RELAXED);
+}
+
 #define MAX_INPUTS NUMD_OP_MAX_IN
 
 enum op_class {

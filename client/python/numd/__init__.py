@@ -8,9 +8,13 @@ Functions have the names of the Python array API standard and NumPy's meaning; t
     b = numd.sqrt(a) + 1               # computed by the daemon
     numd.add(a, b, out=b)              # nothing is allocated
     numpy.asarray(b)                   # a view, not a copy
+    numpy.exp(a)[numpy.argsort(b)]     # NumPy's functions on Arrays run in the daemon too
 
     norm = numd.function(lambda x: numd.sqrt((x * x).sum()))   # one call, one program
     norm(a)
+
+What the daemon does not have NumPy computes in this process, on views; `stats()` counts that, `config()` governs it.
+Results without dimensions are Arrays too, and work where a Python scalar does.
 
 Arrays pickle as handles, so other processes work on the same memory.
 """

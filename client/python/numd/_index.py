@@ -74,6 +74,8 @@ def item_of(item):
     """Numbers as int, arrays as Array; slices, None and Ellipsis as they are."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
+    if hasattr(type(item), "__numd_apply__"):
+        operator.index(item)  # raises: a traced value is no number
     if isinstance(item, (bool, np.bool_)):
         return _numd.asarray(bool(item))
     if hasattr(type(item), "__index__") and not getattr(item, "ndim", 0):
@@ -86,7 +88,7 @@ def item_of(item):
             refuse()
         item = np.asarray(item)
         item = item.astype(np.intp) if item.size == 0 else item
-    if getattr(item, "dtype", np.dtype(object)).kind not in "biu" or hasattr(type(item), "__numd_apply__"):
+    if getattr(item, "dtype", np.dtype(object)).kind not in "biu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     return operand(item)
 
@@ -259,15 +261,15 @@ def set_indices(selection, values):
     place = selection.place
     shape = rest[:place] + index.shape + rest[place:]
     try:
-        np.broadcast_shapes(values.shape, shape)
         values = values.reshape(values.shape[max(0, values.ndim - len(shape)) :])
         values = rows.broadcast_to(values, shape=shape)
     except ValueError:
         raise ValueError(
-            f"shape mismatch: value array of shape {values.shape} could not be broadcast to indexing result of "
-            f"shape {shape}"
+            f"shape mismatch: value array of shape {values.shape} could not be broadcast to indexing "
+            f"result of shape {shape}"
         ) from None
-    values = values.transpose((*range(place, place + index.ndim), *range(place), *range(place + index.ndim, len(shape))))
+    end = place + index.ndim
+    values = values.transpose((*range(place, end), *range(place), *range(end, len(shape))))
     if not index.size or not values.size:
         return
     merged = target.reshape((-1, *rest))

@@ -161,7 +161,9 @@ def searchsorted(a, v, side="left", sorter=None):
 
 
 @implements("unique")
-def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
+def unique(
+    ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True
+):
     ar = operand(ar)
     need(axis is None)
     if not (return_index or return_inverse or return_counts):

@@ -1,10 +1,15 @@
 """__array_function__: NumPy's functions on Arrays."""
 
+import importlib
+
 import numpy as np
 
-from . import _fallback, _np_elements, _np_linalg, _np_reduce, _np_shape  # noqa: F401  (they fill the table)
+from . import _fallback
 from ._np_table import TABLE, find
 from ._numd import Array
+
+for _name in ("_np_elements", "_np_linalg", "_np_reduce", "_np_shape"):  # each fills its part of the table
+    importlib.import_module(f"numd.{_name}")
 
 # These only look at arrays, or write them somewhere else: NumPy does it on a view, which is no fallback.
 LOOKING = {

@@ -117,7 +117,7 @@ def restored(value, views):
     if type(value) is np.ndarray:
         return restored_array(value, views)
     if isinstance(value, np.generic):
-        return _numd.asarray(value) if value.dtype.name in DTYPES else value
+        return copied(value, views) if value.dtype.name in DTYPES else value
     if isinstance(value, tuple):
         items = [restored(item, views) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
@@ -135,4 +135,19 @@ def restored_array(value, views):
                 return value
             offset = value.ctypes.data - view.ctypes.data
             return _numd._view(array, offset, value.shape, value.strides, value.dtype)
-    return _numd.asarray(value) if value.dtype.name in DTYPES and value.dtype.isnative else value
+    return copied(value, views) if value.dtype.name in DTYPES and value.dtype.isnative else value
+
+
+def copied(value, views):
+    """As an Array of the session of the arguments."""
+    for array, _ in views:
+        if isinstance(array, _numd.Array):
+            return beside(array, value)
+    return _numd.asarray(value)
+
+
+def beside(array, value):
+    """What NumPy has as an Array of the session of another one."""
+    copy = _numd._empty_beside(array, value.shape, value.dtype)
+    np.copyto(np.asarray(copy), value)
+    return copy

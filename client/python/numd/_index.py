@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _numd
-from ._rows import operand, rows
+from ._fallback import beside
+from ._rows import rows
 
 Array = _numd.Array
 
@@ -34,8 +35,8 @@ class Selection(NamedTuple):
 # ---- Reading a key
 
 
-def items_of(key):
-    return tuple(map(item_of, key if isinstance(key, tuple) else (key,)))
+def items_of(a, key):
+    return tuple(item_of(a, item) for item in (key if isinstance(key, tuple) else (key,)))
 
 
 def read(a, items):
@@ -70,14 +71,14 @@ def read(a, items):
     return Selection(a[tuple(basic)], axes, [item for _, item in arrays], place)
 
 
-def item_of(item):
-    """Numbers as int, arrays as Array; slices, None and Ellipsis as they are."""
+def item_of(a, item):
+    """Numbers as int, arrays as Array in the session of `a`; slices, None and Ellipsis as they are."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
     if hasattr(type(item), "__numd_apply__"):
         operator.index(item)  # raises: a traced value is no number
     if isinstance(item, (bool, np.bool_)):
-        return _numd.asarray(bool(item))
+        return beside(a, np.asarray(bool(item)))
     if hasattr(type(item), "__index__") and not getattr(item, "ndim", 0):
         try:
             return operator.index(item)
@@ -90,7 +91,7 @@ def item_of(item):
         item = item.astype(np.intp) if item.size == 0 else item
     if getattr(item, "dtype", np.dtype(object)).kind not in "biu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
-    return operand(item)
+    return item if isinstance(item, Array) else beside(a, np.asarray(item))
 
 
 def refuse():
@@ -185,7 +186,7 @@ def moved(array, n, place):
 
 
 def get(a, key):
-    items = items_of(key)
+    items = items_of(a, key)
     if not any(isinstance(item, Array) for item in items):
         return a[items]
     selection = read(a, items)
@@ -211,12 +212,12 @@ def get(a, key):
 
 
 def set(a, key, value):
-    items = items_of(key)
+    items = items_of(a, key)
     if not any(isinstance(item, Array) for item in items):
         a[items] = value
         return
     selection = read(a, items)
-    value = _numd.asarray(value, None) if isinstance(value, (list, tuple)) else value
+    value = np.asarray(value) if isinstance(value, (list, tuple)) else value
     values = converted(value, selection.view)
     if selection.is_mask and len(selection.arrays) == 1:
         set_mask(selection, values)
@@ -284,5 +285,4 @@ def set_indices(selection, values):
 
 def all_indices(index, n):
     """Of all n elements in each selected part."""
-    offsets = rows.arange(0, 1, shape=n, dtype="int64")
-    return rows.add(rows.multiply(index, n).reshape(index.shape + (1,)), offsets)
+    return rows.add(rows.multiply(index, n).reshape(index.shape + (1,)), np.arange(n))

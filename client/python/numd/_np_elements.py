@@ -31,7 +31,8 @@ def where(condition, *branches):
 
 
 def as_mask(condition):
-    condition = operand(condition)
+    if not isinstance(condition, _numd.Array):
+        return np.asarray(condition, bool)
     return condition if condition.dtype == bool else rows.astype(condition, dtype=bool)
 
 

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from . import _linalg, _numd
-from ._np_shape import moveaxis
-from ._np_table import implements, need
+from . import _linalg
+from ._np_shape import matrix_transpose, moveaxis
+from ._np_table import enter, implements, need
 from ._rows import given, operand, rows
 from ._shape import axis_of
 from ._ufuncs import store
@@ -244,3 +244,18 @@ def norm(x, ord=None, axis=None, keepdims=False):
 @implements("linalg.matrix_norm")
 def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     return _linalg.matrix_norm(x, keepdims, ord)
+
+
+# ---- The array API standard's names, which NumPy 2 has in numpy.linalg
+
+enter("linalg.matmul", rows.matmul)
+enter("linalg.matrix_transpose", matrix_transpose)
+enter("linalg.vector_norm", _linalg.vector_norm)
+enter("linalg.vecdot", _linalg.vecdot)
+enter("linalg.tensordot", tensordot)
+enter("linalg.outer", outer)
+
+
+@implements("linalg.cross")
+def linalg_cross(x1, x2, /, *, axis=-1):
+    return cross(x1, x2, axis=axis)

@@ -95,6 +95,21 @@ def cumprod(a, axis=None, dtype=None, out=None):
     return store(rows.cumulative_prod(operand(a), axis=axis, dtype=dtype), out)
 
 
+def scan(name):
+    def accumulate(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+        x = operand(x)
+        if axis is None and x.ndim != 1:
+            raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+        result = getattr(rows, name)(x, axis=axis, dtype=dtype, include_initial=include_initial)
+        return store(result, out)
+
+    return accumulate
+
+
+cumulative_sum = implements("cumulative_sum")(scan("cumulative_sum"))
+cumulative_prod = implements("cumulative_prod")(scan("cumulative_prod"))
+
+
 @implements("ptp")
 def ptp(a, axis=None, out=None, keepdims=False):
     return store(rows.subtract(max_(a, axis, keepdims=keepdims), min_(a, axis, keepdims=keepdims)), out)

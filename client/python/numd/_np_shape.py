@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _numd, _shape
 from ._np_table import implements, need
-from ._rows import operand, rows
+from ._rows import operand
 from ._shape import as_tuple, axis_of
 from ._ufuncs import store
 

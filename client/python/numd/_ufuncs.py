@@ -156,7 +156,7 @@ def store(result, out, where=True):
 
 
 def mask_of(where):
-    mask = operand(where)
+    mask = where if isinstance(where, Array) else np.asarray(where)
     if mask.dtype != bool:
         raise TypeError("where is a mask of bool")
     return mask

@@ -399,12 +399,14 @@ METHOD(MATMUL, matmul)
 METHOD(DOT, dot)
 
 /* What numd._methods has. */
-#define PYTHON_METHODS(X)                                                                                    \
-  X(argpartition)                                                                                            \
-  X(argsort)                                                                                                 \
-  X(byteswap) X(choose) X(clip) X(compress) X(conj) X(conjugate) X(cumprod) X(cumsum) X(diagonal) X(flatten) \
-      X(getfield) X(nonzero) X(partition) X(ptp) X(put) X(ravel) X(repeat) X(resize) X(round)                \
-          X(searchsorted) X(sort) X(squeeze) X(swapaxes) X(take) X(tobytes) X(trace) X(view)
+/* clang-format off */
+#define PYTHON_METHODS(X)                                                         \
+  X(argpartition) X(argsort) X(byteswap) X(choose) X(clip) X(compress) X(conj)    \
+  X(conjugate) X(cumprod) X(cumsum) X(diagonal) X(flatten) X(getfield) X(nonzero) \
+  X(partition) X(ptp) X(put) X(ravel) X(repeat) X(resize) X(round)                \
+  X(searchsorted) X(sort) X(squeeze) X(swapaxes) X(take) X(tobytes) X(trace)      \
+  X(view)
+/* clang-format on */
 
 #define X(name)                                                                                              \
   static PyObject *array_py_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \

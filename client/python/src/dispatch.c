@@ -38,7 +38,8 @@ int error_is_type(void) {
 
 static int is_known(PyObject *object) {
   return array_check(object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object) ||
-         Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray);
+         Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray) ||
+         PyObject_TypeCheck(object, (PyTypeObject *)globals.generic);
 }
 
 /* The row of a ufunc, or NULL. */

@@ -20,6 +20,7 @@ static int imports_init(void) {
     globals.array2string = PyObject_GetAttrString(numpy, "array2string");
     globals.dtype = PyObject_GetAttrString(numpy, "dtype");
     globals.ndarray = PyObject_GetAttrString(numpy, "ndarray");
+    globals.generic = PyObject_GetAttrString(numpy, "generic");
     globals.make_error = PyObject_GetAttrString(errors, "make");
   }
   Py_XDECREF(errors);

@@ -32,7 +32,7 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buff
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
 struct globals {
   PyObject *asarray, *copyto, *array2string; /* numpy's */
-  PyObject *dtype, *ndarray;                 /* numpy.dtype, numpy.ndarray */
+  PyObject *dtype, *ndarray, *generic;       /* numpy.dtype, numpy.ndarray, numpy.generic */
   PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
   PyObject *make_error;                      /* numd._errors.make */
   PyObject *trace;                           /* numd._trace.trace, once it was needed */
@@ -217,8 +217,8 @@ PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n,
 /* What numd._methods has under that name, called with `self` first. */
 PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
                           PyObject *kwnames);
-/* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL and
- * the exception stays. */
+/* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL
+ * and the exception stays. */
 PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out);
 /* Whether the exception is a TypeError that says what the daemon does not have; a result that cannot be cast
  * to `out` is none. */

@@ -60,17 +60,14 @@ def is_exact(op, dtype, inputs):
 
 
 def check(op, operands, params, got):
-    """That a result is right; `got` is an Array, a Python scalar, or a tuple of those."""
+    """That a result is right; `got` is an Array or a tuple of those."""
     inputs = inputs_of(op, operands)
     if isinstance(got, tuple):
         for mine, wanted in zip(got, wanted_of(op, inputs, params), strict=True):
             np.testing.assert_array_equal(np.asarray(mine), wanted)
         return
     dtype = result_dtype(op, operands, params)
-    if isinstance(got, numd.Array):
-        assert got.dtype == dtype
-    else:
-        assert type(got) is type(np.zeros((), dtype).item())
+    assert isinstance(got, numd.Array) and got.dtype == dtype
     got = np.asarray(got)
     if is_exact(op, dtype, inputs):
         wanted = wanted_of(op, inputs, params)

@@ -175,7 +175,7 @@ def test_assignment_refuses_what_does_not_fit():
         del ours[0]
 
 
-@pytest.mark.parametrize("key", [[0], np.array([0, 1]), True, "x", 1.5, (Ellipsis, Ellipsis)])
+@pytest.mark.parametrize("key", ["x", 1.5, [1.5], np.array([0.0]), (Ellipsis, Ellipsis), {}])
 def test_other_indices_are_refused(key):
     with pytest.raises(IndexError):
         make()[1][key]

@@ -179,7 +179,7 @@ def test_products():
 
 def test_scans():
     a = numd.asarray(X)
-    assert a.argmax() == 23 and type(a.argmax()) is int
+    assert a.argmax() == 23 and a.argmax().dtype == np.int64 and a.argmax().shape == ()
     assert numd.argmin(a, axis=1, keepdims=True).tolist() == np.argmin(X, 1)[:, None].tolist()
     assert numd.cumulative_sum(a, axis=-1).tolist() == np.cumsum(X, -1).tolist()
     assert numd.cumulative_prod(numd.arange(1, 5), include_initial=True).tolist() == [1, 1, 2, 6, 24]

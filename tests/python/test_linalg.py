@@ -53,8 +53,7 @@ def test_of_one_matrix(name, data):
         assert got.shape == x.shape[:-2]
         return
     wanted = ORACLES[name](real(x))
-    if isinstance(got, numd.Array):
-        assert got.dtype == (np.dtype("int64") if name == "matrix_rank" else wanted.dtype)
+    assert got.dtype == (np.dtype("int64") if name == "matrix_rank" else wanted.dtype)
     near(got, wanted, x, 10)
 
 
@@ -135,7 +134,7 @@ def test_slogdet(data):
     wanted = np.linalg.slogdet(real(x))
     near(sign, wanted[0], x)
     near(logabsdet, wanted[1], x)
-    assert isinstance(sign, numd.Array) == (x.ndim > 2)
+    assert sign.shape == x.shape[:-2]
 
 
 @given(data=st.data())

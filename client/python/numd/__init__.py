@@ -8,9 +8,13 @@ Functions have the names of the Python array API standard and NumPy's meaning; t
     b = numd.sqrt(a) + 1               # computed by the daemon
     numd.add(a, b, out=b)              # nothing is allocated
     numpy.asarray(b)                   # a view, not a copy
+    numpy.exp(a)[numpy.argsort(b)]     # NumPy's functions on Arrays run in the daemon too
 
     norm = numd.function(lambda x: numd.sqrt((x * x).sum()))   # one call, one program
     norm(a)
+
+What the daemon does not have NumPy computes in this process, on views; `stats()` counts that, `config()` governs it.
+Results without dimensions are Arrays too, and work where a Python scalar does.
 
 Arrays pickle as handles, so other processes work on the same memory.
 """
@@ -25,6 +29,8 @@ from ._errors import (
     DomainError,
     DtypeError,
     Error,
+    FallbackError,
+    FallbackWarning,
     LinAlgError,
     OutOfMemoryError,
     RangeError,
@@ -56,6 +62,7 @@ from ._namespace import (
     unstack,
     zeros_like,
 )
+from ._fallback import config, stats
 from ._numd import (
     __version__,
     _rebuild,
@@ -73,7 +80,6 @@ from ._numd import (
     publish,
     result_type,
     Session,
-    stats,
     unpublish,
     zeros,
 )
@@ -123,6 +129,8 @@ __all__ = [
     "DtypeError",
     "Error",
     "Executor",
+    "FallbackError",
+    "FallbackWarning",
     "Future",
     "LinAlgError",
     "Memory",
@@ -137,6 +145,7 @@ __all__ = [
     "_rebuild",
     "asarray",
     "attach",
+    "config",
     "connect",
     "default_session",
     "empty",

@@ -64,6 +64,14 @@ class AccessError(Error, PermissionError):
     """A shared-memory object cannot be opened."""
 
 
+class FallbackError(TypeError):
+    """The daemon does not have a function, and numd.config(fallback="error") forbids NumPy's."""
+
+
+class FallbackWarning(UserWarning):
+    """The daemon does not have a function, so NumPy computed it in this process."""
+
+
 CLASSES = {
     "ESHAPE": ShapeError,
     "EDOMAIN": DomainError,

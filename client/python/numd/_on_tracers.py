@@ -8,42 +8,11 @@ import numpy as np
 
 import numd
 
+from ._names import NUMPY_NAMES
 from ._rows import OPS
 from ._shape import as_tuple, axis_of
 
 ADAPTERS = {}  # by NumPy's function
-
-NUMPY_NAMES = {
-    "absolute": "abs",
-    "fabs": "abs",
-    "true_divide": "divide",
-    "power": "pow",
-    "float_power": "pow",
-    "mod": "remainder",
-    "amax": "max",
-    "amin": "min",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "arctan2": "atan2",
-    "invert": "bitwise_invert",
-    "bitwise_not": "bitwise_invert",
-    "left_shift": "bitwise_left_shift",
-    "right_shift": "bitwise_right_shift",
-    "conjugate": "conj",
-    "rint": "round",
-    "round_": "round",
-    "around": "round",
-    "concatenate": "concat",
-    "transpose": "permute_dims",
-    "cumsum": "cumulative_sum",
-    "cumprod": "cumulative_prod",
-    "product": "prod",
-}
-
 
 def ufunc(graph, ufunc, method, inputs, kwargs):
     """np.add(x, y), np.add.reduce(x) and so on."""

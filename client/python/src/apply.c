@@ -8,6 +8,8 @@
  * the call instead: __numd_apply__(name, args, kwargs). */
 #include "pynumd.h"
 
+uint64_t n_calls;
+
 static int other_session(void) {
   PyErr_SetString(PyExc_ValueError, "the arrays belong to different sessions");
   return -1;
@@ -105,6 +107,7 @@ void operands_clear(struct operands *operands) {
 static int apply_wait(struct operands *operands, numd_op op, const numd_params *params, numd_array **out,
                       numd_scalar *result) {
   numd_ticket ticket;
+  count_call();
   int status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, result,
                               WITH_GIL_NS, &ticket);
   status = wait_on(status, &ticket, result);
@@ -126,13 +129,17 @@ PyObject *operands_apply(struct operands *operands, numd_op op, const numd_param
 
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params) {
   numd_scalar result;
-  return apply_wait(operands, op, params, NULL, &result) ? NULL : scalar_object(&result);
+  numd_conn *conn = numd_conn_ref(operands->conn); /* what was converted here may have been its last user */
+  PyObject *array = apply_wait(operands, op, params, NULL, &result) ? NULL : array_from_scalar(conn, &result);
+  numd_conn_unref(conn);
+  return array;
 }
 
 int operands_apply_all(struct operands *operands, numd_op op, const numd_params *params, numd_array *out[]) {
   numd_ticket ticket;
   numd_scalar count = {.dtype = NUMD_INT64};
   int n = numd_op_n_arrays(op);
+  count_call();
   for (int i = 0; i < n; i++)
     out[i] = NULL;
   int status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, &count,

@@ -184,8 +184,23 @@ static PyObject *array_imag(PyObject *self, void *closure) {
                                                 : apply(NUMD_OP_IMAG, NULL, 1, &self, NULL);
 }
 
+static PyObject *array_of_numpy(PyObject *self, void *name) {
+  PyObject *ndarray = array_numpy(self);
+  PyObject *attribute = ndarray ? PyObject_GetAttrString(ndarray, name) : NULL;
+  Py_XDECREF(ndarray);
+  return attribute;
+}
+
+static PyObject *array_data(PyObject *self, void *closure) {
+  return PyMemoryView_FromObject(self);
+}
+
+static PyObject *array_base(PyObject *self, void *closure) {
+  Py_RETURN_NONE;
+}
+
 static PyGetSetDef array_getset[] = {
-    {"shape", array_shape, NULL, "Lengths of the dimensions.", NULL},
+    {"shape", array_shape, array_set_shape, "Lengths of the dimensions.", NULL},
     {"strides", array_strides, NULL, "Bytes from one element to the next in each dimension.", NULL},
     {"dtype", array_dtype, NULL, "NumPy's dtype object.", NULL},
     {"ndim", array_ndim, NULL, "Number of dimensions.", NULL},
@@ -196,6 +211,13 @@ static PyGetSetDef array_getset[] = {
     {"real", array_real, NULL, "The real part: a view of complex numbers, real ones as they are.", NULL},
     {"imag", array_imag, NULL, "The imaginary part: a view of complex numbers, zeros for real ones.", NULL},
     {"device", array_device, NULL, "'cpu': the array is in the host's memory.", NULL},
+    {"flags", array_of_numpy, NULL, "NumPy's flags of the memory's layout.", "flags"},
+    {"flat", array_of_numpy, NULL, "NumPy's iterator over the elements in C order; it can be assigned to.",
+     "flat"},
+    {"ctypes", array_of_numpy, NULL, "NumPy's object for handing the memory to ctypes.", "ctypes"},
+    {"data", array_data, NULL, "The memory as a memoryview.", NULL},
+    {"base", array_base, NULL, "None: a view keeps the memory alive, not the array that it was made from.",
+     NULL},
     {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
     {0},
 };
@@ -236,7 +258,8 @@ PyTypeObject array_type = {
     .tp_doc =
         "An array in shared memory; the daemon computes with it.\n\n"
         "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable\n"
-        "view of the same memory. Indexing with ints, slices, Ellipsis and None gives views.\n"
+        "view of the same memory. Indexing with ints, slices, Ellipsis and None gives\n"
+        "views, with arrays of integers or bools copies.\n"
         "Pickling sends a handle, not the data: the receiver works on the same memory.",
     .tp_basicsize = sizeof(struct array),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -254,11 +277,10 @@ PyTypeObject array_type = {
     .tp_getset = array_getset,
 };
 
-/* With these two, which NumPy looks up on the type, ndarray's operators leave `ndarray + Array` to us. */
+/* NumPy looks this up on the type: who wins where both sides could. */
 int array_type_init(void) {
   PyObject *priority = PyFloat_FromDouble(1000);
   int failed = !priority || PyType_Ready(&array_type) ||
-               PyDict_SetItemString(array_type.tp_dict, "__array_ufunc__", Py_None) ||
                PyDict_SetItemString(array_type.tp_dict, "__array_priority__", priority);
   Py_XDECREF(priority);
   PyType_Modified(&array_type);

@@ -114,6 +114,26 @@ static PyObject *array_reshape(PyObject *self, PyObject *args) {
   return NULL;
 }
 
+int array_set_shape(PyObject *self, PyObject *shape, void *closure) {
+  if (!shape) {
+    PyErr_SetString(PyExc_AttributeError, "the shape of an array cannot be deleted");
+    return -1;
+  }
+  PyObject *args = PyTuple_Pack(1, shape), *other = args ? array_reshape(self, args) : NULL;
+  Py_XDECREF(args);
+  if (!other)
+    return -1;
+  numd_array *before = array_view(self);
+  int is_view = array_view(other)->data == before->data;
+  if (is_view) {
+    ((struct array *)self)->view = array_view(other);
+    ((struct array *)other)->view = before;
+  } else
+    PyErr_SetString(PyExc_AttributeError, "this shape needs a copy: use reshape()");
+  Py_DECREF(other);
+  return is_view ? 0 : -1;
+}
+
 static PyObject *permuted(PyObject *self, const int axes[]) {
   const numd_layout *from = layout_of(self);
   int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
@@ -174,10 +194,55 @@ static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) 
 static PyObject *array_item_method(PyObject *self, PyObject *args) {
   if (!PyTuple_GET_SIZE(args))
     return array_item(self);
-  PyObject *view = PyObject_GetItem(self, unpacked(args));
-  PyObject *item = view ? array_item(view) : NULL;
-  Py_XDECREF(view);
+  PyObject *ndarray = array_numpy(self), *method = ndarray ? PyObject_GetAttrString(ndarray, "item") : NULL;
+  PyObject *item = method ? PyObject_CallObject(method, args) : NULL;
+  Py_XDECREF(method);
+  Py_XDECREF(ndarray);
   return item;
+}
+
+/* As the Python scalar if there are no dimensions, as text otherwise. */
+static PyObject *array_format(PyObject *self, PyObject *spec) {
+  int is_plain = PyUnicode_Check(spec) && !PyUnicode_GET_LENGTH(spec);
+  if (!is_plain && layout_of(self)->ndim) {
+    PyErr_SetString(PyExc_TypeError, "only an array without dimensions takes a format");
+    return NULL;
+  }
+  PyObject *item = is_plain ? PyObject_Str(self) : array_item(self);
+  PyObject *text = item ? PyObject_Format(item, spec) : NULL;
+  Py_XDECREF(item);
+  return text;
+}
+
+/* item.name(args...), for an array without dimensions. */
+static PyObject *item_call(PyObject *self, const char *name, PyObject *args) {
+  if (layout_of(self)->ndim) {
+    PyErr_Format(PyExc_TypeError, "only an array without dimensions has %s()", name);
+    return NULL;
+  }
+  PyObject *item = array_item(self), *method = item ? PyObject_GetAttrString(item, name) : NULL;
+  PyObject *answer = method ? PyObject_CallObject(method, args) : NULL;
+  Py_XDECREF(method);
+  Py_XDECREF(item);
+  return answer;
+}
+
+static PyObject *array_trunc(PyObject *self, PyObject *unused) {
+  return item_call(self, "__trunc__", NULL);
+}
+static PyObject *array_floor(PyObject *self, PyObject *unused) {
+  return item_call(self, "__floor__", NULL);
+}
+static PyObject *array_ceil(PyObject *self, PyObject *unused) {
+  return item_call(self, "__ceil__", NULL);
+}
+
+/* round(a) is an int; with digits it is an array of the dtype, as a.round(digits). */
+static PyObject *array_round(PyObject *self, PyObject *args) {
+  if (!PyTuple_GET_SIZE(args) || PyTuple_GET_ITEM(args, 0) == Py_None)
+    return item_call(self, "__round__", NULL);
+  PyObject *digits = PyTuple_GET_ITEM(args, 0);
+  return dispatch_method("round", self, &digits, 1, NULL);
 }
 
 static PyObject *array_complex(PyObject *self, PyObject *unused) {
@@ -295,9 +360,27 @@ static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *ar
   return op_call(op, whole, n + 1, kwnames);
 }
 
+/* A reduction with arguments that only NumPy's function has (initial, where, ddof, more by position). */
+static PyObject *method_call_or_numpy(numd_op number, const char *name, PyObject *self, PyObject *const *args,
+                                      Py_ssize_t n, PyObject *kwnames) {
+  PyObject *type, *value, *trace;
+  PyObject *answer = method_call(number, self, args, n, kwnames);
+  if (answer || !error_is_type())
+    return answer;
+  PyErr_Fetch(&type, &value, &trace);
+  answer = dispatch_method(name, self, args, n, kwnames);
+  if (answer || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+  } else
+    PyErr_Restore(type, value, trace);
+  return answer;
+}
+
 #define METHOD(NAME, name)                                                                                   \
   static PyObject *array_op_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
-    return method_call(NUMD_OP_##NAME, self, args, n, kwnames);                                              \
+    return method_call_or_numpy(NUMD_OP_##NAME, #name, self, args, n, kwnames);                              \
   }
 #define METHOD_MAP(NAME, name)
 #define METHOD_REDUCE(NAME, name) METHOD(NAME, name)
@@ -314,6 +397,23 @@ NUMD_OP_LIST(X)
 #undef X
 METHOD(MATMUL, matmul)
 METHOD(DOT, dot)
+
+/* What numd._methods has. */
+/* clang-format off */
+#define PYTHON_METHODS(X)                                                         \
+  X(argpartition) X(argsort) X(byteswap) X(choose) X(clip) X(compress) X(conj)    \
+  X(conjugate) X(cumprod) X(cumsum) X(diagonal) X(flatten) X(getfield) X(nonzero) \
+  X(partition) X(ptp) X(put) X(ravel) X(repeat) X(resize) X(round)                \
+  X(searchsorted) X(sort) X(squeeze) X(swapaxes) X(take) X(tobytes) X(trace)      \
+  X(view)
+/* clang-format on */
+
+#define X(name)                                                                                              \
+  static PyObject *array_py_##name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
+    return dispatch_method(#name, self, args, n, kwnames);                                                   \
+  }
+PYTHON_METHODS(X)
+#undef X
 
 #define ROW(name)                                                                      \
   {#name, (PyCFunction)(void (*)(void))array_op_##name, METH_FASTCALL | METH_KEYWORDS, \
@@ -351,7 +451,20 @@ PyMethodDef array_methods[] = {
     {"to_device", (PyCFunction)(void (*)(void))array_to_device, METH_VARARGS | METH_KEYWORDS,
      "to_device(device, /, *, stream=None)\n--\n\nThe array itself: the only device is 'cpu'."},
     {"__complex__", array_complex, METH_NOARGS, NULL},
-    {"__reduce__", array_reduce, METH_NOARGS, NULL},
+    {"__format__", array_format, METH_O, NULL},
+    {"__round__", array_round, METH_VARARGS, NULL},
+    {"__trunc__", array_trunc, METH_NOARGS, NULL},
+    {"__floor__", array_floor, METH_NOARGS, NULL},
+    {"__ceil__", array_ceil, METH_NOARGS, NULL},
+    {"__array_ufunc__", (PyCFunction)(void (*)(void))dispatch_ufunc, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"__array_function__", (PyCFunction)(void (*)(void))dispatch_function, METH_FASTCALL | METH_KEYWORDS,
+     NULL},
+#define X(name)                                                                        \
+  {#name, (PyCFunction)(void (*)(void))array_py_##name, METH_FASTCALL | METH_KEYWORDS, \
+   "As numpy.ndarray." #name "."},
+    PYTHON_METHODS(X)
+#undef X
+        {"__reduce__", array_reduce, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_deepcopy, METH_O, NULL},
 #define X(number, NAME, name, class, n_in, n_out, kinds, typing, params, ulp, fast, doc) ROW_##class(name)

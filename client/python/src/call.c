@@ -131,8 +131,8 @@ static int operand_ndim(const numd_arg *arg) {
   return arg->array ? arg->array->layout->ndim : 0;
 }
 
-/* Whether the result is known to have no dimensions, so that it can come back as a Python scalar with the
- * call: full reductions, and products of vectors. */
+/* Whether the result is known to have no dimensions, so that it can come back with the call: full reductions,
+ * and products of vectors. */
 static int gives_scalar(const struct op *op, const struct operands *operands, const numd_params *params) {
   if (op->class == CLASS_REDUCE) {
     int ndim = operand_ndim(&operands->args[0]);
@@ -144,35 +144,13 @@ static int gives_scalar(const struct op *op, const struct operands *operands, co
          operand_ndim(&operands->args[0]) == 1 && operand_ndim(&operands->args[1]) == 1;
 }
 
-/* Whether results without dimensions become Python scalars: those of what sums up or searches; elementwise
- * functions and those that arrange elements give arrays. */
-static int reduces(const struct op *op) {
-  switch (op->class) {
-    case CLASS_REDUCE:
-    case CLASS_SCAN:
-    case CLASS_PRODUCT:
-    case CLASS_LINALG:
-      return 1;
-    default:
-      return op->number == NUMD_OP_SEARCHSORTED;
-  }
-}
-
-/* Takes over the reference. */
-static PyObject *result_wrap(const struct op *op, numd_array *view) {
-  if (view->layout->ndim || !reduces(op))
-    return array_wrap(view);
-  PyObject *item = item_object(view->layout->dtype, view->data);
-  numd_array_unref(view);
-  return item;
-}
-
-static PyObject *results_wrap(const struct op *op, numd_array *const views[], int n) {
+/* Takes over the references. */
+static PyObject *results_wrap(numd_array *const views[], int n) {
   if (n == 1)
-    return result_wrap(op, views[0]);
+    return array_wrap(views[0]);
   PyObject *tuple = PyTuple_New(n);
   for (int i = 0; i < n; i++) {
-    PyObject *item = tuple ? result_wrap(op, views[i]) : NULL;
+    PyObject *item = tuple ? array_wrap(views[i]) : NULL;
     if (item)
       PyTuple_SET_ITEM(tuple, i, item);
     else if (tuple)
@@ -192,7 +170,7 @@ static PyObject *compute(const struct op *op, struct operands *operands, const n
     return operands_apply_scalar(operands, op->number, params);
   if (operands_apply_all(operands, op->number, params, views))
     return NULL;
-  return results_wrap(op, views, numd_op_n_arrays(op->number));
+  return results_wrap(views, numd_op_n_arrays(op->number));
 }
 
 /* ---- The call */

@@ -162,10 +162,6 @@ int scalar_parse(PyObject *object, numd_scalar *out) {
   return 1;
 }
 
-PyObject *scalar_object(const numd_scalar *scalar) {
-  return item_object(scalar->dtype, &scalar->c);
-}
-
 #define ITEM_b(value) PyBool_FromLong((value) != 0)
 #define ITEM_i(value) PyLong_FromLongLong(value)
 #define ITEM_u(value) PyLong_FromUnsignedLongLong(value)

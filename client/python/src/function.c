@@ -318,6 +318,7 @@ static PyObject *call_run(struct call *call) {
   numd_ticket ticket;
   numd_scalar result;
   PyObject *answer = NULL;
+  count_call();
   int status = numd_plan_call_for(call->plan->plan, call->n_args, call->args, &result, WITH_GIL_NS, &ticket);
   status = wait_on(status, &ticket, &result);
   if (status == NUMD_OK)

@@ -80,6 +80,7 @@ PyObject *future_submit(struct call *call) {
   self->pending = NULL;
   self->value = self->error = NULL;
   self->lock = PyThread_allocate_lock();
+  count_call();
   int status = self->lock ? numd_plan_submit(call->plan->plan, call->n_args, call->args, &pending->ticket)
                           : NUMD_ENOMEMORY;
   if (status == NUMD_OK) {

@@ -2,18 +2,24 @@
 #include "pynumd.h"
 
 static PyObject *helper_view(PyObject *module, PyObject *args) {
-  PyObject *base, *lengths, *steps;
+  PyObject *base, *lengths, *steps, *wanted = Py_None;
   Py_ssize_t offset;
   int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
-  if (!PyArg_ParseTuple(args, "O!nOO:_view", &array_type, &base, &offset, &lengths, &steps))
+  numd_array *view = NULL;
+  if (!PyArg_ParseTuple(args, "O!nOO|O:_view", &array_type, &base, &offset, &lengths, &steps, &wanted))
+    return NULL;
+  numd_dtype dtype = array_view(base)->layout->dtype;
+  if (wanted != Py_None && dtype_parse(wanted, &dtype))
     return NULL;
   int ndim = shape_parse(lengths, shape), n = ndim < 0 ? -1 : shape_parse(steps, strides);
   if (n < 0)
     return NULL;
-  if (n == ndim)
-    return array_reshaped_view(base, offset, ndim, shape, strides);
-  PyErr_Format(PyExc_ValueError, "%d strides for %d dimensions", n, ndim);
-  return NULL;
+  if (n != ndim) {
+    PyErr_Format(PyExc_ValueError, "%d strides for %d dimensions", n, ndim);
+    return NULL;
+  }
+  int status = numd_array_view(array_view(base), offset, dtype, ndim, shape, strides, &view);
+  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
 }
 
 static PyObject *helper_empty_beside(PyObject *module, PyObject *args) {

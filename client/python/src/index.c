@@ -1,5 +1,7 @@
 /* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory; assignment stores
- * through such a view. A selection walks the key once and collects the offset and the axes that stay. */
+ * through such a view. A selection walks the key once and collects the offset and the axes that stay.
+ *
+ * Keys with arrays or lists are left to numd._index. */
 #include "pynumd.h"
 
 struct selection {
@@ -50,16 +52,37 @@ static int select_slice(struct selection *s, PyObject *slice) {
   return select_axis(s, length, length > 1 ? stride * step : stride);
 }
 
-/* Raises, and gives -1. */
-static int refuse_item(PyObject *item) {
-  PyErr_Format(PyExc_IndexError,
-               "an index is an int, a slice, Ellipsis or None, not %s: for others use np.asarray(a)[...]",
-               Py_TYPE(item)->tp_name);
-  return -1;
+static int is_number(PyObject *item) {
+  if (array_check(item)) {
+    const numd_layout *layout = array_view(item)->layout;
+    char kind = dtype_kind(layout->dtype);
+    return !layout->ndim && (kind == 'i' || kind == 'u');
+  }
+  return PyIndex_Check(item) && !PyBool_Check(item) && !Py_IS_TYPE(item, (PyTypeObject *)globals.ndarray);
 }
 
-static int is_number(PyObject *item) {
-  return PyIndex_Check(item) && !PyBool_Check(item);
+static int is_basic_item(PyObject *item) {
+  return item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || is_number(item);
+}
+
+/* Whether all items are; a tuple is a sequence of them. */
+static int is_basic(PyObject *key) {
+  if (!PyTuple_Check(key))
+    return is_basic_item(key);
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++)
+    if (!is_basic_item(PyTuple_GET_ITEM(key, i)))
+      return 0;
+  return 1;
+}
+
+/* numd._index's function of that name. */
+static PyObject *by_arrays(const char *name, PyObject *self, PyObject *key, PyObject *value) {
+  PyObject *module = PyImport_ImportModule("numd._index");
+  PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
+  PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, self, key, value, NULL) : NULL;
+  Py_XDECREF(function);
+  Py_XDECREF(module);
+  return answer;
 }
 
 static int select_item(struct selection *s, PyObject *item, int axes_after) {
@@ -70,9 +93,7 @@ static int select_item(struct selection *s, PyObject *item, int axes_after) {
   if (PySlice_Check(item))
     return select_slice(s, item);
   Py_ssize_t index = PyNumber_AsSsize_t(item, PyExc_IndexError);
-  if (index != -1 || !PyErr_Occurred())
-    return select_number(s, index);
-  return PyErr_ExceptionMatches(PyExc_TypeError) ? refuse_item(item) : -1; /* an array with dimensions */
+  return index == -1 && PyErr_Occurred() ? -1 : select_number(s, index);
 }
 
 /* How many axes the items use, or -1. */
@@ -82,8 +103,6 @@ static int items_axes(PyObject *const *items, Py_ssize_t n) {
     ellipses += items[i] == Py_Ellipsis;
     if (items[i] == Py_None || items[i] == Py_Ellipsis)
       continue;
-    if (!PySlice_Check(items[i]) && !is_number(items[i]))
-      return refuse_item(items[i]);
     axes++;
   }
   if (ellipses <= 1)
@@ -117,6 +136,8 @@ static PyObject *selection_view(struct selection *s, PyObject *array) {
 
 static PyObject *array_subscript(PyObject *self, PyObject *key) {
   struct selection s = {.from = array_view(self)->layout};
+  if (!is_basic(key))
+    return by_arrays("get", self, key, NULL);
   int failed = PyTuple_Check(key) ? select_items(&s, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key))
                                   : select_items(&s, &key, 1);
   return failed ? NULL : selection_view(&s, self);
@@ -127,8 +148,8 @@ static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value) {
     PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
     return -1;
   }
-  PyObject *target = array_subscript(self, key);
-  int status = target ? array_assign(target, value) : -1;
+  PyObject *target = is_basic(key) ? array_subscript(self, key) : by_arrays("set", self, key, value);
+  int status = target == Py_None ? 0 : target ? array_assign(target, value) : -1;
   Py_XDECREF(target);
   return status;
 }

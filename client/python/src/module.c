@@ -19,6 +19,8 @@ static int imports_init(void) {
     globals.copyto = PyObject_GetAttrString(numpy, "copyto");
     globals.array2string = PyObject_GetAttrString(numpy, "array2string");
     globals.dtype = PyObject_GetAttrString(numpy, "dtype");
+    globals.ndarray = PyObject_GetAttrString(numpy, "ndarray");
+    globals.generic = PyObject_GetAttrString(numpy, "generic");
     globals.make_error = PyObject_GetAttrString(errors, "make");
   }
   Py_XDECREF(errors);
@@ -85,6 +87,10 @@ static PyObject *module_stats(PyObject *module, PyObject *unused) {
   return conn ? session_stats_of(conn) : NULL;
 }
 
+static PyObject *module_calls(PyObject *module, PyObject *unused) {
+  return PyLong_FromUnsignedLongLong(__atomic_load_n(&n_calls, __ATOMIC_RELAXED));
+}
+
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
   return Py_XNewRef(session_get_default());
 }
@@ -101,7 +107,8 @@ static PyMethodDef methods[] = {
      "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n    How to wait for the daemon."},
     {"default_session", module_default_session, METH_NOARGS,
      "default_session()\n--\n\nThe session of whatever names none; opened at first use."},
-    {"stats", module_stats, METH_NOARGS, "stats()\n--\n\nThe daemon's counters as a dict."},
+    {"_stats", module_stats, METH_NOARGS, NULL},
+    {"_calls", module_calls, METH_NOARGS, NULL},
     {0},
 };
 

@@ -4,6 +4,17 @@
  * that stands for a value being traced. */
 #include "pynumd.h"
 
+/* Whether it has ufuncs of its own, as arrays of other libraries have: those take care of both operands. */
+static int has_own_ufuncs(PyObject *object) {
+  PyObject *own = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__array_ufunc__");
+  PyObject *numpys = own ? PyObject_GetAttrString(globals.ndarray, "__array_ufunc__") : NULL;
+  PyErr_Clear();
+  int differ = own && own != numpys;
+  Py_XDECREF(own);
+  Py_XDECREF(numpys);
+  return differ;
+}
+
 static int has_array_hook(PyObject *object) {
   return PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__array__") ||
          PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__array_interface__");
@@ -14,23 +25,31 @@ static int is_operand(PyObject *object) {
     return 1;
   if (is_tracer(object) || PyUnicode_Check(object) || PyBytes_Check(object))
     return 0;
-  return PyList_Check(object) || PyTuple_Check(object) || PyObject_CheckBuffer(object) ||
-         has_array_hook(object);
+  if (PyList_Check(object) || PyTuple_Check(object) || Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray))
+    return 1;
+  return (PyObject_CheckBuffer(object) || has_array_hook(object)) && !has_own_ufuncs(object);
 }
 
 static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(a) || !is_operand(b))
     Py_RETURN_NOTIMPLEMENTED;
-  return apply(op, NULL, 2, operands, out);
+  PyObject *answer = apply(op, NULL, 2, operands, out);
+  return answer ? answer : dispatch_operator(op, 2, operands, out);
 }
 
-/* Products go the way of the function, which gives scalars for vectors. */
+static PyObject *unary(numd_op op, PyObject *a) {
+  PyObject *answer = apply(op, NULL, 1, &a, NULL);
+  return answer ? answer : dispatch_operator(op, 1, &a, NULL);
+}
+
+/* Products go the way of the function, where the result of vectors comes back with the call. */
 static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(a) || !is_operand(b))
     Py_RETURN_NOTIMPLEMENTED;
-  return op_call(op_find(op), operands, 2, NULL);
+  PyObject *answer = op_call(op_find(op), operands, 2, NULL);
+  return answer ? answer : dispatch_operator(op, 2, operands, NULL);
 }
 
 #define BINARY(name, OP)                                             \
@@ -85,16 +104,16 @@ static PyObject *number_inplace_matmul(PyObject *a, PyObject *b) {
 }
 
 static PyObject *number_negative(PyObject *a) {
-  return apply(NUMD_OP_NEGATIVE, NULL, 1, &a, NULL);
+  return unary(NUMD_OP_NEGATIVE, a);
 }
 static PyObject *number_positive(PyObject *a) {
-  return apply(NUMD_OP_POSITIVE, NULL, 1, &a, NULL);
+  return unary(NUMD_OP_POSITIVE, a);
 }
 static PyObject *number_invert(PyObject *a) {
-  return apply(NUMD_OP_BITWISE_INVERT, NULL, 1, &a, NULL);
+  return unary(NUMD_OP_BITWISE_INVERT, a);
 }
 static PyObject *number_abs(PyObject *a) {
-  return apply(NUMD_OP_ABS, NULL, 1, &a, NULL);
+  return unary(NUMD_OP_ABS, a);
 }
 
 PyObject *array_compare(PyObject *self, PyObject *other, int how) {

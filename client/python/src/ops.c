@@ -51,10 +51,15 @@ static PyMethodDef op_methods[N_OPS + 1] = {
 };
 
 const struct op *op_find(numd_op number) {
-  for (int i = 0; i < N_OPS; i++)
-    if (ops_table[i].number == number)
-      return &ops_table[i];
-  return NULL;
+  static const uint8_t places[] = {/* and one, so that 0 is none */
+#define X(opnumber, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc) \
+  [opnumber] = INDEX_##NAME + 1,
+                                   NUMD_OP_LIST(X)
+#undef X
+  };
+  _Static_assert(N_OPS < UINT8_MAX, "a place fits");
+  int place = (size_t)number < sizeof places ? places[number] : 0;
+  return place ? &ops_table[place - 1] : NULL;
 }
 
 /* ---- Docstrings, in numpydoc's form */
@@ -148,7 +153,7 @@ static void doc_results(FILE *f, const struct op *op) {
   else if (op->class == CLASS_MAP)
     fputs("Array\n    `out`, or a new array of the broadcast shape.\n", f);
   else
-    fputs("Array or scalar\n    `out`, a new array, or a Python scalar if no dimensions are left.\n", f);
+    fputs("Array\n    `out`, or a new array, which may have no dimensions.\n", f);
   fprintf(f, "\nNotes\n-----\n%s", typing_note(op));
   if (op->ulp > 0)
     fprintf(f, "\nThe error of a float64 result is at most %g units in the last place.", op->ulp);

@@ -8,6 +8,7 @@
  *   ops        one function for each row of the list of operations
  *   call       calls of these: arguments, keywords, results
  *   params     parameters of operations from Python values
+ *   dispatch   NumPy's ufuncs and functions, given Arrays
  *   apply      one operation on Python operands; the path of `add` and of `a + b`
  *   helpers    what the modules in Python need
  *   plan       a prepared program with what its calls need; built from a trace
@@ -32,7 +33,7 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buff
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
 struct globals {
   PyObject *asarray, *copyto, *array2string; /* numpy's */
-  PyObject *dtype;                           /* numpy.dtype */
+  PyObject *dtype, *ndarray, *generic;       /* numpy.dtype, numpy.ndarray, numpy.generic */
   PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
   PyObject *make_error;                      /* numd._errors.make */
   PyObject *trace, *parameters, *async,
@@ -59,7 +60,6 @@ int shape_parse(PyObject *object, int64_t shape[NUMD_MAX_DIMS]);
 PyObject *shape_tuple(int ndim, const int64_t shape[]);
 /* A Python bool, int, float or complex: 1 and *out, 0 if it is something else, -1 on error. */
 int scalar_parse(PyObject *object, numd_scalar *out);
-PyObject *scalar_object(const numd_scalar *scalar);
 /* The Python scalar that lies at `data`. */
 PyObject *item_object(numd_dtype dtype, const void *data);
 /* An axis number, counted from the end if negative, or -1. */
@@ -115,6 +115,8 @@ extern PyMappingMethods array_mapping;
 extern PySequenceMethods array_sequence;
 PyObject *array_compare(PyObject *self, PyObject *other, int how);
 PyObject *array_transposed(PyObject *self);
+/* Shows the elements in another shape from now on; AttributeError if that needs a copy. */
+int array_set_shape(PyObject *self, PyObject *shape, void *closure);
 /* Stores a value, broadcast, in all of `target`, by value conversion. */
 int array_assign(PyObject *target, PyObject *value);
 
@@ -157,6 +159,12 @@ int params_find(uint32_t mask, PyObject *name);
 
 /* ---- apply.c */
 
+/* How many calls this process made. */
+extern uint64_t n_calls;
+static inline void count_call(void) {
+  __atomic_fetch_add(&n_calls, 1, __ATOMIC_RELAXED);
+}
+
 #define MAX_INPUTS NUMD_OP_MAX_IN
 
 enum op_class {
@@ -197,7 +205,7 @@ int operands_read_weak(struct operands *operands, int n, PyObject *const *object
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);
-/* The same for a result without dimensions: a Python scalar. */
+/* The same for a result without dimensions, which comes back with the call and is stored here. */
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params);
 /* Computes all arrays that the operation gives into out[], cut where their length depends on the data. Clears
  * the operands. */
@@ -212,6 +220,21 @@ int is_tracer(PyObject *object);
 
 /* A function of the module: arguments as vectorcall gives them. */
 PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+
+/* ---- dispatch.c */
+
+/* Array.__array_ufunc__ and Array.__array_function__. */
+PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+/* What numd._methods has under that name, called with `self` first. */
+PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
+                          PyObject *kwnames);
+/* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL
+ * and the exception stays. */
+PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out);
+/* Whether the exception is a TypeError that says what the daemon does not have; a result that cannot be cast
+ * to `out` is none. */
+int error_is_type(void);
 
 /* ---- ops.c */
 

@@ -1,0 +1,42 @@
+"""__array_function__: NumPy's functions on Arrays."""
+
+import importlib
+
+import numpy as np
+
+from . import _fallback
+from ._np_table import TABLE, find
+from ._numd import Array
+
+for _name in ("_np_elements", "_np_linalg", "_np_reduce", "_np_shape"):  # each fills its part of the table
+    importlib.import_module(f"numd.{_name}")
+
+# These only look at arrays, or write them somewhere else: NumPy does it on a view, which is no fallback.
+LOOKING = {
+    find(name)
+    for name in [
+        "ndim", "shape", "size", "iscomplexobj", "isrealobj", "can_cast", "min_scalar_type", "common_type",
+        "may_share_memory", "shares_memory", "array2string", "array_repr", "array_str", "save", "savez",
+        "savez_compressed", "savetxt", "result_type", "broadcast_shapes",
+    ]
+} - {None}  # fmt: skip
+
+
+def call(function, types, args, kwargs):
+    if not all(one is Array or issubclass(one, np.ndarray) for one in types):
+        return NotImplemented
+    if function in LOOKING:
+        return function(*_fallback.plain(args, []), **_fallback.plain(kwargs, []))
+    implementation = TABLE.get(function)
+    if implementation is not None:
+        try:
+            return implementation(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue})
+        except TypeError as error:
+            if getattr(error, "status", None) == "ECAST":
+                raise
+    return _fallback.run(name_of(function), function, args, kwargs)
+
+
+def name_of(function):
+    module = getattr(function, "__module__", "numpy") or "numpy"
+    return f"{module}.{function.__name__}".removeprefix("numpy.")

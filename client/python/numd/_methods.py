@@ -1,0 +1,85 @@
+"""Methods of Array that are no row: mostly NumPy's function of that name with the array in front.
+
+The extension looks them up here when they are called.
+"""
+
+import numpy as np
+
+from . import _fallback, _numd
+from ._rows import rows
+
+
+def through(name):
+    function = getattr(np, name)
+
+    def method(self, *args, **kwargs):
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+def by_numpy(name):
+    """A method that ndarray has and the daemon has not."""
+
+    def method(self, *args, **kwargs):
+        return _fallback.run(name, getattr(np.ndarray, name), (self, *args), kwargs)
+
+    return method
+
+
+sum, prod, max, min = through("sum"), through("prod"), through("max"), through("min")
+mean, var, std, any, all = through("mean"), through("var"), through("std"), through("any"), through("all")
+argmax, argmin, argsort = through("argmax"), through("argmin"), through("argsort")
+cumsum, cumprod, clip, conj, conjugate = map(through, ["cumsum", "cumprod", "clip", "conj", "conj"])
+diagonal, nonzero, ptp, repeat, round = map(through, ["diagonal", "nonzero", "ptp", "repeat", "round"])
+searchsorted, squeeze, swapaxes, take, trace = map(
+    through, ["searchsorted", "squeeze", "swapaxes", "take", "trace"]
+)
+dot, matmul = through("dot"), through("matmul")
+
+argpartition, byteswap, choose, getfield, partition = map(
+    by_numpy, ["argpartition", "byteswap", "choose", "getfield", "partition"]
+)
+
+
+def ravel(self, order="C"):
+    return np.ravel(self, order)
+
+
+def flatten(self, order="C"):
+    if order != "C":
+        return _fallback.run("flatten", np.ndarray.flatten, (self, order), {})
+    return self.copy().reshape(-1)
+
+
+def compress(self, condition, axis=None, out=None):
+    return np.compress(condition, self, axis, out)
+
+
+def sort(self, axis=-1, kind=None, order=None, *, stable=None):
+    rows.sort(self, axis=axis, out=self)
+
+
+def put(self, indices, values, mode="raise"):
+    if mode != "raise":
+        return _fallback.run("put", np.ndarray.put, (self, indices, values, mode), {})
+    np.put(self, indices, values)
+
+
+def resize(self, *shape, refcheck=True):
+    """In place, as far as the elements are the same; memory of an Array does not grow."""
+    self.shape = shape[0] if len(shape) == 1 else shape
+
+
+def tobytes(self, order="C"):
+    return np.asarray(self).tobytes(order)
+
+
+def view(self, dtype=None, type=None):
+    """The same memory as elements of another dtype; the length of the last axis changes with their size."""
+    if type is not None:
+        return np.asarray(self).view(type) if dtype is None else np.asarray(self).view(dtype, type)
+    other = np.asarray(self).view() if dtype is None else np.asarray(self).view(dtype)
+    if other.dtype.name not in _fallback.DTYPES:
+        return other
+    return _numd._view(self, 0, other.shape, other.strides, other.dtype)

@@ -1,0 +1,351 @@
+"""NumPy's functions that arrange elements, or make arrays like others."""
+
+import operator
+
+import numpy as np
+
+from . import _numd, _shape
+from ._np_table import implements, need
+from ._rows import operand
+from ._shape import as_tuple, axis_of
+from ._ufuncs import store
+
+Array = _numd.Array
+NEW = object()
+
+
+# ---- Views
+
+
+@implements("reshape")
+def reshape(a, shape=NEW, order="C", *, newshape=NEW, copy=None):
+    need(order == "C" and copy is None)
+    return operand(a).reshape(as_tuple(newshape if shape is NEW else shape))
+
+
+@implements("ravel")
+def ravel(a, order="C"):
+    need(order in ("C", "K") and (order == "C" or operand(a).flags.c_contiguous))
+    return operand(a).reshape(-1)
+
+
+@implements("transpose", "permute_dims")
+def transpose(a, axes=None):
+    return operand(a).transpose(*() if axes is None else (tuple(axes),))
+
+
+@implements("matrix_transpose")
+def matrix_transpose(x):
+    return operand(x).mT
+
+
+@implements("swapaxes")
+def swapaxes(a, axis1, axis2):
+    a = operand(a)
+    order = list(range(a.ndim))
+    first, second = axis_of(axis1, a.ndim), axis_of(axis2, a.ndim)
+    order[first], order[second] = second, first
+    return a.transpose(tuple(order))
+
+
+def distinct(axes, ndim):
+    numbers = [axis_of(axis, ndim) for axis in as_tuple(axes)]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("an axis is given twice")
+    return numbers
+
+
+@implements("moveaxis")
+def moveaxis(a, source, destination):
+    a = operand(a)
+    sources, destinations = distinct(source, a.ndim), distinct(destination, a.ndim)
+    if len(sources) != len(destinations):
+        raise ValueError("`source` and `destination` must have the same number of elements")
+    order = [axis for axis in range(a.ndim) if axis not in sources]
+    for to, axis in sorted(zip(destinations, sources)):
+        order.insert(to, axis)
+    return a.transpose(tuple(order))
+
+
+@implements("rollaxis")
+def rollaxis(a, axis, start=0):
+    a = operand(a)
+    axis, start = axis_of(axis, a.ndim), start + a.ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if start > axis else start)
+
+
+@implements("squeeze")
+def squeeze(a, axis=None):
+    a = operand(a)
+    axes = [i for i, n in enumerate(a.shape) if n == 1] if axis is None else distinct(axis, a.ndim)
+    if any(a.shape[i] != 1 for i in axes):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return a[tuple(0 if i in axes else slice(None) for i in range(a.ndim))]
+
+
+@implements("expand_dims")
+def expand_dims(a, axis):
+    a = operand(a)
+    ndim = a.ndim + len(as_tuple(axis))
+    axes = distinct(axis, ndim)
+    return a[tuple(None if i in axes else slice(None) for i in range(ndim))]
+
+
+@implements("broadcast_to")
+def broadcast_to(array, shape, subok=False):
+    return _shape.broadcast_to(array, shape)
+
+
+@implements("broadcast_arrays")
+def broadcast_arrays(*args, subok=False):
+    arrays = [operand(array) for array in args]
+    shape = np.broadcast_shapes(*(array.shape for array in arrays))
+    return [_shape.broadcast_to(array, shape) for array in arrays]
+
+
+@implements("flip")
+def flip(m, axis=None):
+    return _shape.flip(m, axis)
+
+
+@implements("fliplr")
+def fliplr(m):
+    return _shape.flip(m, 1)
+
+
+@implements("flipud")
+def flipud(m):
+    return _shape.flip(m, 0)
+
+
+@implements("rot90")
+def rot90(m, k=1, axes=(0, 1)):
+    m = operand(m)
+    first, second = distinct(axes, m.ndim)
+    if k % 4 == 0:
+        return m[...]
+    if k % 4 == 2:
+        return _shape.flip(m, (first, second))
+    turned = _shape.flip(m, second) if k % 4 == 1 else swapaxes(m, first, second)
+    return swapaxes(turned, first, second) if k % 4 == 1 else _shape.flip(turned, second)
+
+
+def at_least(ndim, place):
+    def function(*arys):
+        results = [place(array) if array.ndim < ndim else array for array in map(operand, arys)]
+        return results[0] if len(results) == 1 else results
+
+    return function
+
+
+atleast_1d = implements("atleast_1d")(at_least(1, lambda a: a.reshape(1)))
+atleast_2d = implements("atleast_2d")(at_least(2, lambda a: a.reshape(1, 1) if a.ndim == 0 else a[None]))
+atleast_3d = implements("atleast_3d")(
+    at_least(3, lambda a: a[..., None] if a.ndim == 2 else a.reshape(1, -1, 1))
+)
+
+
+@implements("diagonal")
+def diagonal(a, offset=0, axis1=0, axis2=1):
+    return _shape.diagonal(moveaxis(a, (axis1, axis2), (-2, -1)), offset)
+
+
+@implements("linalg.diagonal")
+def linalg_diagonal(x, *, offset=0):
+    return _shape.diagonal(x, offset)
+
+
+# ---- Parts
+
+
+def cuts(ary, indices_or_sections, axis, equal):
+    ary = operand(ary)
+    axis = axis_of(axis, ary.ndim)
+    n = ary.shape[axis]
+    if np.ndim(indices_or_sections):
+        ends = [*map(operator.index, indices_or_sections)]
+    else:
+        parts = operator.index(indices_or_sections)
+        if parts <= 0:
+            raise ValueError("number sections must be larger than 0.")
+        if equal and n % parts:
+            raise ValueError("array split does not result in an equal division")
+        ends = [i * (n // parts) + min(i, n % parts) for i in range(1, parts)]
+    limits = zip([0, *ends], [*ends, None])
+    return [ary[(slice(None),) * axis + (slice(*limit),)] for limit in limits]
+
+
+@implements("split")
+def split(ary, indices_or_sections, axis=0):
+    return cuts(ary, indices_or_sections, axis, True)
+
+
+@implements("array_split")
+def array_split(ary, indices_or_sections, axis=0):
+    return cuts(ary, indices_or_sections, axis, False)
+
+
+@implements("hsplit")
+def hsplit(ary, indices_or_sections):
+    return split(ary, indices_or_sections, 1 if operand(ary).ndim > 1 else 0)
+
+
+@implements("vsplit")
+def vsplit(ary, indices_or_sections):
+    return split(ary, indices_or_sections, 0)
+
+
+@implements("dsplit")
+def dsplit(ary, indices_or_sections):
+    return split(ary, indices_or_sections, 2)
+
+
+# ---- Joining
+
+
+def joined(join, arrays, axis, out, dtype, casting):
+    need(casting == "same_kind")
+    arrays = [operand(array) for array in arrays]
+    if dtype is not None:
+        need(all(np.can_cast(array.dtype, dtype, casting) for array in arrays))
+        arrays = [_numd.asarray(array, dtype) for array in arrays]
+    if isinstance(out, Array):
+        return join(arrays, axis=axis, out=out)
+    return store(join(arrays, axis=axis), out)
+
+
+@implements("concatenate", "concat")
+def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    return joined(_shape.concat, arrays, axis, out, dtype, casting)
+
+
+@implements("stack")
+def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    return joined(_shape.stack, arrays, axis, out, dtype, casting)
+
+
+def several(arrays):
+    return arrays if isinstance(arrays, list) else [arrays]
+
+
+@implements("vstack", "row_stack")
+def vstack(tup, *, dtype=None, casting="same_kind"):
+    return concatenate(several(atleast_2d(*tup)), 0, dtype=dtype, casting=casting)
+
+
+@implements("hstack")
+def hstack(tup, *, dtype=None, casting="same_kind"):
+    arrays = several(atleast_1d(*tup))
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype, casting=casting)
+
+
+@implements("dstack")
+def dstack(tup):
+    return concatenate(several(atleast_3d(*tup)), 2)
+
+
+@implements("column_stack")
+def column_stack(tup):
+    arrays = [array if array.ndim > 1 else array.reshape(-1, 1) for array in map(operand, tup)]
+    return concatenate(arrays, 1)
+
+
+@implements("append")
+def append(arr, values, axis=None):
+    return _shape.concat([arr, values], axis=axis)
+
+
+# ---- Copies
+
+
+@implements("copy")
+def copy(a, order="K", subok=False):
+    need(order in ("K", "C"))
+    return operand(a).copy()
+
+
+@implements("tile")
+def tile(A, reps):
+    return _shape.tile(A, reps)
+
+
+@implements("repeat")
+def repeat(a, repeats, axis=None):
+    return _shape.repeat(a, repeats, axis)
+
+
+@implements("roll")
+def roll(a, shift, axis=None):
+    return _shape.roll(a, shift, axis)
+
+
+@implements("tril")
+def tril(m, k=0):
+    return _shape.tril(m, k)
+
+
+@implements("triu")
+def triu(m, k=0):
+    return _shape.triu(m, k)
+
+
+@implements("diag")
+def diag(v, k=0):
+    v = operand(v)
+    if v.ndim == 2:
+        return _shape.diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError("Input must be 1- or 2-d.")
+    result = like(v, (v.size + abs(k),) * 2, v.dtype)
+    result.fill(0)
+    _shape.diagonal(result, k)[...] = v
+    return result
+
+
+@implements("meshgrid")
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    n = len(xi)
+    grids = [operand(x).reshape((1,) * i + (-1,) + (1,) * (n - 1 - i)) for i, x in enumerate(xi)]
+    if indexing == "xy" and n > 1:
+        grids = [swapaxes(grid, 0, 1) for grid in grids]
+    if not sparse:
+        grids = broadcast_arrays(*grids)
+    return [grid.copy() if copy else grid for grid in grids]
+
+
+# ---- Like others
+
+
+def like(prototype, shape, dtype):
+    return _numd._empty_beside(operand(prototype), shape, dtype)
+
+
+def filled_like(a, value, dtype, order, shape):
+    a = operand(a)
+    need(order in ("K", "C") or a.ndim < 2)
+    result = like(a, a.shape if shape is None else as_tuple(shape), a.dtype if dtype is None else dtype)
+    if value is not None:
+        result[...] = value
+    return result
+
+
+@implements("empty_like")
+def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return filled_like(prototype, None, dtype, order, shape)
+
+
+@implements("zeros_like")
+def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return filled_like(a, 0, dtype, order, shape)
+
+
+@implements("ones_like")
+def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return filled_like(a, 1, dtype, order, shape)
+
+
+@implements("full_like")
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    return filled_like(a, fill_value, dtype, order, shape)

@@ -1,0 +1,152 @@
+/* NumPy's protocols: `np.exp(a)` and `np.sum(a)` become operations of the daemon.
+ *
+ * __array_ufunc__ finds the row of a ufunc in a dict that is made at first use; a plain call, with `out` at
+ * most, goes from there to the daemon. Other methods and keywords, and operands that a row refuses, are left
+ * to numd._ufuncs. __array_function__ leaves the call to numd._dispatch, whose dict has an implementation for
+ * each of NumPy's functions that numd computes. What neither has is computed by NumPy (numd._fallback). */
+#include "pynumd.h"
+
+static PyObject *module_attribute(const char *module_name, const char *name) {
+  PyObject *module = PyImport_ImportModule(module_name);
+  PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
+  Py_XDECREF(module);
+  return attribute;
+}
+
+/* An attribute that is looked up once. Borrowed. */
+static PyObject *once(PyObject **slot, const char *module_name, const char *name) {
+  if (!*slot)
+    *slot = module_attribute(module_name, name);
+  return *slot;
+}
+
+int error_is_type(void) {
+  PyObject *type, *value, *trace;
+  if (!PyErr_ExceptionMatches(PyExc_TypeError))
+    return 0;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  PyObject *status = PyObject_GetAttrString(value, "status");
+  PyErr_Clear();
+  int is_cast = status && PyUnicode_Check(status) && !PyUnicode_CompareWithASCIIString(status, "ECAST");
+  Py_XDECREF(status);
+  PyErr_Restore(type, value, trace);
+  return !is_cast;
+}
+
+/* ---- Ufuncs */
+
+static int is_known(PyObject *object) {
+  return array_check(object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object) ||
+         Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray) ||
+         PyObject_TypeCheck(object, (PyTypeObject *)globals.generic);
+}
+
+/* The row of a ufunc, or NULL. */
+static const struct op *ufunc_row(PyObject *ufunc) {
+  static PyObject *table;
+  PyObject *rows = once(&table, "numd._ufuncs", "ROWS");
+  PyObject *index = rows ? PyDict_GetItemWithError(rows, ufunc) : NULL;
+  return index ? &ops_table[PyLong_AsLong(index)] : NULL;
+}
+
+/* The `out` of a call without other keywords: 1 if it is an Array, 0 if there is none, -1 otherwise. */
+static int ufunc_out(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+  if (!kwnames || !PyTuple_GET_SIZE(kwnames))
+    return 0;
+  if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != globals.k_out ||
+      !PyTuple_Check(values[0]) || PyTuple_GET_SIZE(values[0]) != 1)
+    return -1;
+  *out = PyTuple_GET_ITEM(values[0], 0);
+  return array_check(*out) ? 1 : -1;
+}
+
+/* What a row can compute at once. NULL without an exception: it cannot. */
+static PyObject *ufunc_fast(PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  PyObject *whole[MAX_INPUTS + 1];
+  const struct op *op = ufunc_row(args[0]);
+  if (!op || n - 2 != op->n_in || PyUnicode_CompareWithASCIIString(args[1], "__call__"))
+    return NULL;
+  for (int i = 0; i < op->n_in; i++) {
+    if (!is_known(args[2 + i]))
+      return NULL;
+    whole[i] = args[2 + i];
+  }
+  int has_out = ufunc_out(args + n, kwnames, &whole[op->n_in]);
+  PyObject *answer = has_out < 0 ? NULL : op_call(op, whole, op->n_in + has_out, NULL);
+  if (!answer && PyErr_Occurred() && error_is_type())
+    PyErr_Clear();
+  return answer;
+}
+
+static PyObject *tuple_of(PyObject *const *items, Py_ssize_t n) {
+  PyObject *tuple = PyTuple_New(n);
+  for (Py_ssize_t i = 0; i < n && tuple; i++)
+    PyTuple_SET_ITEM(tuple, i, Py_NewRef(items[i]));
+  return tuple;
+}
+
+static PyObject *dict_of(PyObject *names, PyObject *const *values) {
+  PyObject *dict = PyDict_New();
+  for (Py_ssize_t i = 0; names && dict && i < PyTuple_GET_SIZE(names); i++)
+    if (PyDict_SetItem(dict, PyTuple_GET_ITEM(names, i), values[i]))
+      Py_CLEAR(dict);
+  return dict;
+}
+
+PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  static PyObject *call;
+  if (n < 2) {
+    PyErr_SetString(PyExc_TypeError, "__array_ufunc__() takes a ufunc, a method and its inputs");
+    return NULL;
+  }
+  PyObject *answer = ufunc_fast(args, n, kwnames);
+  if (answer || PyErr_Occurred() || !once(&call, "numd._ufuncs", "call"))
+    return answer;
+  PyObject *inputs = tuple_of(args + 2, n - 2), *options = dict_of(kwnames, args + n);
+  if (inputs && options)
+    answer = PyObject_CallFunctionObjArgs(call, args[0], args[1], inputs, options, NULL);
+  Py_XDECREF(inputs);
+  Py_XDECREF(options);
+  return answer;
+}
+
+PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out) {
+  static PyObject *call;
+  if (!PyErr_Occurred() || !error_is_type())
+    return NULL;
+  PyErr_Clear();
+  PyObject *inputs = once(&call, "numd._ufuncs", "operator") ? tuple_of(operands, n) : NULL;
+  PyObject *answer =
+      inputs ? PyObject_CallFunction(call, "sOO", op_find(number)->name, inputs, out ? out : Py_None) : NULL;
+  Py_XDECREF(inputs);
+  return answer;
+}
+
+/* ---- Functions */
+
+PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  static PyObject *call;
+  if (n != 4 || kwnames) {
+    PyErr_SetString(PyExc_TypeError, "__array_function__() takes a function, types, args and kwargs");
+    return NULL;
+  }
+  return once(&call, "numd._dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
+}
+
+/* ---- Methods of Array that are written in Python */
+
+PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
+                          PyObject *kwnames) {
+  PyObject *whole[16] = {self}, *method = module_attribute("numd._methods", name);
+  Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+  PyObject *answer = NULL;
+  if (all >= (Py_ssize_t)(sizeof whole / sizeof *whole))
+    PyErr_Format(PyExc_TypeError, "too many arguments for %s()", name);
+  else if (method) {
+    memcpy(whole + 1, args, (size_t)all * sizeof *args);
+    answer = PyObject_Vectorcall(method, whole, (size_t)n + 1, kwnames);
+  }
+  Py_XDECREF(method);
+  return answer;
+}

@@ -126,6 +126,10 @@ bench: all bench-clients ## measure: numd against calls in process and other IPC
 run: all ## a daemon in the foreground on a private socket
 	$(BUILD)/numd --socket $(abspath $(BUILD))/numd.sock
 
+.PHONY: check-array-api
+check-array-api: all ## the public array-api-tests suite: CHECKOUT=its clone, in a virtual environment with NumPy 2
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) scripts/check-array-api $(CHECKOUT)
+
 .PHONY: asan tsan
 asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	scripts/sanitize asan

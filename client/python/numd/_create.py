@@ -1,6 +1,7 @@
 """Arrays of new values, computed by the daemon."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -43,4 +44,5 @@ def linspace(start, stop, num=50, dtype=None, endpoint=True, *, device=None, ses
 def eye(n_rows, n_cols=None, k=0, dtype=None, *, device=None, session=None):
     check_device(device)
     shape = (n_rows, n_rows if n_cols is None else n_cols)
+    k = max(-shape[0], min(operator.index(k), shape[1]))  # beyond these there is no diagonal
     return rows.eye(shape=shape, k=k, dtype="float64" if dtype is None else dtype, session=session)

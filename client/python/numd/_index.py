@@ -54,7 +54,7 @@ def read(a, items):
         width = item.ndim if item.dtype == bool else 1
         axes = list(range(dim, dim + width))
         if item.dtype == bool:
-            check_mask(item, a, items[:i])
+            item = fitting_mask(item, a, items[:i])
         if width == 0:  # a mask without dimensions selects from a new axis
             basic.append(None)
             axes, item, width = [dim], item.reshape(1), 1
@@ -121,14 +121,18 @@ def expanded(items, ndim):
     return items[:at] + [slice(None)] * (ndim - used) + items[at + 1 :]
 
 
-def check_mask(mask, a, before):
+def fitting_mask(mask, a, before):
+    """The mask, whose shape must be that of its axes; a length of 0 goes for any, as with NumPy, and selects
+    nothing."""
     first = sum(map(n_axes, before))
     for axis, n in enumerate(mask.shape, first):
-        if a.shape[axis] != n:
+        if n not in (0, a.shape[axis]):
             raise IndexError(
                 f"boolean index did not match indexed array along axis {axis}; size of axis is "
                 f"{a.shape[axis]} but size of corresponding boolean axis is {n}"
             )
+    shape = a.shape[first : first + mask.ndim]
+    return mask if mask.shape == shape else beside(a, np.zeros(shape, bool))
 
 
 def split_mask(axes, item):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numd
+
 from ._numd import Array
 from ._rows import given, operand, row, rows
 from ._shape import as_tuple
@@ -155,12 +157,22 @@ def slogdet(x):
 
 @row("pinv")
 def pinv(x, rtol=None, out=None):
-    return rows.pinv(operand(x), **given(rtol=rtol, out=out))
+    """`rtol` may be an array with a tolerance for each matrix."""
+    x = operand(x)
+    if is_number(rtol):
+        return rows.pinv(x, **given(rtol=rtol, out=out))
+    u, s, vh = svd(x, full_matrices=False)
+    inverse = numd.where(large(s, rtol), 1 / s, 0)[..., None, :]
+    return numd.matmul(rows.conj(vh).mT * inverse, rows.conj(u).mT, **given(out=out))
 
 
 @row("matrix_rank")
 def matrix_rank(x, rtol=None, out=None):
-    return rows.matrix_rank(operand(x), **given(rtol=rtol, out=out))
+    """`rtol` may be an array with a tolerance for each matrix."""
+    x = operand(x)
+    if is_number(rtol):
+        return rows.matrix_rank(x, **given(rtol=rtol, out=out))
+    return rows.count_nonzero(large(svdvals(x), rtol), axis=-1, **given(out=out))
 
 
 @row("lstsq")
@@ -171,6 +183,17 @@ def lstsq(x1, x2, rtol=None):
 @row("matrix_power")
 def matrix_power(x, n, out=None):
     return rows.matrix_power(operand(x), n=n, **given(out=out))
+
+
+def is_number(rtol):
+    return rtol is None or hasattr(type(rtol), "__float__") and getattr(rtol, "ndim", 0) == 0
+
+
+def large(s, rtol):
+    """Which singular values are above a tolerance for each matrix, times the largest."""
+    if s.shape[-1] == 0:
+        return s > 0
+    return s > operand(rtol)[..., None] * rows.max(s, axis=-1, keepdims=True)
 
 
 # ---- Norms

@@ -45,7 +45,7 @@ class Info:
 
     def devices(self):
         """All devices."""
-        return ["cpu"]
+        return ("cpu",)
 
     def default_dtypes(self, *, device=None):
         """The dtypes of arrays for which none is given."""
@@ -188,7 +188,7 @@ def from_dlpack(x, /, *, device=None, copy=None):
 
 
 def meshgrid(*arrays, indexing="xy"):
-    """Coordinate matrices of coordinate vectors, as a list of new arrays.
+    """Coordinate matrices of coordinate vectors, as a tuple of new arrays.
 
     With indexing 'xy' the first two dimensions are exchanged; 'ij' leaves them in the order of the arrays.
     """
@@ -198,7 +198,7 @@ def meshgrid(*arrays, indexing="xy"):
     n = len(arrays)
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else range(n)
     grids = [reshape(array, tuple(-1 if at == axis else 1 for at in order)) for axis, array in enumerate(arrays)]
-    return [rows.copy(grid) for grid in broadcast_arrays(*grids)]
+    return tuple(rows.copy(grid) for grid in broadcast_arrays(*grids))
 
 
 # ---- Views
@@ -210,10 +210,10 @@ def broadcast_shapes(*shapes):
 
 
 def broadcast_arrays(*arrays):
-    """Views of the arrays in the shape to which they broadcast, as a list."""
+    """Views of the arrays in the shape to which they broadcast, as a tuple."""
     arrays = [operand(array) for array in arrays]
     shape = np.broadcast_shapes(*[array.shape for array in arrays])
-    return [broadcast_to(array, shape) for array in arrays]
+    return tuple(broadcast_to(array, shape) for array in arrays)
 
 
 def expand_dims(x, /, axis):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from . import _numd
 from ._numd import Array
 from ._rows import given, operand, row, rows
 from ._shape import concat
@@ -59,22 +60,51 @@ def nonzero(x):
 
 @row("unique_values")
 def unique_values(x):
-    return rows.unique_values(operand(x))
+    x = operand(x)
+    return unique_complex(x).values if is_complex(x) else rows.unique_values(x)
 
 
 @row("unique_counts")
 def unique_counts(x):
-    return UniqueCountsResult(*rows.unique_counts(operand(x)))
+    x = operand(x)
+    if is_complex(x):
+        unique = unique_complex(x)
+        return UniqueCountsResult(unique.values, unique.counts)
+    return UniqueCountsResult(*rows.unique_counts(x))
 
 
 @row("unique_inverse")
 def unique_inverse(x):
-    return UniqueInverseResult(*rows.unique_inverse(operand(x)))
+    x = operand(x)
+    if is_complex(x):
+        unique = unique_complex(x)
+        return UniqueInverseResult(unique.values, unique.inverse_indices)
+    return UniqueInverseResult(*rows.unique_inverse(x))
 
 
 @row("unique_all")
 def unique_all(x):
-    return UniqueAllResult(*rows.unique_all(operand(x)))
+    x = operand(x)
+    return unique_complex(x) if is_complex(x) else UniqueAllResult(*rows.unique_all(x))
+
+
+def is_complex(x):
+    return isinstance(x, Array) and x.dtype.kind == "c"
+
+
+def unique_complex(x):
+    """In the order of the real parts, then of the imaginary ones; as one operation the daemon has it not."""
+    flat = x.reshape(-1)
+    order = rows.argsort(flat.imag)
+    order = rows.take(order, rows.argsort(rows.take(flat.real, order)))
+    ordered = rows.take(flat, order)
+    begins = rows.full(True, shape=(x.size,), dtype="bool")
+    if x.size > 1:
+        rows.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    at = rows.nonzero(begins)[0]
+    inverse = rows.put(order, order, rows.subtract(rows.cumulative_sum(begins, dtype="int64"), 1))
+    counts = rows.diff(rows.concat(at, _numd.asarray([x.size])))
+    return UniqueAllResult(rows.take(ordered, at), rows.take(order, at), inverse.reshape(x.shape), counts)
 
 
 @row("isin")

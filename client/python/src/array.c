@@ -242,8 +242,14 @@ static PyObject *array_repr(PyObject *self) {
   return text;
 }
 
+/* Without dimensions as the Python scalar, in full. */
 static PyObject *array_str(PyObject *self) {
-  return array_text(self, "%U", NULL);
+  if (LAYOUT(self)->ndim)
+    return array_text(self, "%U", NULL);
+  PyObject *item = array_item(self);
+  PyObject *text = item ? PyObject_Str(item) : NULL;
+  Py_XDECREF(item);
+  return text;
 }
 
 static PyObject *array_iter(PyObject *self) {

@@ -15,9 +15,13 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-kernels check asan tsan
+SETUP_GOALS := bench bench-all bench-kernels check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
-SETUP_DONE := $(shell scripts/setup >&2 || echo failed)
+# Ways of bench-all whose parts cannot be had are skipped.
+ifneq (,$(filter bench-all,$(MAKECMDGOALS)))
+SETUP_PEERS := BUILD=$(BUILD) scripts/setup --peers >&2 ||
+endif
+SETUP_DONE := $(shell $(SETUP_PEERS) scripts/setup >&2 || echo failed)
 ifeq ($(SETUP_DONE),failed)
 $(error some packages are missing: see above)
 endif
@@ -121,6 +125,10 @@ check: all bench-clients unit-tests ## build, run every test, count them
 .PHONY: bench
 bench: all bench-clients ## measure: numd against calls in process and other IPC (QUICK=1: within a minute)
 	$(PYTHON) scripts/bench/run.py --build $(BUILD) $(if $(QUICK),--quick)
+
+.PHONY: bench-all
+bench-all: all bench-clients ## measure all ways of computing and of IPC, in half an hour (QUICK=1: 5 minutes)
+	$(PYTHON) scripts/bench/run.py --build $(BUILD) --all $(if $(QUICK),--quick)
 
 .PHONY: run
 run: all ## a daemon in the foreground on a private socket

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 ANSWER_TIMEOUT_S = 90
+LAST_WORDS_S = 1.0  # for a client to say itself that its other side is gone
 
 
 class Failed(Exception):
@@ -73,42 +74,58 @@ class Client:
                                         preexec_fn=die_with_parent)
         os.set_blocking(self.process.stdout.fileno(), False)
 
-    def read_line(self, deadline):
-        answer = b""
+    def read_line(self, deadline, others):
+        """others: {pidfd: pid} of processes without which there will be no answer."""
+        answer, late = b"", f"no answer within {ANSWER_TIMEOUT_S} s"
         while not answer.endswith(b"\n"):
-            wait = deadline - time.monotonic()
-            if wait <= 0 or not select.select([self.process.stdout], [], [], wait)[0]:
-                raise Failed(f"no answer within {ANSWER_TIMEOUT_S} s")
+            wait = max(0, deadline - time.monotonic())
+            ready = select.select([self.process.stdout, *others], [], [], wait)[0]
+            if not ready:
+                raise Failed(late)
+            if self.process.stdout not in ready:
+                late = f"the other side (pid {others[ready[0]]}) ended in the middle of a call"
+                others, deadline = {}, time.monotonic() + LAST_WORDS_S
+                continue
             piece = os.read(self.process.stdout.fileno(), 1 << 20)
             if not piece:
                 raise Failed(f"the client ended ({describe_exit(self.process.wait())})")
             answer += piece
         return answer
 
-    def ask(self, command):
-        """Sends a command; the answer. Failed if it is an error, or the client hangs or dies."""
+    def ask(self, command, partners=()):
+        """Sends a command; the answer. Failed if it is an error, or the client hangs or dies, or one of its partners
+        (pids) dies meanwhile."""
         if self.process is None:
             self.start()
+        others = {}
         try:
+            for pid in partners:
+                others[os.pidfd_open(pid)] = pid
             self.process.stdin.write(command.encode() + b"\n")
             self.process.stdin.flush()
-            answer = json.loads(self.read_line(time.monotonic() + ANSWER_TIMEOUT_S))
+            answer = json.loads(self.read_line(time.monotonic() + ANSWER_TIMEOUT_S, others))
         except (Failed, OSError) as error:
-            self.stop()
+            self.stop(patience_s=0.2)
             raise Failed(str(error)) from None
+        finally:
+            for descriptor in others:
+                os.close(descriptor)
         if "error" in answer:
             raise Failed(answer["error"])
         return answer
 
-    def stop(self):
+    def stop(self, patience_s=5):
         if self.process is None:
             return
         try:
             self.process.stdin.close()
-            self.process.wait(5)
+            self.process.wait(patience_s)
         except (OSError, subprocess.TimeoutExpired):
             for pid in reversed(tree(self.process.pid)[1:]):
-                os.kill(pid, signal.SIGKILL)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
             end(self.process)
         self.process = None
 

@@ -24,6 +24,7 @@ import numpy as np
 import cases
 import machine
 import report
+import servers
 import stats
 from processes import Client, Daemon, Failed, cpu_ns
 from progress import Progress
@@ -38,6 +39,7 @@ IDLE_SECONDS = {False: 5.0, True: 3.0}
 IDLE_SESSIONS = 10
 PATIENCE_S = {False: 40, True: 6}   # spent on waiting for a quiet machine, in all
 TIME_LIMIT_S = {False: 270, True: 36}  # measuring; beyond it the remaining cases get one round
+TIME_LIMIT_ALL_S = {False: 1200, True: 150}  # the same for all ways
 
 
 class Bench:
@@ -46,7 +48,8 @@ class Bench:
         self.random = random.Random(seed)
         self.directory, self.progress = pathlib.Path(directory), progress
         self.rows, self.skipped, self.wrong, self.shortened = [], [], [], []
-        self.daemon, self.clients = None, {}
+        self.daemon, self.clients, self.servers = None, {}, {}
+        self.time_limit_s = (TIME_LIMIT_S if all(w.core for w in ways) else TIME_LIMIT_ALL_S)[quick]
         self.log = open(self.directory / "log", "wb")
         self.disturbed_ns = self.measured_ns = 0
         self.patience_s = PATIENCE_S[quick]
@@ -59,6 +62,8 @@ class Bench:
         reason = way.missing(self.context)
         if not reason and way.daemon and not (self.context.build / "numd").exists():
             reason = "numd is not built"
+        if not reason and way.server:
+            reason = servers.SERVERS[way.server].missing()
         if reason:
             self.skip(way, None, reason)
         return not reason
@@ -82,6 +87,18 @@ class Bench:
                 self.skip(way, None, str(error))
             self.ways = [w for w in self.ways if not w.daemon]
 
+    def start_servers(self):
+        for name in sorted({w.server for w in self.ways if w.server}):
+            server = servers.SERVERS[name](self.log)
+            try:
+                server.start()
+                self.servers[name] = server
+            except (Failed, OSError) as error:
+                server.stop()
+                for way in [w for w in self.ways if w.server == name]:
+                    self.skip(way, None, f"{name}: {error}")
+                self.ways = [w for w in self.ways if w.server != name]
+
     def client(self, way):
         key = (way.name, way.client)
         if key not in self.clients:
@@ -89,7 +106,10 @@ class Bench:
             if self.daemon:
                 environment["NUMD_SOCKET"] = self.daemon.address
             environment["PYTHONPATH"] = os.pathsep.join(
-                [str(self.context.build / "python"), str(pathlib.Path(__file__).resolve().parent)])
+                [str(self.context.build / "python"), str(pathlib.Path(__file__).resolve().parent),
+                 str(self.context.peers)])
+            if way.server:
+                environment["BENCH_SERVER"] = self.servers[way.server].address
             self.clients[key] = Client(way.command(self.context), self.directory, environment, self.log)
         return self.clients[key]
 
@@ -98,6 +118,8 @@ class Bench:
             client.stop()
         if self.daemon:
             self.daemon.stop()
+        for server in self.servers.values():
+            server.stop()
         for name in os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else ():
             owner = name.split("-")[2] if name.startswith("numd-bench-") else ""
             if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
@@ -111,6 +133,7 @@ class Bench:
         pids = [c.process.pid for key, c in self.clients.items() if c.process and key != (way.name, way.client)]
         if self.daemon and not way.daemon:
             pids.append(self.daemon.process.pid)
+        pids += [server.process.pid for name, server in self.servers.items() if name != way.server]
         return sum(map(cpu_ns, pids))
 
     def settle(self):
@@ -126,18 +149,22 @@ class Bench:
         """One turn of a way: prepare, measure, finish. The measurement."""
         client = self.client(way)
         partner = client.ask("prepare " + " ".join(words))["partner"]
-        servers = ([partner] if partner else []) + (self.daemon.pids() if way.daemon else [])
+        partners = partner if isinstance(partner, list) else [partner] * bool(partner)
+        others = partners + (self.daemon.pids() if way.daemon else [])
+        if way.server:
+            others += self.servers[way.server].pids()
+            partners.append(self.servers[way.server].process.pid)
         self.settle()
-        others, before, start = self.others_cpu_ns(way), {pid: cpu_ns(pid) for pid in servers}, time.monotonic_ns()
+        idle, before, start = self.others_cpu_ns(way), {pid: cpu_ns(pid) for pid in others}, time.monotonic_ns()
         try:
-            answer = client.ask("measure")
+            answer = client.ask("measure", partners)
         except Failed:
             if client.process:
                 client.ask("finish")  # it must not go on spinning in the others' turns
             raise
         # A worker of an earlier turn may end meanwhile, and its clock with it.
         answer["cpu_server_ns"] = sum(max(0, cpu_ns(pid) - used) for pid, used in before.items())
-        self.disturbed_ns += self.others_cpu_ns(way) - others
+        self.disturbed_ns += self.others_cpu_ns(way) - idle
         self.measured_ns += time.monotonic_ns() - start
         client.ask(f"finish to={output}" if output else "finish")
         return answer
@@ -145,7 +172,7 @@ class Bench:
     def variants(self, point):
         """(way, mode, wait) of all that is to be measured at a point; the floors belong to "add 64"."""
         for way in self.ways:
-            if way.floor and not point.with_floors or way.cases and point.case not in way.cases:
+            if not way.takes(point):
                 continue
             for mode in way.modes:
                 for wait in way.waits if point.gears else way.waits[-1:]:
@@ -168,7 +195,7 @@ class Bench:
         variants, turns, rounds = list(self.variants(point)), {}, self.rounds(point)
         for number in range(rounds):
             self.random.shuffle(variants)
-            for variant in variants[:]:
+            for variant in [v for v in variants if v[0].core or number < ROUNDS[self.quick]]:
                 answer = self.try_turn(variant, point, arrays, wanted, number)
                 if answer:
                     turns.setdefault(variant, []).append(answer)
@@ -184,7 +211,7 @@ class Bench:
                                            **stats.merge(turns[way, mode, wait])))
 
     def late(self):
-        return time.monotonic() - self.started > TIME_LIMIT_S[self.quick]
+        return time.monotonic() - self.started > self.time_limit_s
 
     def try_turn(self, variant, point, arrays, wanted, number):
         way, mode, wait = variant
@@ -229,6 +256,7 @@ class Bench:
 
     def run(self):
         self.start_daemon()
+        self.start_servers()
         for point in self.points:
             self.measure(point)
         self.measure_idle()
@@ -247,6 +275,7 @@ def parse_arguments(argv):
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="where numd was built")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and samples, within a minute")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the ways")
+    parser.add_argument("--all", action="store_true", help="all ways, not only the core ones: half an hour, quick 5 min")
     parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
     parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
     parser.add_argument("--output", type=pathlib.Path, default=None, help="default: BUILD/report")
@@ -259,6 +288,11 @@ def chosen_points(text, quick):
     return [p for p in points if not names or p.case in names or f"{p.case}:{p.n}" in names]
 
 
+def chosen_ways(ways, text, all_of_them):
+    names = [t for t in text.split(",") if t]
+    return [w for w in ways if w.name in names or not names and (w.core or all_of_them)]
+
+
 def end_on_signal(_number, _frame):
     raise KeyboardInterrupt
 
@@ -268,7 +302,7 @@ def main(argv=None):
     context = Context(build=arguments.build.resolve(), python=sys.executable)
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     points = chosen_points(arguments.cases, arguments.quick)
-    ways = [w for w in load_ways() if not arguments.ways or w.name in arguments.ways.split(",")]
+    ways = chosen_ways(load_ways(), arguments.ways, arguments.all)
     directory = tempfile.mkdtemp(prefix="numd-bench-")
     facts = machine.Facts(context, arguments.quick, seed)
     progress = Progress(1)

@@ -1,5 +1,7 @@
 """A Python client of the benchmark: reads commands, answers JSON; see ways_c/bench.h for the commands
-and ways_c/timing.c for how a sample is taken, which is the same here."""
+and ways_c/timing.c for how a sample is taken, which is the same here. Where Python has no NumPy (PyPy), inputs
+are flat arrays of the standard library, and so may the result be."""
+import array
 import gc
 import itertools
 import json
@@ -8,11 +10,15 @@ import signal
 import sys
 import time
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    np = None
 
 from way import Job, load_file
 
 MAX_SAMPLES, MIN_SAMPLES, MAX_BATCH = 600, 3, 4096
+LEAST_WARM_UP_NS = 300_000_000 if sys.implementation.name == "pypy" else 0  # it compiles what has run often
 
 TEMPLATE = """
 def batch(_it, _clock, {names}):
@@ -72,7 +78,7 @@ def measure(call, batch, budget_ns):
     try:
         cpu_start = time.process_time_ns()
         start, n, call_ns = time.perf_counter_ns(), 1, float("inf")
-        while time.perf_counter_ns() - start < budget_ns / 8:
+        while time.perf_counter_ns() - start < max(budget_ns / 8, LEAST_WARM_UP_NS):
             taken, _ = batch(n)
             calls += n
             call_ns = min(call_ns, max(1.0, (taken - overhead) / n))
@@ -92,13 +98,27 @@ def measure(call, batch, budget_ns):
             "single_ns": singles}, value
 
 
+def load(path, shape):
+    if np:
+        return np.fromfile(path).reshape(shape)
+    return array.array("d", pathlib.Path(path).read_bytes())
+
+
+def store(result, path):
+    if np:
+        np.ascontiguousarray(result, dtype=np.float64).tofile(path)
+    else:
+        numbers = [result] if isinstance(result, float) else result
+        pathlib.Path(path).write_bytes(array.array("d", numbers).tobytes())
+
+
 def parse(words):
     """A `prepare` command's job and budget."""
     given = dict(word.split("=", 1) for word in words)
     inputs = []
     for item in filter(None, given.get("in", "").split(",")):
         path, shape = item.split(":")
-        inputs.append(np.fromfile(path).reshape([int(n) for n in shape.split("x")]))
+        inputs.append(load(path, [int(n) for n in shape.split("x")]))
     out = given.get("out")
     job = Job(case=given["case"], mode=given.get("mode"), wait=given.get("wait"), inputs=inputs,
               out_shape=tuple(int(n) for n in out.split("x")) if out else None)
@@ -122,7 +142,8 @@ class Runner:
         job.build = self.build
         self.call = self.module.open_call(job)
         self.batch = compile_call(self.call)
-        return {"partner": self.call.partner}
+        partner = self.call.partner
+        return {"partner": list(partner) if isinstance(partner, tuple) else partner}
 
     def measure(self, _words):
         answer, self.value = measure(self.call, self.batch, self.budget_ns)
@@ -131,7 +152,7 @@ class Runner:
     def finish(self, words):
         for word in words:
             result = self.call.result() if self.call.result else self.value
-            np.ascontiguousarray(result, dtype=np.float64).tofile(word.split("=", 1)[1])
+            store(result, word.split("=", 1)[1])
         self.close()
         return {}
 

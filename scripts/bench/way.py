@@ -6,8 +6,13 @@ runner.py, which calls `open_call(job)` of the way's file.
 """
 import importlib.util
 import pathlib
+import shutil
 from dataclasses import dataclass, field
 from typing import Callable, Optional
+
+INSTALL = "scripts/setup --peers installs"
+BUILT_WITH = {"_bench_cython": "cython3", "_bench_cffi": "python3-cffi"}
+BY_VALUE = 10**6  # `largest` of ways that copy every array through something slow
 
 WAYS_DIR = pathlib.Path(__file__).resolve().parent / "ways"
 
@@ -17,6 +22,11 @@ class Context:
     """Where things are in this run."""
     build: pathlib.Path
     python: str
+
+    @property
+    def peers(self):
+        """Where `scripts/setup --peers` puts what only PyPI has."""
+        return self.build / "peers"
 
 
 @dataclass(frozen=True)
@@ -31,23 +41,52 @@ class Way:
     daemon: bool = False            # computes in the daemon: its processor time is the server's
     floor: bool = False             # measures the case "floor" and nothing else
     cases: tuple = ()               # only these; () is all
+    core: bool = False              # measured by `make bench` too, not by `make bench-all` alone
+    largest: Optional[int] = None   # elements of an input that it is measured with at most; None: no limit
+    largest_side: Optional[int] = None  # the same for matmul, where `largest` says too little
+    modules: tuple = ()             # Python modules that it imports, each with the package that has it
+    interpreter: Optional[str] = None  # another Python that runs runner.py, e.g. "pypy3"
+    server: Optional[str] = None    # a server of servers.py that it talks to
     file: Optional[pathlib.Path] = None
 
     @property
     def label(self):
         return f"{self.name} ({self.client})" if self.client else self.name
 
+    def takes(self, point):
+        """Whether it is measured at a point. Real data sets are for the core ways."""
+        if self.floor:
+            return point.with_floors
+        if self.cases and point.case not in self.cases or point.data and not self.core:
+            return False
+        if point.data:
+            return True
+        if point.case == "matmul" and self.largest_side:
+            return point.n <= self.largest_side
+        elements = point.n**2 if point.case == "matmul" else point.n
+        return self.largest is None or elements <= self.largest
+
     def missing(self, context):
         """Why it cannot run here; None if it can."""
+        if self.interpreter and not shutil.which(self.interpreter):
+            return f"{self.interpreter} is not installed: {INSTALL} {self.interpreter}"
+        for module, package in self.modules:
+            if not has_module(module, context.peers):
+                return f"Python has no module {module}: {INSTALL} {package}"
         absent = [n for n in self.needs + ((self.program,) if self.program else ())
                   if not (context.build / n).exists()]
-        return f"{', '.join(absent)} is not built" if absent else None
+        return f"{', '.join(absent)} is not built{self.hint(absent)}" if absent else None
+
+    def hint(self, absent):
+        """What to install first, where bench.mk leaves out what cannot be built."""
+        package = next((p for n in absent for key, p in BUILT_WITH.items() if key in n), None)
+        return f": {INSTALL} {package}, then make bench-clients" if package else ""
 
     def command(self, context):
         if self.program:
             return [str(context.build / self.program)] + ([self.argument] if self.argument else [])
         runner = pathlib.Path(__file__).resolve().parent / "runner.py"
-        return [context.python, str(runner), str(self.file), self.name, str(context.build)]
+        return [self.interpreter or context.python, str(runner), str(self.file), self.name, str(context.build)]
 
 
 @dataclass
@@ -58,7 +97,7 @@ class Call:
     result: Callable                # what the last call computed: array or number
     spoil: Callable = lambda: None  # overwrites the output with NaN
     close: Callable = lambda: None
-    partner: int = 0                # pid of the other side, if the way started one
+    partner: object = 0             # pid of the other side, if the way started one, or several
 
 
 @dataclass
@@ -70,6 +109,13 @@ class Job:
     inputs: list = field(default_factory=list)  # float64 arrays
     out_shape: Optional[tuple] = None           # None: the result is a number
     build: Optional[pathlib.Path] = None
+
+
+def has_module(name, *directories):
+    """Whether Python could import a module, without doing so."""
+    if importlib.util.find_spec(name):
+        return True
+    return any((directory / name).exists() for directory in directories)
 
 
 def load_file(path):

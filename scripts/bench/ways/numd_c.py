@@ -5,7 +5,7 @@ PROGRAM = "bench/bench-numd"
 MODES = ("prepared", "adhoc")
 
 WAYS = [
-    Way(name="numd-ring", client="c", modes=MODES, waits=("spin", "handoff", "sleep", "auto"),
+    Way(name="numd-ring", client="c", core=True, modes=MODES, waits=("spin", "handoff", "sleep", "auto"),
         program=PROGRAM, argument="ring", daemon=True),
-    Way(name="numd-socket", client="c", modes=MODES, program=PROGRAM, argument="socket", daemon=True),
+    Way(name="numd-socket", client="c", core=True, modes=MODES, program=PROGRAM, argument="socket", daemon=True),
 ]

@@ -8,9 +8,9 @@ MODES = ("prepared", "adhoc")
 NEEDS = ("python/numd/__init__.py",)
 
 WAYS = [
-    Way(name="numd-ring", client="python", modes=MODES, waits=("spin", "handoff", "sleep", "auto"), needs=NEEDS,
+    Way(name="numd-ring", client="python", core=True, modes=MODES, waits=("spin", "handoff", "sleep", "auto"), needs=NEEDS,
         argument="ring", daemon=True),
-    Way(name="numd-socket", client="python", modes=MODES, needs=NEEDS, argument="socket", daemon=True),
+    Way(name="numd-socket", client="python", core=True, modes=MODES, needs=NEEDS, argument="socket", daemon=True),
 ]
 
 

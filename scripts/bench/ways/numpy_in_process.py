@@ -3,7 +3,7 @@ import numpy as np
 
 from way import Call, Way
 
-WAYS = [Way(name="numpy", client="python")]
+WAYS = [Way(name="numpy", client="python", core=True)]
 
 STATEMENTS = {
     "add": "add(a, b, out=o)",

@@ -5,7 +5,7 @@ import multiprocessing
 from numpy_side import COMPUTE
 from way import Call, Way
 
-WAYS = [Way(name="pipe", client="python")]
+WAYS = [Way(name="pipe", client="python", core=True)]
 
 
 def serve(connection, case):

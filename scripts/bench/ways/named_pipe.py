@@ -1,0 +1,23 @@
+"""Two named pipes (FIFOs): the arrays' bytes through one, the result's through the other."""
+import os
+
+from partner import stream_call
+from way import BY_VALUE, Way
+
+WAYS = [Way(name="fifo", client="python", largest=BY_VALUE)]
+
+
+def both_ends(name):
+    """(to read from, to write to) of a new FIFO, whose name is gone again."""
+    os.mkfifo(name)
+    read_from = os.open(name, os.O_RDONLY | os.O_NONBLOCK)  # without a writer only this returns at once
+    write_to = os.open(name, os.O_WRONLY)
+    os.set_blocking(read_from, True)
+    os.unlink(name)
+    return read_from, write_to
+
+
+def open_call(job):
+    its_read, my_write = both_ends(f"fifo-{os.getpid()}-a")
+    my_read, its_write = both_ends(f"fifo-{os.getpid()}-b")
+    return stream_call(job, (my_read, my_write), (its_read, its_write))

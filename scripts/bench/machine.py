@@ -18,7 +18,8 @@ METHOD = [
     "under 2 % of it, and at least 16 calls where one takes under a microsecond; longer calls are timed one by "
     "one. C and Python do the same. The clock's own time is subtracted. Percentiles are over samples. Where "
     "batches are longer than one call, calls timed one by one are in results.json as single_p50_ns and so on.",
-    "An eighth of a turn's time goes to warming up, with PyPy at least 0.3 s. Python's garbage collector is off while timing, for all.",
+    "An eighth of a turn's time goes to warming up, with PyPy at least 0.3 s. Python's garbage collector is off while "
+    "timing, for all.",
     "Before timing, the output is filled with NaN; after it, the output is compared with NumPy's answer: "
     "exactly for add, to 1e-10 for the others. A wrong answer fails the run.",
     "Processor time is that of the client's process and, for the other side, of the daemon with all its "

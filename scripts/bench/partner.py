@@ -17,7 +17,7 @@ import traceback
 import numpy as np
 
 from numpy_side import compute_into
-from processes import die_with_parent
+from processes import die_with_parent, end
 from way import Call, Job, load_file
 
 
@@ -63,14 +63,14 @@ class SpawnedPartner:
         self.pid = self.process.pid
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
+        end(self.process)
 
 
 def main(about):
     file, case, shapes, out_shape, words = json.loads(about)
     job = Job(case=case, mode=None, wait=None, inputs=[np.empty(shape) for shape in shapes],
               out_shape=out_shape and tuple(out_shape))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that libraries give back what they hold
     load_file(pathlib.Path(file)).serve(job, *words)
 
 

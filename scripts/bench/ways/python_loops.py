@@ -1,5 +1,6 @@
 """Plain Python loops over lists of float, without NumPy: in the usual interpreter, and in PyPy, which compiles them."""
 import math
+from operator import mul
 
 from way import Call, Way
 
@@ -21,7 +22,7 @@ def matmul(a, b):
     side = math.isqrt(len(a))
     columns = [b[j::side] for j in range(side)]
     rows = [a[i * side:(i + 1) * side] for i in range(side)]
-    return [sum([x * y for x, y in zip(row, column)]) for row in rows for column in columns]
+    return [sum(map(mul, row, column)) for row in rows for column in columns]
 
 
 LOOPS = {"add": add, "sum": sum, "expr": expr, "matmul": matmul}

@@ -1,4 +1,5 @@
-# The benchmark's C clients. Needs CC, CFLAGS (with -O2) and BUILD; `bench-clients` builds them all.
+# The benchmark's C clients and Python modules. Needs CC, CFLAGS (with -O2), PYTHON and BUILD; `bench-clients` builds
+# them all.
 
 BENCH_C := scripts/bench/ways_c
 BENCH_FLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -41,7 +42,8 @@ $(BUILD)/bench/libbench-loops.so: $(BENCH_C)/loops.c $(BENCH_C)/loops.h
 	$(CC) $(BENCH_FLAGS) $(CFLAGS) $(BENCH_MODULE_FLAGS) -o $@ $< -lm
 
 $(BUILD)/bench/_bench_extension$(BENCH_SUFFIX): $(BENCH_C)/extension.c $(BENCH_C)/loops.c $(BENCH_C)/loops.h
-	$(CC) $(BENCH_FLAGS) $(CFLAGS) $(BENCH_MODULE_FLAGS) $(BENCH_PYTHON) -o $@ $(BENCH_C)/extension.c $(BENCH_C)/loops.c -lm
+	$(CC) $(BENCH_FLAGS) $(CFLAGS) $(BENCH_MODULE_FLAGS) $(BENCH_PYTHON) -o $@ \
+		$(BENCH_C)/extension.c $(BENCH_C)/loops.c -lm
 
 $(BUILD)/bench/_bench_cython$(BENCH_SUFFIX): $(BENCH_C)/typed.pyx
 	cython3 -3 --module-name _bench_cython -o $(BUILD)/bench/_bench_cython.c $<
@@ -49,7 +51,8 @@ $(BUILD)/bench/_bench_cython$(BENCH_SUFFIX): $(BENCH_C)/typed.pyx
 
 $(BUILD)/bench/_bench_cffi$(BENCH_SUFFIX): $(BENCH_C)/cffi_glue.py $(BENCH_C)/loops.c $(BUILD)/bench/loops.cdef
 	$(PYTHON) $< _bench_cffi $(BUILD)/bench/loops.cdef $(BUILD)/bench/_bench_cffi.c
-	$(CC) $(CFLAGS) $(BENCH_MODULE_FLAGS) -pthread -w $(BENCH_PYTHON) -o $@ $(BUILD)/bench/_bench_cffi.c $(BENCH_C)/loops.c -lm
+	$(CC) $(CFLAGS) $(BENCH_MODULE_FLAGS) -pthread -w $(BENCH_PYTHON) -o $@ \
+		$(BUILD)/bench/_bench_cffi.c $(BENCH_C)/loops.c -lm
 
 .PHONY: bench-kernels
 bench-kernels: all ## measure every operation against NumPy (QUICK=1: small sizes; ONLY=add,sum,figures)

@@ -89,12 +89,11 @@ class Bench:
 
     def start_servers(self):
         for name in sorted({w.server for w in self.ways if w.server}):
-            server = servers.SERVERS[name](self.log)
+            self.servers[name] = servers.SERVERS[name](self.log)
             try:
-                server.start()
-                self.servers[name] = server
+                self.servers[name].start()
             except (Failed, OSError) as error:
-                server.stop()
+                self.servers.pop(name).stop()
                 for way in [w for w in self.ways if w.server == name]:
                     self.skip(way, None, f"{name}: {error}")
                 self.ways = [w for w in self.ways if w.server != name]
@@ -275,7 +274,7 @@ def parse_arguments(argv):
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="where numd was built")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and samples, within a minute")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the ways")
-    parser.add_argument("--all", action="store_true", help="all ways, not only the core ones: half an hour, quick 5 min")
+    parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: takes half an hour")
     parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
     parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
     parser.add_argument("--output", type=pathlib.Path, default=None, help="default: BUILD/report")

@@ -1,5 +1,5 @@
-"""POSIX message queues, one in each direction, through ctypes: the arrays' bytes in messages of the size that the system
-allows without privileges."""
+"""POSIX message queues, one in each direction, through ctypes: the arrays' bytes in messages of the size that the
+system allows without privileges."""
 import ctypes
 import os
 import pathlib

@@ -1,5 +1,5 @@
 """PostgreSQL: the arrays are columns (bytea) of a row, and NOTIFY wakes the other side, which LISTENs; over a Unix
-socket."""
+socket. The tables are unlogged, so that nothing waits for the disk."""
 import os
 import select
 

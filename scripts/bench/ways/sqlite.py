@@ -1,5 +1,5 @@
-"""SQLite: the arrays are blobs in a row of a file that both sides look at again and again. With a write-ahead log; nothing
-waits for the disk."""
+"""SQLite: the arrays are blobs in a row of a file that both sides look at again and again. With a write-ahead log;
+nothing waits for the disk."""
 import os
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Writes the C source of cffi's glue (API mode) for the declarations in a file: cffi_glue.py MODULE DECLARATIONS OUT."""
+"""Writes the C source of cffi's glue (API mode) for the declarations in a file: MODULE DECLARATIONS OUT."""
 import pathlib
 import sys
 

@@ -1,5 +1,6 @@
-/* A Python extension on NumPy's C API, as one writes it by hand: arguments are checked, the GIL is released while it
- * computes on arrays that are large enough for that to pay (NumPy does the same), and C loops do the work. */
+/* A Python extension on NumPy's C API, as one writes it by hand: arguments are checked, the GIL is released
+ * while it computes on arrays that are large enough for that to pay (NumPy does the same), and C loops do the
+ * work. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -85,7 +86,7 @@ static PyObject *extension_sum(PyObject *self, PyObject *array) {
   return PyFloat_FromDouble(sum);
 }
 
-#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 
 static PyMethodDef methods[] = {
     {"add", FAST(extension_add), NULL},
@@ -95,8 +96,8 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_bench_extension", .m_size = -1, .m_methods = methods};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "_bench_extension", .m_size = -1,
+                                        .m_methods = methods};
 
 PyMODINIT_FUNC PyInit__bench_extension(void);
 PyMODINIT_FUNC PyInit__bench_extension(void) {

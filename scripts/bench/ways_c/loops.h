@@ -1,5 +1,6 @@
-/* The cases as plain loops over contiguous arrays, for the ways that differ only in how C is called. n is the number of
- * elements, for matmul the side of the square matrices. ways_c/cffi_glue.py takes its declarations from here. */
+/* The cases as plain loops over contiguous arrays, for the ways that differ only in how C is called. n is the
+ * number of elements, for matmul the side of the square matrices. ways_c/cffi_glue.py takes its declarations
+ * from here. */
 #pragma once
 
 void loops_add(long n, const double *a, const double *b, double *out);

@@ -36,12 +36,14 @@ METHOD = [
     "gets what the kernel's setting for it says.",
     "In results.json `wait` names a gear that was fixed for the measurement; rows of numd-ring without one are those "
     "of the adaptive policy that programs get.",
-    "Ways that are not measured by `make bench` have at most three rounds, and no real data; what copies arrays by "
-    "value through something slow ends at 10^6 elements, plain Python loops at 10^5. Each has one partner process, "
-    "which computes with NumPy, or in process what its file in scripts/bench/ways says.",
+    "Ways that are not measured by `make bench` have at most three rounds, from 10^6 elements on one, and no real "
+    "data; what copies arrays by value through something slow ends at 10^5 or 10^6 elements, plain Python loops at "
+    "10^5. Each has one partner process, which computes with NumPy, or in process what its file in scripts/bench/ways "
+    "says.",
     "Redis, PostgreSQL and RabbitMQ are private servers of the run, started before it, on Unix sockets or loopback; "
     "their processor time counts as the other side's.",
-    "A partner or server that ends in the middle of a call is noticed by its pid; its way is reported and not waited for.",
+    "A partner or server that ends in the middle of a call is noticed by its pid; its way is reported, and not "
+    "waited for.",
     "Fixed gears of waiting are measured up to 10^5 elements and products of 256 by 256; longer calls hide them.",
 ]
 

@@ -17,7 +17,7 @@ import traceback
 import numpy as np
 
 from numpy_side import compute_into
-from processes import die_with_parent, end
+from processes import describe_exit, die_with_parent, end
 from way import Call, Job, load_file
 
 
@@ -61,6 +61,17 @@ class SpawnedPartner:
         self.process = subprocess.Popen([sys.executable, __file__, about], stdin=subprocess.DEVNULL,
                                         stdout=sys.stderr)
         self.pid = self.process.pid
+
+    def wait_until(self, ready, patience_s=30):
+        """Waits until ready() says that it listens, with a limit."""
+        until = time.monotonic() + patience_s
+        while not ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the other side ended at once ({describe_exit(self.process.returncode)})")
+            if time.monotonic() > until:
+                self.stop()
+                raise RuntimeError(f"the other side was not ready within {patience_s} s")
+            time.sleep(0.001)
 
     def stop(self):
         end(self.process)

@@ -185,6 +185,10 @@ class Bench:
             return FIGURE_ROUNDS[self.quick]
         return ROUNDS[self.quick] if point.n < 10**6 else LARGE_ROUNDS
 
+    def takes_part(self, way, point, number):
+        """Whether a way has a turn in a round: those that are not core have fewer, for time."""
+        return way.core or number < (1 if point.n >= 10**6 else ROUNDS[self.quick])
+
     def measure(self, point):
         """All ways at one point, round by round; adds a row for each that could run."""
         arrays = cases.inputs(point)
@@ -194,7 +198,7 @@ class Bench:
         variants, turns, rounds = list(self.variants(point)), {}, self.rounds(point)
         for number in range(rounds):
             self.random.shuffle(variants)
-            for variant in [v for v in variants if v[0].core or number < ROUNDS[self.quick]]:
+            for variant in [v for v in variants if self.takes_part(v[0], point, number)]:
                 answer = self.try_turn(variant, point, arrays, wanted, number)
                 if answer:
                     turns.setdefault(variant, []).append(answer)

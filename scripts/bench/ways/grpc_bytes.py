@@ -7,7 +7,6 @@ from way import BY_VALUE, Way
 
 WAYS = [Way(name="grpc", client="python", largest=BY_VALUE, modules=(("grpc", "python3-grpcio"),))]
 OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-LIMIT_S = 30
 
 
 def serve(job, address):
@@ -32,8 +31,10 @@ def open_call(job):
     import grpc
     path = f"{os.getcwd()}/grpc-{os.getpid()}"
     partner = SpawnedPartner(__file__, job, f"unix:{path}")
+    partner.wait_until(lambda: os.path.exists(path))
     channel = grpc.insecure_channel(f"unix:{path}", OPTIONS)
-    grpc.channel_ready_future(channel).result(LIMIT_S)
+    ready = grpc.channel_ready_future(channel)
+    partner.wait_until(ready.done)
     compute = channel.unary_unary("/Computer/Compute")
 
     def close():

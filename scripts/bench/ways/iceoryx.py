@@ -67,9 +67,7 @@ def open_call(job):
     n_in, n_out = sum(x.size for x in job.inputs), int(np.prod(job.out_shape or ()))
     client = service.client_builder().initial_max_slice_len(n_in).create()
     partner = SpawnedPartner(__file__, job, prefix)
-    patience = Patience(spins=0)
-    while not service.dynamic_config.number_of_servers:
-        patience.wait()
+    partner.wait_until(lambda: service.dynamic_config.number_of_servers)
     kept = []  # the response that the result is in, and what it needs
 
     def call():

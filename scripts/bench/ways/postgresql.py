@@ -4,9 +4,9 @@ import os
 import select
 
 from partner import Partner, bytes_call, compute_bytes, raw
-from way import BY_VALUE, Way
+from way import Way
 
-WAYS = [Way(name="postgresql", client="python", largest=BY_VALUE, modules=(("psycopg2", "python3-psycopg2"),),
+WAYS = [Way(name="postgresql", client="python", largest=10**5, modules=(("psycopg2", "python3-psycopg2"),),
             server="postgresql")]
 
 

@@ -1,6 +1,5 @@
 """Plain Python loops over lists of float, without NumPy: in the usual interpreter, and in PyPy, which compiles them."""
 import math
-from operator import mul
 
 from way import Call, Way
 
@@ -22,7 +21,14 @@ def matmul(a, b):
     side = math.isqrt(len(a))
     columns = [b[j::side] for j in range(side)]
     rows = [a[i * side:(i + 1) * side] for i in range(side)]
-    return [sum(map(mul, row, column)) for row in rows for column in columns]
+    out = []
+    for row in rows:
+        for column in columns:
+            total = 0.0
+            for x, y in zip(row, column):
+                total += x * y
+            out.append(total)
+    return out
 
 
 LOOPS = {"add": add, "sum": sum, "expr": expr, "matmul": matmul}

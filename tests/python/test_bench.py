@@ -128,7 +128,7 @@ def test_a_run_writes_results_and_page(tmp_path):
 WRONG_WAY = '''
 import numpy as np
 from way import Call, Way
-WAYS = [Way(name="wrong", client="python")]
+WAYS = [Way(name="wrong", client="python", core=True)]
 def open_call(job):
     out = np.zeros(job.out_shape or 1)
     return Call("f(out)", {"f": lambda out: out.fill(1.0), "out": out}, result=lambda: out)

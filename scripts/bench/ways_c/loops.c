@@ -35,8 +35,9 @@ void loops_matmul(long n, const double *a, const double *b, double *out) {
       out[i * n + j] = 0;
     }
     for (long k = 0; k < n; k++) {
+      const double x = a[i * n + k];
       for (long j = 0; j < n; j++) {
-        out[i * n + j] += a[i * n + k] * b[k * n + j];
+        out[i * n + j] += x * b[k * n + j];
       }
     }
   }

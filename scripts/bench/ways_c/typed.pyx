@@ -28,10 +28,12 @@ def expr(const double[::1] a, const double[::1] b, double[::1] out):
 
 def matmul(const double[:, ::1] a, const double[:, ::1] b, double[:, ::1] out):
     cdef Py_ssize_t i, j, k, n = a.shape[0]
+    cdef double x
     with nogil:
         for i in range(n):
             for j in range(n):
                 out[i, j] = 0
             for k in range(n):
+                x = a[i, k]
                 for j in range(n):
-                    out[i, j] += a[i, k] * b[k, j]
+                    out[i, j] += x * b[k, j]

@@ -242,8 +242,17 @@ static PyObject *array_repr(PyObject *self) {
   return text;
 }
 
+/* That of NumPy's scalar, if the array has no dimensions. */
 static PyObject *array_str(PyObject *self) {
-  return array_text(self, "%U", NULL);
+  if (LAYOUT(self)->ndim)
+    return array_text(self, "%U", NULL);
+  PyObject *ndarray = array_numpy(self), *key = PyTuple_New(0);
+  PyObject *scalar = ndarray && key ? PyObject_GetItem(ndarray, key) : NULL;
+  PyObject *text = scalar ? PyObject_Str(scalar) : NULL;
+  Py_XDECREF(ndarray);
+  Py_XDECREF(key);
+  Py_XDECREF(scalar);
+  return text;
 }
 
 static PyObject *array_iter(PyObject *self) {

@@ -106,11 +106,18 @@ static int array_getbuffer(PyObject *self, Py_buffer *buffer, int flags) {
       .format = flags & PyBUF_FORMAT ? dtype_format(layout->dtype) : NULL,
       .shape = flags & PyBUF_ND ? (Py_ssize_t *)layout->shape : NULL,
       .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? (Py_ssize_t *)layout->strides : NULL,
+      .internal =
+          numd_array_ref(array_view(self)), /* whose layout that is: the array may get another shape */
   };
   return 0;
 }
 
-static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
+static void array_releasebuffer(PyObject *self, Py_buffer *buffer) {
+  numd_array_unref(buffer->internal);
+}
+
+static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer,
+                                     .bf_releasebuffer = array_releasebuffer};
 
 /* ---- Attributes */
 

@@ -84,7 +84,9 @@ static void discount(struct broker *broker, const struct hold *hold) {
 static void remove_hold(struct broker *broker, struct shared_object *object, size_t k) {
   discount(broker, &object->holds[k]);
   free(object->holds[k].name);
-  object->holds[k] = object->holds[--object->n];
+  struct hold *last = &object->holds[--object->n];
+  object->holds[k] = *last;
+  last->name = NULL;
 }
 
 static void object_deinit(struct broker *broker, struct shared_object *object) {
@@ -100,8 +102,8 @@ static bool settle(struct broker *broker, struct shared_object *object) {
     return false;
   object_deinit(broker, object);
   struct shared_object *last = &broker->objects[--broker->n];
-  if (object != last)
-    *object = *last;
+  *object = *last;
+  *last = (struct shared_object){.fd = -1};
   return true;
 }
 

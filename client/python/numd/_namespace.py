@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _numd
 from ._numd import Array, asarray, result_type
-from ._rows import operand, row, rows
+from ._rows import given, operand, row, rows
 from ._shape import as_tuple, axis_of, broadcast_to, is_array, permute_dims, reshape
 
 e = math.e
@@ -135,12 +135,12 @@ def can_cast(from_, to, /):
 
 
 @row("astype")
-def astype(x, dtype, copy=True, device=None):
+def astype(x, dtype, copy=True, device=None, out=None):
     check_device(device)
     x = operand(x)
-    if not copy and is_array(x) and x.dtype == np.dtype(dtype):
+    if not copy and out is None and is_array(x) and x.dtype == np.dtype(dtype):
         return x
-    return rows.astype(x, dtype=dtype)
+    return rows.astype(x, dtype=dtype, **given(out=out))
 
 
 # ---- Arrays like others

@@ -7,7 +7,7 @@ from ._np_reduce import all_
 from ._np_shape import ravel
 from ._np_table import implements, need
 from ._rows import given, operand, rows
-from ._shape import axis_of
+from ._shape import as_tuple, axis_of
 from ._ufuncs import COMPOSED, store
 
 NUMPY_1 = np.__version__.startswith("1.")
@@ -36,6 +36,16 @@ def as_mask(condition):
     return condition if condition.dtype == bool else rows.astype(condition, dtype=bool)
 
 
+@implements("select")
+def select(condlist, choicelist, default=0):
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError("there must be as many conditions as choices, and at least one")
+    chosen = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        chosen = rows.where(as_mask(condition), choice, chosen)
+    return chosen
+
+
 @implements("nonzero")
 def nonzero(a):
     return _search.nonzero(a)
@@ -50,6 +60,13 @@ def flatnonzero(a):
 def argwhere(a):
     need(operand(a).ndim)
     return rows.nonzero(operand(a)).T
+
+
+@implements("ix_")
+def ix_(*args):
+    arrays = [flatnonzero(x) if operand(x).dtype == bool else integers(x) for x in args]
+    need(all(x.ndim == 1 for x in arrays))
+    return tuple(x.reshape((1,) * i + (-1,) + (1,) * (len(args) - 1 - i)) for i, x in enumerate(arrays))
 
 
 @implements("extract")
@@ -153,6 +170,28 @@ def along(a, axis):
     return (operand(a).reshape(-1), 0) if axis is None else (operand(a), axis)
 
 
+@implements("partition")
+def partition(a, kth, axis=-1, kind="introselect", order=None):
+    """All in order is one of the orders that NumPy may give."""
+    need(order is None)
+    check_kth(kth, operand(a), axis)
+    return sort(a, axis)
+
+
+@implements("argpartition")
+def argpartition(a, kth, axis=-1, kind="introselect", order=None):
+    need(order is None)
+    check_kth(kth, operand(a), axis)
+    return argsort(a, axis)
+
+
+def check_kth(kth, a, axis):
+    n = a.size if axis is None else a.shape[axis_of(axis, a.ndim)]
+    for k in as_tuple(kth):
+        if not -n <= k < n:
+            raise ValueError(f"kth(={k}) out of bounds ({n})")
+
+
 @implements("searchsorted")
 def searchsorted(a, v, side="left", sorter=None):
     return _search.searchsorted(a, v, side, sorter)
@@ -216,6 +255,19 @@ def union1d(ar1, ar2):
     return unique(_shape.concat([operand(ar1).reshape(-1), operand(ar2).reshape(-1)]))
 
 
+@implements("intersect1d")
+def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
+    need(not return_indices)
+    common = unique(ar1)
+    return rows.extract(common, rows.isin(common, operand(ar2)))
+
+
+@implements("setdiff1d")
+def setdiff1d(ar1, ar2, assume_unique=False):
+    values = ravel(ar1) if assume_unique else unique(ar1)
+    return rows.extract(values, rows.isin(values, operand(ar2), invert=True))
+
+
 # ---- Values
 
 
@@ -265,7 +317,7 @@ def angle(z, deg=False):
 def diff(a, n=1, axis=-1, prepend=None, append=None):
     a = operand(a)
     ends = [end if end is None else widened(end, a, axis) for end in (prepend, append)]
-    return _search.diff(a, axis, n, *ends)
+    return _search.diff(a, n, axis, *ends)
 
 
 def widened(end, a, axis):

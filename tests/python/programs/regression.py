@@ -8,9 +8,9 @@ def with_constant(x):
 
 
 def fit(x, y):
-    """Weights by the factorisation of the table."""
+    """Weights by the factorisation of the table, and its rank."""
     weights, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
-    return weights, rank
+    return weights, int(rank)
 
 
 def fit_normal_equations(x, y):

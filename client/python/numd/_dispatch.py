@@ -9,8 +9,8 @@ from . import _fallback
 from ._np_table import TABLE, find
 from ._numd import Array
 
-for _name in ("_np_einsum", "_np_elements", "_np_linalg", "_np_reduce", "_np_series", "_np_shape"):  # each fills its part of the table
-    importlib.import_module(f"numd.{_name}")
+for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # each fills its part of the table
+    importlib.import_module(f"numd._np_{_name}")
 
 # These only look at arrays, or write them somewhere else: NumPy does it on a view, which is no fallback.
 LOOKING = {

@@ -19,7 +19,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @implements("einsum")
 def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=False):
-    need(len(operands) > 1 and isinstance(operands[0], str) and order in ("K", "C") and casting in ("safe", "same_kind"))
+    need(len(operands) > 1 and isinstance(operands[0], str))
+    need(order in ("K", "C") and casting in ("safe", "same_kind"))
     arrays = [operand(array) for array in operands[1:]]
     wide = _numd.result_type(*(array.dtype for array in arrays)) if dtype is None else np.dtype(dtype)
     need(wide.kind != "b" and all(np.can_cast(array.dtype, wide, casting) for array in arrays))

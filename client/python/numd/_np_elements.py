@@ -1,8 +1,12 @@
 """NumPy's functions that choose, order, compare or change elements."""
 
+import math
+
 import numpy as np
 
 from . import _numd, _search, _shape
+from ._fallback import beside
+from ._index import check_bounds
 from ._np_reduce import all_
 from ._np_shape import ravel
 from ._np_table import implements, need
@@ -97,6 +101,27 @@ def integers(indices):
     return indices
 
 
+@implements("delete")
+def delete(arr, obj, axis=None):
+    arr, axis = along(arr, axis)
+    obj = np.asarray(obj) if isinstance(obj, _numd.Array) else obj
+    kept = np.delete(np.arange(arr.shape[axis]), obj)
+    return rows.take(arr, beside(arr, kept), axis=axis)
+
+
+@implements("unravel_index")
+def unravel_index(indices, shape, order="C"):
+    indices, shape = integers(indices), as_tuple(shape)
+    need(order == "C" and shape)
+    check_bounds(indices, 0, math.prod(shape))
+    need(not indices.size or rows.all(rows.greater_equal(indices, 0)))
+    places = []
+    for n in reversed(shape[1:]):
+        places.append(rows.remainder(indices, n))
+        indices = rows.floor_divide(indices, n)
+    return (indices, *reversed(places))
+
+
 @implements("take_along_axis")
 def take_along_axis(arr, indices, axis=-1):
     arr, indices = operand(arr), operand(indices)
@@ -168,6 +193,16 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
 
 def along(a, axis):
     return (operand(a).reshape(-1), 0) if axis is None else (operand(a), axis)
+
+
+@implements("lexsort")
+def lexsort(keys, axis=-1):
+    keys = [operand(key) for key in keys]
+    need(keys and all(key.ndim == 1 and key.shape == keys[0].shape for key in keys) and axis in (0, -1))
+    order = rows.argsort(keys[0], stable=True)
+    for key in keys[1:]:
+        order = rows.take(order, rows.argsort(rows.take(key, order), stable=True))
+    return order
 
 
 @implements("partition")

@@ -314,6 +314,42 @@ def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     return store(with_axis(result, a, axis) if keepdims else result, out)
 
 
+def nanquantiles(a, q, axis, out, method, keepdims):
+    points = np.asarray(q, float)
+    need(method == "linear" and points.ndim <= 1 and points.size and ((points >= 0) & (points <= 1)).all())
+    ordered = sorted_along(a, axis)
+    if ordered.dtype.kind != "f":
+        return quantiles(a, q, axis, out, method, keepdims)
+    last = rows.subtract(rows.count_nonzero(rows.logical_not(rows.isnan(ordered)), axis=0, keepdims=True), 1)
+    need(rows.all(rows.greater_equal(last, 0)))  # of no number: NumPy warns
+    results = [between_numbers(ordered, last, float(point)) for point in points.reshape(-1)]
+    if keepdims:
+        results = [with_axis(result, a, axis) for result in results]
+    return store(stack(results) if points.ndim else results[0], out)
+
+
+def between_numbers(ordered, last, point):
+    """As between(), of the numbers of each line, the last of which is at the place `last`."""
+    place = rows.multiply(last, point)
+    lower = rows.astype(place, dtype="int64")
+    part = rows.astype(rows.subtract(place, lower), dtype=ordered.dtype)
+    low = rows.take_along_axis(ordered, lower, axis=0)
+    high = rows.take_along_axis(ordered, rows.minimum(rows.add(lower, 1), last), axis=0)
+    step = rows.subtract(high, low)
+    near_high = rows.subtract(high, rows.multiply(step, rows.subtract(1, part)))
+    return rows.where(rows.less(part, 0.5), rows.add(low, rows.multiply(step, part)), near_high)[0]
+
+
+@implements("nanquantile")
+def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
+    return nanquantiles(a, q, axis, out, method, keepdims)
+
+
+@implements("nanpercentile")
+def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
+    return nanquantiles(a, np.true_divide(q, 100), axis, out, method, keepdims)
+
+
 # ---- Covariance
 
 

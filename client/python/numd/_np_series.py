@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _numd
+from . import _create, _numd
 from ._fallback import beside
 from ._np_shape import like, moveaxis
 from ._np_table import implements, need
@@ -98,6 +98,34 @@ def polyval(p, x):
     return value
 
 
+@implements("vander")
+def vander(x, N=None, increasing=False):
+    x = operand(x)
+    need(x.ndim == 1)
+    powers = np.arange(x.size if N is None else N)
+    return rows.pow(x[:, None], beside(x, powers if increasing else powers[::-1]))
+
+
+@implements("polyfit")
+def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+    x, y = (_numd.asarray(operand(part), "float64") for part in (x, y))
+    need(np.ndim(deg) == 0 and deg >= 0 and not full and w is None and not cov)
+    need(x.ndim == 1 and x.size and y.shape[:1] == x.shape and y.ndim < 3)
+    powers = vander(x, int(deg) + 1)
+    lengths = rows.sqrt(rows.sum(rows.multiply(powers, powers), axis=0))
+    scaled = rows.divide(powers, lengths)
+    found, _, rank, _ = rows.lstsq(scaled, y, rtol=x.size * np.finfo(float).eps if rcond is None else rcond)
+    need(int(rank) == deg + 1)  # NumPy warns
+    return rows.divide(found, lengths if y.ndim == 1 else lengths[:, None])
+
+
+@implements("linspace")
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
+    start, stop = operand(start), operand(stop)
+    need(start.ndim == stop.ndim == 0 and not retstep and axis in (0, -1))
+    return _create.linspace(start.item(), stop.item(), num, dtype, endpoint)
+
+
 # ---- Borders
 
 
@@ -125,6 +153,13 @@ def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="e
 # ---- Windows
 
 
+@implements("lib.stride_tricks.sliding_window_view")
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    x = operand(x)
+    view = np.lib.stride_tricks.sliding_window_view(np.asarray(x), window_shape, axis)
+    return _numd._view(x, 0, view.shape, view.strides, x.dtype)
+
+
 @implements("convolve")
 def convolve(a, v, mode="full"):
     a, v = operand(a), operand(v)
@@ -146,11 +181,10 @@ def windowed(a, weights, mode):
     dtype = _numd.result_type(a, weights)
     need(dtype.kind in "iufc")
     beyond = weights.size - 1
-    before, after = {"full": (beyond, beyond), "same": (weights.size // 2, (weights.size - 1) // 2), "valid": (0, 0)}[mode]
+    same = (weights.size // 2, (weights.size - 1) // 2)
+    before, after = {"full": (beyond, beyond), "same": same, "valid": (0, 0)}[mode]
     a = pad(_numd.asarray(a, dtype), (before, after)) if before or after else _numd.asarray(a, dtype)
-    step = a.strides[0]
-    windows = _numd._view(a, 0, (a.size - beyond, weights.size), (step, step), dtype)
-    return rows.matmul(windows, _numd.asarray(weights, dtype))
+    return rows.matmul(sliding_window_view(a, weights.size), _numd.asarray(weights, dtype))
 
 
 # ---- Slopes and areas

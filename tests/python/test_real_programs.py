@@ -10,45 +10,11 @@ import numpy as np
 import pytest
 
 import numd
-
-NUMPY_1 = np.__version__.startswith("1.")
+from counting import both
 
 
 def program(name):
     return importlib.import_module(f"programs.{name}")
-
-
-def difference(after, before):
-    return {name: n - before.get(name, 0) for name, n in after.items() if n != before.get(name, 0)}
-
-
-def both(function, *arguments, calls, fallbacks={}, rtol=0.0, atol=0.0):
-    """Run it with ndarrays and with Arrays; compare, and return what the second gave.
-
-    `calls` is how many calls of the daemon it takes at least, `fallbacks` what NumPy has to compute in this process.
-    """
-    ours = [numd.asarray(x) if isinstance(x, np.ndarray) else x for x in arguments]
-    wanted = function(*arguments)
-    before = numd.stats()
-    got = function(*ours)
-    after = numd.stats()
-    assert after["calls"] - before["calls"] >= calls
-    assert difference(after["fallbacks"], before["fallbacks"]) == fallbacks
-    compare(got, wanted, rtol, atol)
-    return got
-
-
-def compare(got, wanted, rtol, atol):
-    if isinstance(wanted, (tuple, list)):
-        for pair in zip(got, wanted, strict=True):
-            compare(*pair, rtol, atol)
-        return
-    if isinstance(wanted, (np.ndarray, np.generic)):
-        assert isinstance(got, numd.Array), type(got)
-        assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
-    else:
-        assert type(got) is type(wanted)
-    np.testing.assert_allclose(np.asarray(got), wanted, rtol=rtol, atol=atol)
 
 
 @pytest.fixture
@@ -120,12 +86,13 @@ def test_least_squares_of_the_diabetes_table(way, data):
 def test_clusters_of_the_digits(digits):
     """Means of at most 1797 integers up to 16, added in another order: exact sums, one rounding."""
     points = digits[0][:600]
-    centres, nearest, squares = both(program("clusters").kmeans, points, points[:10], 15, calls=100, rtol=1e-12, atol=1e-12)
+    kmeans = program("clusters").kmeans
+    centres, nearest, squares = both(kmeans, points, points[:10], 15, calls=100, rtol=1e-12, atol=1e-12)
     assert len(np.unique(nearest)) == 10 and squares < 600 * 700
 
 
 def test_logistic_regression_of_the_digits(digits):
-    """Sums of 1,200 terms in another order, and an exponential of 1 ulp: 1e-13 a round, which descent does not widen."""
+    """Sums of 1,200 terms in another order, and an exponential of 1 ulp: 1e-13 a round, not widened by descent."""
     p = program("logistic")
     pixels, labels = digits
 
@@ -139,7 +106,7 @@ def test_logistic_regression_of_the_digits(digits):
 
 
 def test_equalisation_of_the_photo(data):
-    """Levels are integers; a luma of exactly a half may be rounded either way, which the test avoids by taking NumPy's."""
+    """Levels are integers; a luma of exactly a half may be rounded either way, so the rest starts from the same."""
     p = program("equalise")
     picture = data("china")
     levels = both(p.grey, picture, calls=2, atol=1)

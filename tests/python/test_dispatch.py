@@ -387,6 +387,11 @@ def test_names_of_the_standard(refused):
         agree(got, wanted)
 
 
+def test_axes_may_be_an_array(refused):
+    agree(np.median(numd.asarray(X), axis=np.array([-1])), np.median(X, 1))
+    agree(numd.reshape(numd.asarray(X), np.array([4, 3])), X.reshape(4, 3))
+
+
 def test_like_makes_arrays(refused):
     a = numd.asarray(X)
     for make, *args in [

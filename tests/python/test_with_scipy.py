@@ -9,7 +9,7 @@ import pytest
 import numd
 from counting import both
 
-scipy = pytest.importorskip("scipy", minversion="1.17", reason="array API support as of SciPy 1.17")
+scipy = pytest.importorskip("scipy", minversion="1.17", reason="needs SciPy 1.17 or newer: its array API support")
 from scipy import cluster, differentiate, integrate, optimize, signal, special, stats  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 

@@ -6,8 +6,8 @@ import pytest
 import numd
 from counting import both, daemon_computes
 
-sklearn = pytest.importorskip("sklearn", minversion="1.9", reason="array API dispatch as of scikit-learn 1.9")
-pytest.importorskip("scipy", minversion="1.17", reason="array API support as of SciPy 1.17")
+sklearn = pytest.importorskip("sklearn", minversion="1.9", reason="needs scikit-learn 1.9 or newer: its array API dispatch")
+pytest.importorskip("scipy", minversion="1.17", reason="needs SciPy 1.17 or newer: its array API support")
 from sklearn import decomposition, linear_model, metrics, mixture, model_selection, naive_bayes, preprocessing  # noqa: E402
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402
 

@@ -293,8 +293,9 @@ def union1d(ar1, ar2):
 @implements("intersect1d")
 def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
     need(not return_indices)
-    common = unique(ar1)
-    return rows.extract(common, rows.isin(common, operand(ar2)))
+    ar1, ar2 = operand(ar1), operand(ar2)
+    values = unique(_numd.asarray(ar1, _numd.result_type(ar1.dtype, ar2.dtype)))
+    return rows.extract(values, rows.isin(values, ar2))
 
 
 @implements("setdiff1d")

@@ -13,17 +13,6 @@ from ._shape import as_tuple, axis_of
 # ---- Counts: differences of places in the sorted values
 
 
-@implements("bincount")
-def bincount(x, /, weights=None, minlength=0):
-    x = operand(x)
-    need(weights is None and x.ndim == 1 and x.dtype.kind in "iu" and x.dtype != "uint64")
-    lowest, highest = (int(rows.min(x)), int(rows.max(x))) if x.size else (0, -1)
-    need(lowest >= 0)
-    ordered = rows.astype(rows.sort(x), dtype="int64")
-    ends = beside(x, np.arange(max(highest + 1, minlength) + 1))
-    return rows.diff(rows.searchsorted(ordered, ends))
-
-
 @implements("digitize")
 def digitize(x, bins, right=False):
     x, bins = operand(x), operand(bins)
@@ -144,9 +133,14 @@ def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="e
         padded[tuple(slice(before, before + n) for n, (before, _) in zip(array.shape, widths))] = array
         return padded
     for axis, pair in enumerate(widths):
-        if any(pair):
-            index = np.pad(np.arange(array.shape[axis]), pair, mode=mode)
-            array = rows.take(array, beside(array, index), axis=axis)
+        n = array.shape[axis]
+        index = np.pad(np.arange(n), pair, mode=mode)  # which element stands where
+        borders = [(0, index[: pair[0]]), (2, index[pair[0] + n :])]
+        parts = [array]
+        for place, border in borders:
+            if border.size:
+                parts.insert(place, rows.take(array, beside(array, border), axis=axis))
+        array = rows.concat(*parts, axis=axis) if len(parts) > 1 else array
     return array
 
 

@@ -88,13 +88,23 @@ from ._rows import OPS, Operation
 
 
 def __getattr__(name):
-    """Executor, whose imports cost more than the rest of numd."""
+    """What costs too much to import at once: Executor, and the names that NumPy has beyond the standard's."""
     if name == "Executor":
         from ._executor import Executor
 
         globals()[name] = Executor
         return Executor
+    function = None if name.startswith("_") else _of_numpy(name)
+    if function is not None:
+        globals()[name] = function
+        return function
     raise AttributeError(f"module 'numd' has no attribute '{name}'")
+
+
+def _of_numpy(name):
+    from ._dispatch import of_numpy
+
+    return of_numpy(name)
 
 
 def ops():

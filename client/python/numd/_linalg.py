@@ -176,7 +176,9 @@ def matrix_rank(x, rtol=None, out=None):
 
 
 @row("lstsq")
-def lstsq(x1, x2, rtol=None):
+def lstsq(x1, x2, rtol=None, *, rcond=None):
+    """`rcond` is NumPy's name for `rtol`."""
+    rtol = rcond if rtol is None else rtol
     return LstsqResult(*rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
 
 

@@ -35,11 +35,9 @@ diagonal, nonzero, ptp, repeat, round = map(through, ["diagonal", "nonzero", "pt
 searchsorted, squeeze, swapaxes, take, trace = map(
     through, ["searchsorted", "squeeze", "swapaxes", "take", "trace"]
 )
-dot, matmul = through("dot"), through("matmul")
+dot, matmul, argpartition = map(through, ["dot", "matmul", "argpartition"])
 
-argpartition, byteswap, choose, getfield, partition = map(
-    by_numpy, ["argpartition", "byteswap", "choose", "getfield", "partition"]
-)
+byteswap, choose, getfield = map(by_numpy, ["byteswap", "choose", "getfield"])
 
 
 def ravel(self, order="C"):
@@ -58,6 +56,10 @@ def compress(self, condition, axis=None, out=None):
 
 def sort(self, axis=-1, kind=None, order=None, *, stable=None):
     rows.sort(self, axis=axis, out=self)
+
+
+def partition(self, kth, axis=-1, kind="introselect", order=None):
+    self[...] = np.partition(self, kth, axis, kind, order)
 
 
 def put(self, indices, values, mode="raise"):

@@ -79,6 +79,7 @@ _ARGUMENTS = {
     "mode": ("{'reduced', 'complete'}, optional", "Shape of the factors."),
     "order": ("tuple of int, optional", "Axes in order; reversed by default."),
     "shift": ("int or tuple of int", "Places to move by, for each axis."),
+    "rcond": ("float, optional", "The same as `rtol`."),
     "ord": ("int, float or str, optional", "Order of the norm."),
     "device": ("str, optional", "'cpu', the only one."),
     "copy": ("bool, optional", "Whether to copy; by default where it is needed."),

@@ -157,7 +157,7 @@ def clip(x, min=None, max=None, out=None):
 
 
 @row("diff")
-def diff(x, axis=-1, n=1, prepend=None, append=None, out=None):
+def diff(x, n=1, axis=-1, prepend=None, append=None, out=None):
     parts = [part for part in (prepend, x, append) if part is not None]
     x = operand(x) if len(parts) == 1 else concat(parts, axis=axis)
     return rows.diff(x, axis=axis, n=n, **given(out=out))

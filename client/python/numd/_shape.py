@@ -23,8 +23,9 @@ def axis_of(axis, ndim):
 
 
 def as_tuple(value):
-    """An int or a sequence of ints as a tuple."""
-    return (operator.index(value),) if hasattr(value, "__index__") else tuple(map(operator.index, value))
+    """An int or a sequence of ints, also an array of them, as a tuple."""
+    is_number = hasattr(value, "__index__") and not getattr(value, "ndim", 0)
+    return (operator.index(value),) if is_number else tuple(map(operator.index, value))
 
 
 # ---- The same elements

@@ -124,6 +124,7 @@ int segment_free_id(const numd_conn *conn); /* -1: there is none */
 int segment_map(numd_segment *segment);     /* the object behind its descriptor */
 /* Attaches it in the current session, under the id that it has. */
 int segment_attach(numd_segment *segment);
+void segment_detach(numd_segment *segment); /* as a notification */
 /* Holds the block that a handle names, whose segment is mapped if it was not yet. */
 int block_import(numd_conn *conn, const numd_handle *handle, struct block **out);
 /* We do not use it any more. conn->lock held, as for the others. */

@@ -1,4 +1,4 @@
-"""__array_function__: NumPy's functions on Arrays."""
+"""__array_function__: NumPy's functions on Arrays, and on values that are being traced."""
 
 import functools
 import importlib
@@ -8,6 +8,7 @@ import numpy as np
 from . import _fallback
 from ._np_table import TABLE, find
 from ._numd import Array
+from ._ufuncs import is_final
 
 for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # each fills its part of the table
     importlib.import_module(f"numd._np_{_name}")
@@ -16,7 +17,7 @@ for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # e
 LOOKING = {
     find(name)
     for name in [
-        "ndim", "shape", "size", "iscomplexobj", "isrealobj", "can_cast", "min_scalar_type", "common_type",
+        "can_cast", "min_scalar_type", "common_type",
         "may_share_memory", "shares_memory", "array2string", "array_repr", "array_str", "save", "savez",
         "savez_compressed", "savetxt", "result_type", "broadcast_shapes",
     ]
@@ -24,16 +25,17 @@ LOOKING = {
 
 
 def call(function, types, args, kwargs):
-    if not all(one is Array or issubclass(one, np.ndarray) for one in types):
+    if not all(one is Array or issubclass(one, np.ndarray) or hasattr(one, "__numd_apply__") for one in types):
         return NotImplemented
     if function in LOOKING:
-        return function(*_fallback.plain(args, []), **_fallback.plain(kwargs, []))
+        name = name_of(function)
+        return function(*_fallback.plain(args, [], name), **_fallback.plain(kwargs, [], name))
     implementation = TABLE.get(function)
     if implementation is not None:
         try:
             return implementation(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue})
         except TypeError as error:
-            if getattr(error, "status", None) == "ECAST":
+            if is_final(error):
                 raise
     return _fallback.run(name_of(function), function, args, kwargs)
 

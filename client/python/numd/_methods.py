@@ -1,6 +1,6 @@
 """Methods of Array that are no row: mostly NumPy's function of that name with the array in front.
 
-The extension looks them up here when they are called.
+The extension looks them up here when they are called. Values that are being traced have those of `THROUGH`, too.
 """
 
 import numpy as np
@@ -27,21 +27,19 @@ def by_numpy(name):
     return method
 
 
-sum, prod, max, min = through("sum"), through("prod"), through("max"), through("min")
-mean, var, std, any, all = through("mean"), through("var"), through("std"), through("any"), through("all")
-argmax, argmin, argsort = through("argmax"), through("argmin"), through("argsort")
-cumsum, cumprod, clip, conj, conjugate = map(through, ["cumsum", "cumprod", "clip", "conj", "conj"])
-diagonal, nonzero, ptp, repeat, round = map(through, ["diagonal", "nonzero", "ptp", "repeat", "round"])
-searchsorted, squeeze, swapaxes, take, trace = map(
-    through, ["searchsorted", "squeeze", "swapaxes", "take", "trace"]
-)
-dot, matmul, argpartition = map(through, ["dot", "matmul", "argpartition"])
+THROUGH = [
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal", "dot",
+    "matmul", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze",
+    "std", "sum", "swapaxes", "take", "trace", "var",
+]  # fmt: skip
+globals().update({name: through(name) for name in THROUGH})
+
+
+def clip(self, min=None, max=None, out=None):
+    return np.clip(self, min, max, out)
+
 
 byteswap, choose, getfield = map(by_numpy, ["byteswap", "choose", "getfield"])
-
-
-def ravel(self, order="C"):
-    return np.ravel(self, order)
 
 
 def flatten(self, order="C"):

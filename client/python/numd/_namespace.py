@@ -7,8 +7,8 @@ import numpy as np
 
 from . import _numd
 from ._numd import Array, asarray, result_type
-from ._rows import given, operand, row, rows
-from ._shape import as_tuple, axis_of, broadcast_to, is_array, permute_dims, reshape
+from ._rows import given, operand, operand_of, row, rows
+from ._shape import as_tuple, axes_of, broadcast_to, is_array, permute_dims
 
 e = math.e
 inf = math.inf
@@ -146,23 +146,28 @@ def astype(x, dtype, copy=True, device=None, out=None):
 # ---- Arrays like others
 
 
-def _like(x, dtype, device):
-    check_device(device)
+def like(x, value, dtype, shape=None):
+    """An array beside x, of its shape and dtype unless others are given, with one value everywhere; None: any."""
     x = operand(x)
-    return x, x.dtype if dtype is None else dtype
+    shape, dtype = x.shape if shape is None else as_tuple(shape), x.dtype if dtype is None else dtype
+    if not is_array(x):  # one element is enough for a program
+        return broadcast_to(operand_of(dtype, 0 if value is None else value), shape)
+    array = _numd._empty_beside(x, shape, dtype)
+    if value is not None:
+        array[...] = value
+    return array
 
 
 def empty_like(x, /, *, dtype=None, device=None):
     """A new array of x's shape and dtype, with unspecified contents."""
-    x, dtype = _like(x, dtype, device)
-    return _numd._empty_beside(x, x.shape, dtype)
+    check_device(device)
+    return like(x, None, dtype)
 
 
 def full_like(x, /, fill_value, *, dtype=None, device=None):
     """A new array of x's shape and dtype with one value everywhere."""
-    filled = empty_like(x, dtype=dtype, device=device)
-    filled[...] = fill_value
-    return filled
+    check_device(device)
+    return like(x, fill_value, dtype)
 
 
 def zeros_like(x, /, *, dtype=None, device=None):
@@ -192,13 +197,16 @@ def meshgrid(*arrays, indexing="xy"):
 
     With indexing 'xy' the first two dimensions are exchanged; 'ij' leaves them in the order of the arrays.
     """
+    return tuple(rows.copy(grid) for grid in broadcast_arrays(*open_grids(arrays, indexing)))
+
+
+def open_grids(arrays, indexing):
+    """Each of the vectors along its own dimension."""
     if indexing not in ("xy", "ij"):
-        raise ValueError("indexing is 'xy' or 'ij'")
-    arrays = [operand(array) for array in arrays]
+        raise ValueError(f"indexing is {indexing!r}: it can be 'xy' or 'ij'")
     n = len(arrays)
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else range(n)
-    grids = [reshape(array, tuple(-1 if at == axis else 1 for at in order)) for axis, array in enumerate(arrays)]
-    return tuple(rows.copy(grid) for grid in broadcast_arrays(*grids))
+    return [operand(x).reshape(tuple(-1 if at == axis else 1 for at in order)) for axis, x in enumerate(arrays)]
 
 
 # ---- Views
@@ -218,43 +226,29 @@ def broadcast_arrays(*arrays):
 
 def expand_dims(x, /, axis):
     """A view with a dimension of length 1 at `axis` of the result, or at each of a tuple of axes."""
-    x, axes = operand(x), as_tuple(axis)
-    ndim = x.ndim + len(axes)
-    new = {_axis(one, ndim) for one in axes}
-    if len(new) < len(axes):
-        raise ValueError("an axis is given twice")
-    lengths = iter(x.shape)
-    return reshape(x, tuple(1 if i in new else next(lengths) for i in range(ndim)))
-
-
-def _axis(axis, ndim):
-    """As axis_of, but with the error that the standard wants for a dimension that is not there."""
-    try:
-        return axis_of(axis, ndim)
-    except ValueError as error:
-        raise IndexError(str(error)) from None
+    x = operand(x)
+    ndim = x.ndim + len(as_tuple(axis))
+    new = axes_of(axis, ndim)
+    return x[tuple(None if i in new else slice(None) for i in range(ndim))]
 
 
 def squeeze(x, /, axis=None):
     """A view without the dimension `axis`, or each of a tuple of axes, whose lengths must be 1; by default without all
     such dimensions."""
     x = operand(x)
-    axes = {i for i, n in enumerate(x.shape) if n == 1} if axis is None else {axis_of(one, x.ndim) for one in as_tuple(axis)}
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, x.ndim)
     for i in axes:
         if x.shape[i] != 1:
             raise ValueError(f"dimension {i} has length {x.shape[i]}, not 1")
-    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    return x[tuple(0 if i in axes else slice(None) for i in range(x.ndim))]
 
 
 def moveaxis(x, source, destination, /):
     """A view with the dimensions `source` at `destination`; the others keep their order."""
     x = operand(x)
-    source = [axis_of(one, x.ndim) for one in as_tuple(source)]
-    destination = [axis_of(one, x.ndim) for one in as_tuple(destination)]
+    source, destination = axes_of(source, x.ndim), axes_of(destination, x.ndim)
     if len(source) != len(destination):
         raise ValueError(f"{len(source)} dimensions cannot go to {len(destination)} places")
-    if len(set(source)) < len(source) or len(set(destination)) < len(destination):
-        raise ValueError("an axis is given twice")
     order = [axis for axis in range(x.ndim) if axis not in source]
     for to, axis in sorted(zip(destination, source)):
         order.insert(to, axis)

@@ -10,7 +10,7 @@ from ._index import check_bounds
 from ._np_reduce import all_
 from ._np_shape import ravel
 from ._np_table import implements, need
-from ._rows import given, operand, rows
+from ._rows import given, is_traced, operand, rows
 from ._shape import as_tuple, axis_of
 from ._ufuncs import COMPOSED, store
 
@@ -35,7 +35,7 @@ def where(condition, *branches):
 
 
 def as_mask(condition):
-    if not isinstance(condition, _numd.Array):
+    if not isinstance(condition, _numd.Array) and not is_traced(condition):
         return np.asarray(condition, bool)
     return condition if condition.dtype == bool else rows.astype(condition, dtype=bool)
 
@@ -385,7 +385,13 @@ def array_equal(a1, a2, equal_nan=False):
     equal = rows.equal(a1, a2)
     if equal_nan:
         equal = rows.logical_or(equal, rows.logical_and(rows.isnan(a1), rows.isnan(a2)))
-    return bool(all_(equal))
+    return answer(equal)
+
+
+def answer(mask):
+    """Whether all is true, as a Python bool where it is known already."""
+    found = all_(mask)
+    return found if is_traced(found) else bool(found)
 
 
 @implements("isclose")
@@ -402,4 +408,4 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 @implements("allclose")
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    return bool(all_(isclose(a, b, rtol, atol, equal_nan)))
+    return answer(isclose(a, b, rtol, atol, equal_nan))

@@ -5,7 +5,7 @@ import numpy as np
 from . import _numd, _shape
 from ._np_shape import distinct
 from ._np_table import implements, need
-from ._rows import operand, rows
+from ._rows import is_traced, operand, operand_of, rows
 from ._shape import axis_of, stack
 from ._ufuncs import NOT_GIVEN, mask_of, reduction, store
 
@@ -48,7 +48,7 @@ def count_nonzero(a, axis=None, *, keepdims=False):
 
 
 def moments(name, a, axis, dtype, out, keepdims, **options):
-    a = operand(a) if dtype is None else _numd.asarray(a, dtype)
+    a = operand(a) if dtype is None else operand_of(dtype, a)
     return store(getattr(rows, name)(a, axis=axis, keepdims=keepdims, **options), out)
 
 
@@ -56,7 +56,7 @@ def moments(name, a, axis, dtype, out, keepdims, **options):
 def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     if where is True:
         return moments("mean", a, axis, dtype, out, keepdims)
-    a = operand(a) if dtype is None else _numd.asarray(a, dtype)
+    a = operand(a) if dtype is None else operand_of(dtype, a)
     mask = rows.broadcast_to(mask_of(where), shape=a.shape)
     total = sum_(a, axis, keepdims=keepdims, where=mask)
     count = rows.count_nonzero(mask, axis=axis, keepdims=keepdims)
@@ -129,7 +129,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         weights = weights.reshape((-1,) + (1,) * (a.ndim - 1 - axis_of(axis, a.ndim)))
     wide = _numd.result_type(a.dtype, weights.dtype, "float64" if a.dtype.kind in "biu" else a.dtype)
     total = sum_(rows.broadcast_to(weights, shape=a.shape), axis, wide, keepdims=keepdims)
-    if not all_(total):
+    if not is_traced(total) and not all_(total):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     result = rows.divide(sum_(rows.multiply(a, weights), axis, wide, keepdims=keepdims), total)
     return (result, total) if returned else result

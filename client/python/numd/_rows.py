@@ -119,11 +119,19 @@ def _describe(op, argument):
     return "scalar", "See above."
 
 
+def is_traced(x):
+    """Whether it stands for a value of a function that is being traced."""
+    return hasattr(type(x), "__numd_apply__")
+
+
 def operand(x):
     """An Array or a traced value as it is; anything else as an Array."""
-    if isinstance(x, _numd.Array) or hasattr(type(x), "__numd_apply__"):
-        return x
-    return _numd.asarray(x)
+    return x if isinstance(x, _numd.Array) or is_traced(x) else _numd.asarray(x)
+
+
+def operand_of(dtype, x):
+    """An operand of that dtype."""
+    return rows.astype(x, dtype=dtype) if is_traced(x) else _numd.asarray(x, dtype)
 
 
 def given(**parameters):

@@ -8,6 +8,7 @@ from . import _numd
 from ._rows import given, operand, row, rows
 
 MAX_JOINED = 16  # arrays that one operation takes
+AxisError = getattr(np, "exceptions", np).AxisError  # a ValueError and an IndexError
 
 
 def is_array(x):
@@ -18,8 +19,16 @@ def axis_of(axis, ndim):
     """The axis, counted from the front."""
     number = operator.index(axis)
     if not -ndim <= number < ndim:
-        raise ValueError(f"axis {number} is out of bounds for an array of dimension {ndim}")
+        raise AxisError(number, ndim)
     return number % ndim
+
+
+def axes_of(axes, ndim):
+    """An axis or several, counted from the front."""
+    numbers = [axis_of(axis, ndim) for axis in as_tuple(axes)]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("an axis is given twice")
+    return numbers
 
 
 def as_tuple(value):
@@ -63,9 +72,7 @@ def flip(x, axis=None):
     x = operand(x)
     if not is_array(x):
         return rows.flip(x, axis=axis)
-    axes = range(x.ndim) if axis is None else [axis_of(one, x.ndim) for one in as_tuple(axis)]
-    if len(set(axes)) < len(axes):
-        raise ValueError("an axis is given twice")
+    axes = range(x.ndim) if axis is None else axes_of(axis, x.ndim)
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 

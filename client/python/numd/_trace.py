@@ -15,7 +15,7 @@ import numpy as np
 
 import numd
 
-from . import _numd
+from . import _dispatch, _methods, _numd, _ufuncs
 from ._errors import TraceError
 from ._follow import follow, follow_dtypes
 from ._rows import OPS, PARAMETERS, rows
@@ -329,8 +329,6 @@ class Tracer:
     def flatten(self):
         return numd.reshape(self, (-1,))
 
-    ravel = flatten
-
     @property
     def itemsize(self):
         return self.dtype.itemsize
@@ -371,15 +369,17 @@ class Tracer:
         return self._graph.apply(name, operands, kwargs)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        return on_tracers.ufunc(self._graph, ufunc, method, inputs, kwargs)
+        return _ufuncs.call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        return on_tracers.function(function, args, kwargs)
+        return _dispatch.call(function, types, args, kwargs)
 
     def __getitem__(self, key):
         """Ints, slices, Ellipsis and None, as of an Array."""
         start, step, shape, kept = index_parts(key if isinstance(key, tuple) else (key,), self.shape)
-        part = self._graph.apply("slice", (self,), {"start": start, "step": step, "shape": shape})
+        part = self
+        if (start, shape) != ((0,) * self.ndim, self.shape) or any(one != 1 for one in step):
+            part = self._graph.apply("slice", (self,), {"start": start, "step": step, "shape": shape})
         return part if kept == shape else self._graph.apply("reshape", (part,), {"shape": kept})
 
     def __bool__(self):
@@ -420,23 +420,25 @@ class Tracer:
         return f"<traced value: {self.dtype} of shape {self.shape}>"
 
 
-def method(name, function=None):
-    function = function or getattr(rows, name)
-
+def method(function):
     def call_it(self, *args, **kwargs):
         return function(self, *args, **kwargs)
 
-    call_it.__name__ = name
     return call_it
 
 
-# As of an Array.
+def in_place(name, instead):
+    def refuse_it(self, *args, **kwargs):
+        refuse(f"{name}() of a traced value would change it in place: use {instead}")
+
+    return refuse_it
+
+
+# As of an Array, and as of an ndarray.
 for _name, _op in OPS.items():
-    if _op.kind in ("REDUCE", "SCAN") or _name in ("matmul", "dot"):
-        setattr(Tracer, _name, method(_name))
-
-from . import _on_tracers as on_tracers  # noqa: E402  it needs Tracer
-
-# As of an ndarray.
-for _name, _function in on_tracers.METHODS.items():
-    setattr(Tracer, _name, method(_name, _function))
+    if _op.kind in ("REDUCE", "SCAN"):
+        setattr(Tracer, _name, method(getattr(rows, _name)))
+for _name in [*_methods.THROUGH, "clip"]:
+    setattr(Tracer, _name, getattr(_methods, _name))
+for _name, _instead in [("sort", "numd.sort"), ("resize", "numd.reshape"), ("put", "numd.put")]:
+    setattr(Tracer, _name, in_place(_name, _instead))

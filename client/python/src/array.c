@@ -106,11 +106,18 @@ static int array_getbuffer(PyObject *self, Py_buffer *buffer, int flags) {
       .format = flags & PyBUF_FORMAT ? dtype_format(layout->dtype) : NULL,
       .shape = flags & PyBUF_ND ? (Py_ssize_t *)layout->shape : NULL,
       .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? (Py_ssize_t *)layout->strides : NULL,
+      .internal =
+          numd_array_ref(array_view(self)), /* whose layout that is: the array may get another shape */
   };
   return 0;
 }
 
-static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
+static void array_releasebuffer(PyObject *self, Py_buffer *buffer) {
+  numd_array_unref(buffer->internal);
+}
+
+static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer,
+                                     .bf_releasebuffer = array_releasebuffer};
 
 /* ---- Attributes */
 
@@ -242,13 +249,16 @@ static PyObject *array_repr(PyObject *self) {
   return text;
 }
 
-/* Without dimensions as the Python scalar, in full. */
+/* That of NumPy's scalar, if the array has no dimensions. */
 static PyObject *array_str(PyObject *self) {
   if (LAYOUT(self)->ndim)
     return array_text(self, "%U", NULL);
-  PyObject *item = array_item(self);
-  PyObject *text = item ? PyObject_Str(item) : NULL;
-  Py_XDECREF(item);
+  PyObject *ndarray = array_numpy(self), *key = PyTuple_New(0);
+  PyObject *scalar = ndarray && key ? PyObject_GetItem(ndarray, key) : NULL;
+  PyObject *text = scalar ? PyObject_Str(scalar) : NULL;
+  Py_XDECREF(ndarray);
+  Py_XDECREF(key);
+  Py_XDECREF(scalar);
   return text;
 }
 

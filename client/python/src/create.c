@@ -99,10 +99,25 @@ static PyObject *array_behind(PyObject *object) {
   return at;
 }
 
+/* What a buffer's format says, in the machine's order of bytes; NUMD_DTYPE_NONE for anything else. */
+static numd_dtype buffer_dtype(const Py_buffer *buffer) {
+  if (!strcmp(buffer->format, "Zf"))
+    return NUMD_COMPLEX64;
+  if (!strcmp(buffer->format, "Zd"))
+    return NUMD_COMPLEX128;
+  PyObject *numpy_dtype = PyObject_CallFunction(globals.dtype, "s", buffer->format);
+  numd_dtype dtype = numpy_dtype ? dtype_lookup(numpy_dtype) : NUMD_DTYPE_NONE;
+  if (dtype != NUMD_DTYPE_NONE && PyObject_RichCompareBool(numpy_dtype, globals.dtypes[dtype], Py_EQ) != 1)
+    dtype = NUMD_DTYPE_NONE;
+  Py_XDECREF(numpy_dtype);
+  PyErr_Clear();
+  return dtype;
+}
+
 /* The Array of the same elements in the same memory, or NULL, without an exception. */
 static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
   Py_buffer buffer;
-  PyObject *base = array_behind(object), *array = NULL, *numpy_dtype;
+  PyObject *base = array_behind(object), *array = NULL;
   if (!base)
     return NULL;
   if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS)) {
@@ -110,10 +125,7 @@ static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
     Py_DECREF(base);
     return NULL;
   }
-  numpy_dtype = PyObject_CallFunction(globals.dtype, "s", buffer.format);
-  numd_dtype own = numpy_dtype ? dtype_lookup(numpy_dtype) : NUMD_DTYPE_NONE;
-  Py_XDECREF(numpy_dtype);
-  PyErr_Clear();
+  numd_dtype own = buffer_dtype(&buffer);
   if (own != NUMD_DTYPE_NONE && (dtype == NUMD_DTYPE_NONE || dtype == own)) {
     numd_array *view = NULL, *from = array_view(base);
     if (numd_array_view(from, (char *)buffer.buf - (char *)from->data, own, buffer.ndim, buffer.shape,
@@ -128,7 +140,9 @@ static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
 
 /* copy: None, True or False, as the array API standard has it. */
 static PyObject *array_as(PyObject *object, numd_dtype dtype, numd_conn *conn, PyObject *copy) {
-  int copies = copy != Py_None && PyObject_IsTrue(copy);
+  int copies = copy == Py_None ? 0 : PyObject_IsTrue(copy);
+  if (copies < 0)
+    return NULL;
   numd_dtype own = array_check(object) ? array_view(object)->layout->dtype : NUMD_DTYPE_NONE;
   PyObject *same = copies || array_check(object) ? NULL : array_of_view(object, dtype);
   if (same)
@@ -363,9 +377,11 @@ static PyObject *create_publish(PyObject *module, PyObject *args, PyObject *kwar
                  Py_TYPE(array)->tp_name);
     return NULL;
   }
+  numd_array *view = numd_array_ref(array_view(array)); /* another thread may give the array another shape */
   Py_BEGIN_ALLOW_THREADS;
-  status = numd_publish(array_view(array), name, replace);
+  status = numd_publish(view, name, replace);
   Py_END_ALLOW_THREADS;
+  numd_array_unref(view);
   if (status == NUMD_EEXIST) {
     PyErr_Format(PyExc_FileExistsError, "an array is published as '%s' already; replace=True replaces it",
                  name);

@@ -65,7 +65,8 @@ static int ufunc_out(PyObject *const *values, PyObject *kwnames, PyObject **out)
 static PyObject *ufunc_fast(PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   PyObject *whole[MAX_INPUTS + 1];
   const struct op *op = ufunc_row(args[0]);
-  if (!op || n - 2 != op->n_in || PyUnicode_CompareWithASCIIString(args[1], "__call__"))
+  if (!op || n - 2 != op->n_in || !PyUnicode_Check(args[1]) ||
+      PyUnicode_CompareWithASCIIString(args[1], "__call__"))
     return NULL;
   for (int i = 0; i < op->n_in; i++) {
     if (!is_known(args[2 + i]))

@@ -423,7 +423,7 @@ static int call_begin(struct call *call, struct function *self, PyObject *const 
 static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf,
                                      PyObject *kwnames) {
   struct call call;
-  PyObject *inlined;
+  PyObject *inlined = NULL;
   int status =
       call_begin(&call, (struct function *)object, args, PyVectorcall_NARGS(nargsf), kwnames, &inlined);
   return status == 0 ? call_run(&call) : status == TRACED ? inlined : NULL;
@@ -432,7 +432,7 @@ static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, si
 /* The same where the call must not be a part of another. 0 or -1. */
 static int call_begin_alone(struct call *call, PyObject *object, PyObject *const *args, Py_ssize_t n,
                             PyObject *kwnames) {
-  PyObject *inlined;
+  PyObject *inlined = NULL;
   int status = call_begin(call, (struct function *)object, args, n, kwnames, &inlined);
   if (status != TRACED)
     return status;

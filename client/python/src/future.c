@@ -251,8 +251,9 @@ static PyObject *future_notify(PyObject *object, PyObject *unused) {
     return NULL;
   if (!self->pending)
     Py_RETURN_NONE;
+  numd_ticket ticket = self->pending->ticket; /* another thread may finish the call meanwhile */
   Py_BEGIN_ALLOW_THREADS;
-  status = numd_notify(&self->pending->ticket, &fd);
+  status = numd_notify(&ticket, &fd);
   Py_END_ALLOW_THREADS;
   if (status == NUMD_OK)
     return PyLong_FromLong(fd);

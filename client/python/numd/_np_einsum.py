@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _numd, _shape
 from ._np_table import implements, need
-from ._rows import operand, rows
+from ._rows import is_traced, operand, rows
 from ._ufuncs import store
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -24,7 +24,7 @@ def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=
     arrays = [operand(array) for array in operands[1:]]
     wide = _numd.result_type(*(array.dtype for array in arrays)) if dtype is None else np.dtype(dtype)
     need(wide.kind != "b" and all(np.can_cast(array.dtype, wide, casting) for array in arrays))
-    arrays = [_numd.asarray(array, wide) for array in arrays]
+    arrays = [array if array.dtype == wide else rows.astype(array, dtype=wide) for array in arrays]
     inputs, output = parsed(operands[0], [array.ndim for array in arrays])
     parts = [diagonal(*pair) for pair in zip(inputs, arrays)]
     while len(parts) > 1:
@@ -32,9 +32,13 @@ def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=
         parts[:2] = [product(*parts[0], *parts[1], rest)]
     letters, result = reduced(*parts[0], output)
     result = result.transpose(tuple(map(letters.index, output)))
-    if out is None and any(np.may_share_memory(np.asarray(result), np.asarray(array)) for array in arrays):
+    if out is None and not is_traced(result) and any(shares_memory(result, array) for array in arrays):
         result = result.copy()
     return store(result, out)
+
+
+def shares_memory(a, b):
+    return np.may_share_memory(np.asarray(a), np.asarray(b))
 
 
 def parsed(subscripts, ndims):

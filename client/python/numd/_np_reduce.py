@@ -3,10 +3,9 @@
 import numpy as np
 
 from . import _numd, _shape
-from ._np_shape import distinct
 from ._np_table import implements, need
 from ._rows import is_traced, operand, operand_of, rows
-from ._shape import axis_of, stack
+from ._shape import axes_of, axis_of, stack
 from ._ufuncs import NOT_GIVEN, mask_of, reduction, store
 
 Array = _numd.Array
@@ -142,7 +141,7 @@ def sorted_along(a, axis):
     """Sorted along the axis, or along several as one, moved to the front."""
     a = operand(a)
     need(a.dtype.kind in "iuf")
-    axes = distinct(range(a.ndim) if axis is None else axis, a.ndim)
+    axes = axes_of(range(a.ndim) if axis is None else axis, a.ndim)
     others = [i for i in range(a.ndim) if i not in axes]
     lanes = a.transpose((*axes, *others))
     lanes = lanes.reshape((-1, *lanes.shape[len(axes) :])) if len(axes) != 1 else lanes
@@ -160,7 +159,7 @@ def finished(result, ordered):
 def with_axis(result, a, axis):
     """The result of a reduction with the axes kept."""
     shape = operand(a).shape
-    axes = distinct(range(len(shape)) if axis is None else axis, len(shape))
+    axes = axes_of(range(len(shape)) if axis is None else axis, len(shape))
     return result.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _create, _numd
 from ._fallback import beside
-from ._np_shape import like, moveaxis
+from ._namespace import like, moveaxis
 from ._np_table import implements, need
 from ._rows import operand, rows
 from ._shape import as_tuple, axis_of
@@ -128,7 +128,7 @@ def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="e
         raise ValueError("index can't contain negative values")
     if mode == "constant":
         shape = tuple(before + n + after for n, (before, after) in zip(array.shape, widths))
-        padded = like(array, shape, array.dtype)
+        padded = like(array, None, None, shape)
         padded[...] = constant_values
         padded[tuple(slice(before, before + n) for n, (before, _) in zip(array.shape, widths))] = array
         return padded
@@ -202,7 +202,7 @@ def slope(f, spacing, beside_this):
     """Along the last axis: central differences, and one-sided ones at both ends."""
     spacing = operand(spacing)
     need(spacing.ndim == 0 or spacing.shape == f.shape[-1:])
-    result = like(beside_this, f.shape, f.dtype)
+    result = like(beside_this, None, f.dtype, f.shape)
     if spacing.ndim:
         steps = rows.diff(spacing)
         before, after = steps[:-1], steps[1:]

@@ -28,6 +28,24 @@
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buffers as they are");
 
+/* ---- Threads
+ *
+ * The GIL guards what threads share here; where there is none, locks do. None of them is held while Python
+ * code runs or a reference is dropped. */
+#ifdef Py_GIL_DISABLED
+#define SHARED_LOCK(name) static PyMutex name
+#define SHARED_ENTER(name) PyMutex_Lock(&name)
+#define SHARED_LEAVE(name) PyMutex_Unlock(&name)
+#define OBJECT_ENTER(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define OBJECT_LEAVE() Py_END_CRITICAL_SECTION()
+#else
+#define SHARED_LOCK(name) _Static_assert(1, "the GIL is the lock")
+#define SHARED_ENTER(name)
+#define SHARED_LEAVE(name)
+#define OBJECT_ENTER(object) {
+#define OBJECT_LEAVE() }
+#endif
+
 /* ---- module.c */
 
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
@@ -42,6 +60,14 @@ struct globals {
   PyObject *params[32]; /* the keyword of each parameter's bit */
 };
 extern struct globals globals;
+
+/* An attribute of a module of ours. */
+PyObject *module_attribute(const char *module_name, const char *name);
+/* The same looked up once and kept for good in the slot. Borrowed. */
+PyObject *module_once(PyObject **slot, const char *module_name, const char *name);
+/* Keeps an object in a slot that is filled once, unless another thread was faster; takes the reference over.
+ * What is in the slot; NULL for NULL. Borrowed. */
+PyObject *keep_once(PyObject **slot, PyObject *made);
 
 /* ---- convert.c */
 

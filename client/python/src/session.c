@@ -10,16 +10,20 @@ struct session {
   struct session *next, *previous;
 };
 
+SHARED_LOCK(lock); /* of the list, of `conn` of those on it, and of default_session */
 static struct session *sessions;
 static PyObject *default_session;
 
 static void session_link(struct session *self) {
+  SHARED_ENTER(lock);
   self->next = sessions;
   if (sessions)
     sessions->previous = self;
   sessions = self;
+  SHARED_LEAVE(lock);
 }
 
+/* With the lock. */
 static void session_unlink(struct session *self) {
   if (self->next)
     self->next->previous = self->previous;
@@ -43,11 +47,14 @@ static PyObject *session_wrap(numd_conn *conn) {
 }
 
 static void session_release(struct session *self) {
+  SHARED_ENTER(lock);
   numd_conn *conn = self->conn;
+  if (conn)
+    session_unlink(self);
+  self->conn = NULL;
+  SHARED_LEAVE(lock);
   if (!conn)
     return;
-  session_unlink(self);
-  self->conn = NULL;
   Py_BEGIN_ALLOW_THREADS;
   numd_conn_unref(conn);
   Py_END_ALLOW_THREADS;

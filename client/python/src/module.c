@@ -112,7 +112,7 @@ static PyObject *module_calls(PyObject *module, PyObject *unused) {
 }
 
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
-  return Py_XNewRef(session_get_default());
+  return session_get_default();
 }
 
 static PyMethodDef methods[] = {

@@ -98,12 +98,19 @@ int axes_parse(PyObject *object, int ndim, uint32_t *axes);
 extern PyTypeObject session_type;
 
 PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *session_get_default(void); /* borrowed; connects at first use */
-/* The connection of a Session object, or of the default session for None or NULL. */
+PyObject *session_get_default(void); /* a new reference; connects at first use */
+/* A reference to the connection of a Session object, or of the default session for None or NULL: another
+ * thread may close the session at any time. */
 numd_conn *session_conn(PyObject *session);
-/* A connection to the daemon at that address: that of an open session, or a new one. Borrowed. */
+/* The same for the daemon at that address: of an open session, or of a new one. */
 numd_conn *session_conn_at(const char *address);
-/* What the daemon counted, as a dict. */
+/* A reference that is dropped at the end of the block; NULL is none. */
+#define CONN_HELD __attribute__((cleanup(conn_drop))) numd_conn *
+static inline void conn_drop(numd_conn **conn) {
+  if (*conn)
+    numd_conn_unref(*conn);
+}
+/* What the daemon counted, as a dict. Takes the reference over. */
 PyObject *session_stats_of(numd_conn *conn);
 
 /* ---- array.c */
@@ -218,6 +225,7 @@ struct op {
 /* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
 struct operands {
   numd_conn *conn;
+  numd_conn *held; /* the same with a reference, if no array has one; or NULL */
   int n;
   numd_arg args[MAX_INPUTS];
   PyObject *owned[MAX_INPUTS];
@@ -226,8 +234,8 @@ struct operands {
 /* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. If all
  * are scalars they are converted, for then they are not weak. */
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out);
-/* The same without that: scalars stay, and the connection is given. */
-int operands_read_weak(struct operands *operands, int n, PyObject *const *objects, numd_conn *conn);
+/* The same without that: scalars stay, and `conn` and `held` are given. */
+int operands_read_weak(struct operands *operands, int n, PyObject *const *objects);
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);

@@ -15,7 +15,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-kernels check asan tsan
+SETUP_GOALS := bench bench-kernels bench-python check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 SETUP_DONE := $(shell scripts/setup >&2 || echo failed)
 ifeq ($(SETUP_DONE),failed)

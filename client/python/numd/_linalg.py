@@ -1,57 +1,9 @@
 """Products and linear algebra. Matrices are the last two axes; those before are a batch."""
 
-from typing import NamedTuple
-
 import numd
 
-from ._numd import Array
-from ._rows import given, operand, row, rows
+from ._rows import given, named, operand, row, rows
 from ._shape import as_tuple
-
-
-class QRResult(NamedTuple):
-    """What qr gives."""
-
-    Q: Array
-    R: Array
-
-
-class SVDResult(NamedTuple):
-    """What svd gives."""
-
-    U: Array
-    S: Array
-    Vh: Array
-
-
-class EighResult(NamedTuple):
-    """What eigh gives."""
-
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class EigResult(NamedTuple):
-    """What eig gives."""
-
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class SlogdetResult(NamedTuple):
-    """What slogdet gives; numbers for a single matrix."""
-
-    sign: Array
-    logabsdet: Array
-
-
-class LstsqResult(NamedTuple):
-    """What lstsq gives."""
-
-    x: Array
-    residuals: Array
-    rank: int
-    singular_values: Array
 
 
 # ---- Products
@@ -99,12 +51,12 @@ def cholesky(x, upper=False, out=None):
 def qr(x, mode="reduced"):
     if mode not in ("reduced", "complete"):
         raise ValueError("mode is 'reduced' or 'complete'")
-    return QRResult(*rows.qr(operand(x), full_matrices=mode == "complete"))
+    return named("QRResult", *rows.qr(operand(x), full_matrices=mode == "complete"))
 
 
 @row("svd")
 def svd(x, full_matrices=True):
-    return SVDResult(*rows.svd(operand(x), full_matrices=full_matrices))
+    return named("SVDResult", *rows.svd(operand(x), full_matrices=full_matrices))
 
 
 @row("svdvals")
@@ -114,7 +66,7 @@ def svdvals(x, out=None):
 
 @row("eigh")
 def eigh(x, upper=False):
-    return EighResult(*rows.eigh(operand(x), upper=upper))
+    return named("EighResult", *rows.eigh(operand(x), upper=upper))
 
 
 @row("eigvalsh")
@@ -124,7 +76,7 @@ def eigvalsh(x, upper=False, out=None):
 
 @row("eig")
 def eig(x):
-    return EigResult(*rows.eig(operand(x)))
+    return named("EigResult", *rows.eig(operand(x)))
 
 
 @row("eigvals")
@@ -152,7 +104,7 @@ def det(x, out=None):
 
 @row("slogdet")
 def slogdet(x):
-    return SlogdetResult(*rows.slogdet(operand(x)))
+    return named("SlogdetResult", *rows.slogdet(operand(x)))
 
 
 @row("pinv")
@@ -179,7 +131,7 @@ def matrix_rank(x, rtol=None, out=None):
 def lstsq(x1, x2, rtol=None, *, rcond=None):
     """`rcond` is NumPy's name for `rtol`."""
     rtol = rcond if rtol is None else rtol
-    return LstsqResult(*rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
+    return named("LstsqResult", *rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
 
 
 @row("matrix_power")

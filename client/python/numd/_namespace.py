@@ -1,13 +1,12 @@
 """What the array API standard wants beside the operations: dtypes, inspection, arrays like others, views."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from . import _numd
 from ._numd import Array, asarray, result_type
-from ._rows import given, operand, operand_of, row, rows
+from ._rows import given, named, operand, operand_of, row, rows
 from ._shape import as_tuple, axes_of, broadcast_to, is_array, permute_dims
 
 e = math.e
@@ -76,26 +75,6 @@ def check_device(device):
 # ---- Dtypes
 
 
-class FinfoResult(NamedTuple):
-    """Limits of a floating-point dtype, as finfo gives them; of the parts for a complex one."""
-
-    bits: int
-    eps: float
-    max: float
-    min: float
-    smallest_normal: float
-    dtype: np.dtype
-
-
-class IinfoResult(NamedTuple):
-    """Limits of an integer dtype, as iinfo gives them."""
-
-    bits: int
-    max: int
-    min: int
-    dtype: np.dtype
-
-
 def dtype_of(type):
     return type.dtype if hasattr(type, "dtype") and isinstance(type.dtype, np.dtype) else np.dtype(type)
 
@@ -103,15 +82,21 @@ def dtype_of(type):
 def finfo(type, /):
     """Limits of a real or complex floating dtype, or of that of an array."""
     limits = np.finfo(dtype_of(type))
-    return FinfoResult(
-        limits.bits, float(limits.eps), float(limits.max), float(limits.min), float(limits.smallest_normal), limits.dtype
+    return named(
+        "FinfoResult",
+        limits.bits,
+        float(limits.eps),
+        float(limits.max),
+        float(limits.min),
+        float(limits.smallest_normal),
+        limits.dtype,
     )
 
 
 def iinfo(type, /):
     """Limits of an integer dtype, or of that of an array."""
     limits = np.iinfo(dtype_of(type))
-    return IinfoResult(limits.bits, int(limits.max), int(limits.min), np.dtype(limits.dtype))
+    return named("IinfoResult", limits.bits, int(limits.max), int(limits.min), np.dtype(limits.dtype))
 
 
 def isdtype(dtype, kind):

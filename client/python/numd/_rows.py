@@ -6,38 +6,22 @@ front of it is written in Python and decorated with `row`, which writes its docu
 """
 
 import inspect
-from typing import NamedTuple
 
 from . import _numd
 
 rows = _numd.rows
+NAMES = [row[1] for row in _numd._ops]
+FRONT = {}  # the functions in front of rows, by the row's name
 
 
-class Operation(NamedTuple):
-    """A row of the list of operations."""
+def __getattr__(name):
+    """OPS, PARAMETERS and Operation, which few programs ask for."""
+    if name in ("OPS", "PARAMETERS", "Operation"):
+        from . import _operations
 
-    number: int
-    name: str
-    kind: str
-    n_inputs: int
-    n_outputs: int
-    dtypes: str
-    typing: str
-    parameters: tuple
-    ulp: float
-    fast: str
-    documentation: str
+        return getattr(_operations, name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
-
-# The parameters that each row takes, as (keyword, type, documentation).
-PARAMETERS = {
-    row[1]: [parameter for bit, parameter in enumerate(_numd._params) if row[7] >> bit & 1]
-    for row in _numd._ops
-}
-OPS = {
-    row[1]: Operation(*row[:7], tuple(keyword for keyword, _, _ in PARAMETERS[row[1]]), *row[8:])
-    for row in _numd._ops
-}
 
 _TYPES = {
     "MASK": "int or tuple of int",
@@ -92,27 +76,34 @@ def row(name):
     """Decorate the function that stands before a row: document it."""
 
     def decorate(function):
-        function.__doc__ = document(OPS[name], function)
+        function.__doc__ = document(_numd._ops[NAMES.index(name)], function)
         function.__module__ = "numd"
+        FRONT[name] = function
         return function
 
     return decorate
 
 
-def document(op, function):
-    text = [f"{op.documentation[0].upper()}{op.documentation[1:]}.", "", "Parameters", "----------"]
-    for argument in inspect.signature(function).parameters:
-        kind, what = _describe(op, argument)
+def parameters(row):
+    """The parameters that a row takes, as (keyword, type, documentation)."""
+    return [parameter for bit, parameter in enumerate(_numd._params) if row[7] >> bit & 1]
+
+
+def document(row, function):
+    text = [f"{row[10][0].upper()}{row[10][1:]}.", "", "Parameters", "----------"]
+    code, taken = function.__code__, parameters(row)
+    for argument in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)]:
+        kind, what = _describe(taken, argument)
         text += [f"{argument} : {kind}", f"    {what}"]
     if function.__doc__:
         text += ["", "Notes", "-----", inspect.cleandoc(function.__doc__)]
     return "\n".join(text) + "\n"
 
 
-def _describe(op, argument):
+def _describe(taken, argument):
     if argument in _ARGUMENTS:
         return _ARGUMENTS[argument]
-    for name, kind, what in PARAMETERS[op.name]:
+    for name, kind, what in taken:
         if name == argument:
             what = what[0].upper() + what[1:]
             return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", f"{what}."
@@ -137,3 +128,10 @@ def operand_of(dtype, x):
 def given(**parameters):
     """The parameters that are not None."""
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def named(name, *items):
+    """The result of that name in _results."""
+    from . import _results
+
+    return getattr(_results, name)(*items)

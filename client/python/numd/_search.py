@@ -1,34 +1,9 @@
 """Sorting, searching, sets, and elements by index or mask."""
 
-from typing import NamedTuple
-
 from . import _numd
 from ._numd import Array
-from ._rows import given, operand, row, rows
+from ._rows import given, named, operand, row, rows
 from ._shape import concat
-
-
-class UniqueAllResult(NamedTuple):
-    """What unique_all gives."""
-
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
-
-
-class UniqueCountsResult(NamedTuple):
-    """What unique_counts gives."""
-
-    values: Array
-    counts: Array
-
-
-class UniqueInverseResult(NamedTuple):
-    """What unique_inverse gives."""
-
-    values: Array
-    inverse_indices: Array
 
 
 @row("sort")
@@ -69,8 +44,8 @@ def unique_counts(x):
     x = operand(x)
     if is_complex(x):
         unique = unique_complex(x)
-        return UniqueCountsResult(unique.values, unique.counts)
-    return UniqueCountsResult(*rows.unique_counts(x))
+        return named("UniqueCountsResult", unique.values, unique.counts)
+    return named("UniqueCountsResult", *rows.unique_counts(x))
 
 
 @row("unique_inverse")
@@ -78,14 +53,14 @@ def unique_inverse(x):
     x = operand(x)
     if is_complex(x):
         unique = unique_complex(x)
-        return UniqueInverseResult(unique.values, unique.inverse_indices)
-    return UniqueInverseResult(*rows.unique_inverse(x))
+        return named("UniqueInverseResult", unique.values, unique.inverse_indices)
+    return named("UniqueInverseResult", *rows.unique_inverse(x))
 
 
 @row("unique_all")
 def unique_all(x):
     x = operand(x)
-    return unique_complex(x) if is_complex(x) else UniqueAllResult(*rows.unique_all(x))
+    return unique_complex(x) if is_complex(x) else named("UniqueAllResult", *rows.unique_all(x))
 
 
 def is_complex(x):
@@ -104,7 +79,7 @@ def unique_complex(x):
     at = rows.nonzero(begins)[0]
     inverse = rows.put(order, order, rows.subtract(rows.cumulative_sum(begins, dtype="int64"), 1))
     counts = rows.diff(rows.concat(at, _numd.asarray([x.size])))
-    return UniqueAllResult(rows.take(ordered, at), rows.take(order, at), inverse.reshape(x.shape), counts)
+    return named("UniqueAllResult", rows.take(ordered, at), rows.take(order, at), inverse.reshape(x.shape), counts)
 
 
 @row("isin")

@@ -1,20 +1,42 @@
 /* The type Array: a Python object around one numd_array.
  *
- * The object holds nothing else, so it takes no part in garbage collection and dead ones are kept on a
- * short list for reuse: `a + b` makes and drops one each time. NumPy and others see the memory through
- * the buffer protocol, strided and writable, and keep the object alive as long as they look. */
+ * The object holds nothing else, so it takes no part in garbage collection and, where the GIL guards it, dead
+ * ones are kept on a short list for reuse: `a + b` makes and drops one each time. NumPy and others see the
+ * memory through the buffer protocol, strided and writable, and keep the object alive as long as they look.
+ */
 #include "pynumd.h"
 
+#ifdef Py_GIL_DISABLED
+static PyObject *array_alloc(void) {
+  return (PyObject *)PyObject_New(struct array, &array_type);
+}
+
+static void array_free(PyObject *self) {
+  PyObject_Free(self);
+}
+#else
 #define SPARE_MAX 64
 
 static PyObject *spare[SPARE_MAX];
 static int n_spare;
 
+static PyObject *array_alloc(void) {
+  return n_spare ? PyObject_Init(spare[--n_spare], &array_type)
+                 : (PyObject *)PyObject_New(struct array, &array_type);
+}
+
+static void array_free(PyObject *self) {
+  if (n_spare < SPARE_MAX)
+    spare[n_spare++] = self;
+  else
+    PyObject_Free(self);
+}
+#endif
+
 PyObject *array_wrap(numd_array *view) {
   if (!view)
     return NULL;
-  PyObject *self = n_spare ? PyObject_Init(spare[--n_spare], &array_type)
-                           : (PyObject *)PyObject_New(struct array, &array_type);
+  PyObject *self = array_alloc();
   if (self)
     ((struct array *)self)->view = view;
   else
@@ -24,10 +46,7 @@ PyObject *array_wrap(numd_array *view) {
 
 static void array_dealloc(PyObject *self) {
   numd_array_unref(array_view(self));
-  if (n_spare < SPARE_MAX)
-    spare[n_spare++] = self;
-  else
-    PyObject_Free(self);
+  array_free(self);
 }
 
 PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]) {

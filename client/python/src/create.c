@@ -68,7 +68,8 @@ PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn) {
       return Py_NewRef(object);
     return apply(NUMD_OP_ASTYPE, &params, 1, &object, NULL);
   }
-  if (!conn && !(conn = session_conn(NULL)))
+  CONN_HELD own = conn ? NULL : session_conn(NULL);
+  if (!conn && !(conn = own))
     return NULL;
   /* Lists are read with the wanted dtype, so that what does not fit is noticed. */
   int typed = dtype != NUMD_DTYPE_NONE && !PyObject_HasAttr(object, globals.k_dtype);
@@ -166,7 +167,7 @@ static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwar
                                    &copy, &session) ||
       (wanted != Py_None && dtype_parse(wanted, &dtype)) || device_parse(device))
     return NULL;
-  numd_conn *conn = session == Py_None ? NULL : session_conn(session);
+  CONN_HELD conn = session == Py_None ? NULL : session_conn(session);
   if (!conn && PyErr_Occurred())
     return NULL;
   return array_as(object, dtype, conn, copy);
@@ -175,11 +176,17 @@ static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwar
 /* ---- From shapes */
 
 struct request {
-  numd_conn *conn;
+  numd_conn *conn; /* a reference */
   numd_dtype dtype;
   int ndim;
   int64_t shape[NUMD_MAX_DIMS];
 };
+
+static void request_drop(struct request *request) {
+  conn_drop(&request->conn);
+}
+
+#define REQUEST(name) __attribute__((cleanup(request_drop))) struct request name = {.conn = NULL}
 
 static int request_complete(struct request *request, PyObject *shape, PyObject *dtype, PyObject *session) {
   request->ndim = shape_parse(shape, request->shape);
@@ -211,12 +218,12 @@ static PyObject *request_filled(const struct request *request, PyObject *value) 
 }
 
 static PyObject *create_empty(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   return request_read(&request, args, kwargs, "O|O$OO:empty") ? NULL : request_empty(&request);
 }
 
 static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   numd_array *view = NULL;
   if (request_read(&request, args, kwargs, "O|O$OO:zeros"))
     return NULL;
@@ -225,14 +232,14 @@ static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs
 }
 
 static PyObject *create_ones(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   return request_read(&request, args, kwargs, "O|O$OO:ones") ? NULL : request_filled(&request, Py_True);
 }
 
 static PyObject *create_full(PyObject *module, PyObject *args, PyObject *kwargs) {
   static char *keywords[] = {"shape", "fill_value", "dtype", "device", "session", NULL};
   PyObject *shape, *value, *dtype = Py_None, *device = Py_None, *session = Py_None;
-  struct request request;
+  REQUEST(request);
   numd_scalar scalar;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O$OO:full", keywords, &shape, &value, &dtype, &device,
                                    &session) ||
@@ -317,7 +324,7 @@ static PyObject *create_attach(PyObject *module, PyObject *args, PyObject *kwarg
   PyObject *memory, *shape = Py_None, *dtype = Py_None, *order = Py_None, *session = Py_None;
   Py_ssize_t offset = 0;
   int64_t strides[NUMD_MAX_DIMS];
-  struct request request;
+  REQUEST(request);
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOnO$O:attach", keywords, &memory, &shape, &dtype,
                                    &offset, &order, &session) ||
       attach_complete(&request, shape, dtype, session) ||
@@ -355,7 +362,7 @@ static PyObject *create_rebuild(PyObject *module, PyObject *args) {
     PyErr_SetString(PyExc_ValueError, "the handle was made by another version of numd");
     return NULL;
   }
-  numd_conn *conn = session_conn_at(address);
+  CONN_HELD conn = session_conn_at(address);
   if (!conn)
     return NULL;
   numd_array *view = NULL;
@@ -405,8 +412,7 @@ static numd_conn *name_read(PyObject *args, PyObject *kwargs, const char *format
   PyObject *session = Py_None;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, name, &session))
     return NULL;
-  numd_conn *conn = session_conn(session);
-  return conn ? numd_conn_ref(conn) : NULL;
+  return session_conn(session);
 }
 
 static PyObject *create_open(PyObject *module, PyObject *args, PyObject *kwargs) {
@@ -445,7 +451,6 @@ static PyObject *create_memory(PyObject *module, PyObject *session) {
   numd_conn *conn = session_conn(session);
   if (!conn)
     return NULL;
-  numd_conn_ref(conn);
   Py_BEGIN_ALLOW_THREADS;
   status = numd_memory(conn, &text);
   numd_conn_unref(conn);

@@ -3,6 +3,26 @@
 
 struct globals globals;
 
+PyObject *module_attribute(const char *module_name, const char *name) {
+  PyObject *module = PyImport_ImportModule(module_name);
+  PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
+  Py_XDECREF(module);
+  return attribute;
+}
+
+PyObject *keep_once(PyObject **slot, PyObject *made) {
+  PyObject *kept = NULL;
+  if (!made || __atomic_compare_exchange_n(slot, &kept, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return made;
+  Py_DECREF(made);
+  return kept;
+}
+
+PyObject *module_once(PyObject **slot, const char *module_name, const char *name) {
+  PyObject *kept = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+  return kept ? kept : keep_once(slot, module_attribute(module_name, name));
+}
+
 static int names_init(void) {
   globals.k_out = PyUnicode_InternFromString("out");
   globals.k_dtype = PyUnicode_InternFromString("dtype");
@@ -92,7 +112,7 @@ static PyObject *module_calls(PyObject *module, PyObject *unused) {
 }
 
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
-  return Py_XNewRef(session_get_default());
+  return session_get_default();
 }
 
 static PyMethodDef methods[] = {
@@ -132,5 +152,8 @@ PyMODINIT_FUNC PyInit__numd(void) {
     Py_DECREF(module);
     return NULL;
   }
+#ifdef Py_GIL_DISABLED
+  PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
   return module;
 }

@@ -27,12 +27,12 @@
 #include "protocol/dtype.h"
 #include "protocol/op.h"
 #include "protocol/status.h"
+#include "protocol/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define NUMD_VERSION "0.1.0"
 #define NUMD_MAX_DIMS 16       /* dimensions of an array */
 #define NUMD_MAX_BINDINGS 64   /* inputs, scalars and outputs of a program together */
 #define NUMD_MAX_OPS 256       /* operations of a program */
@@ -328,12 +328,12 @@ NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *res
  * LAPACK ends when LAPACK returns. */
 NUMD_API int numd_cancel(numd_ticket *ticket);
 
-/* For programs that wait in poll() or a loop: *fd becomes readable when the ticket's call is done, or its session
- * ends. It tells of all calls that the calling thread submitted over this connection, so a loop that waits for
- * several asks for each and has one descriptor. After this call and each time that the descriptor is readable (what
- * is in it is to be read, without blocking, and thrown away), look at the tickets by numd_wait(ticket, 0, ...). It is
- * the library's: not to be closed, and closed with the session. EINVAL if another thread submitted the call, or
- * if it went through the socket door. EDISCONNECTED, ELIMIT. */
+/* For programs that wait in poll() or a loop: *fd becomes readable when the ticket's call is done, or its
+ * session ends. It tells of all calls that the calling thread submitted over this connection, so a loop that
+ * waits for several asks for each and has one descriptor. After this call and each time that the descriptor
+ * is readable (what is in it is to be read, without blocking, and thrown away), look at the tickets by
+ * numd_wait(ticket, 0, ...). It is the library's: not to be closed, and closed with the session. EINVAL if
+ * another thread submitted the call, or if it went through the socket door. EDISCONNECTED, ELIMIT. */
 NUMD_API int numd_notify(numd_ticket *ticket, int *fd);
 /* No more of that, until it is asked for again. By the same thread. */
 NUMD_API void numd_notify_off(int fd);

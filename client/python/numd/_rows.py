@@ -14,7 +14,33 @@ rows = _numd.rows
 
 
 class Operation(NamedTuple):
-    """A row of the list of operations."""
+    """A row of the list of operations.
+
+    Attributes
+    ----------
+    number : int
+        In the protocol.
+    name : str
+        Of the function.
+    kind : str
+        How it is computed: 'MAP', 'REDUCE', 'SCAN', 'PRODUCT', 'VIEW', 'MOVE', 'ORDER', 'MAKE' or 'LINALG'.
+    n_inputs : int
+        Arrays that it takes; negative if any number.
+    n_outputs : int
+        Arrays that it gives; one more where the last tells how many elements of the others count.
+    dtypes : str
+        Kinds of the inputs, as `numpy.dtype.kind` has them.
+    typing : str
+        The rule for the dtype of the result.
+    parameters : tuple of str
+        Keywords.
+    ulp : float
+        Bound of the error of a float64 result, in units in the last place; 0 for exact ones.
+    fast : str
+        What makes it fast.
+    documentation : str
+        What it computes.
+    """
 
     number: int
     name: str
@@ -86,6 +112,20 @@ _ARGUMENTS = {
     "session": ("Session, optional", "Where to make it; the default session if it is None."),
 }
 
+# What functions give: by the name of the row unless it is an Array.
+_RESULTS = {
+    "eig": "EigResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "eigh": "EighResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "lstsq": "LstsqResult\n    Named tuple of x, residuals, rank and singular_values.",
+    "nonzero": "tuple of Array\n    The indices along each axis.",
+    "qr": "QRResult\n    Named tuple of Q and R.",
+    "slogdet": "SlogdetResult\n    Named tuple of sign and logabsdet.",
+    "svd": "SVDResult\n    Named tuple of U, S and Vh.",
+    "unique_all": "UniqueAllResult\n    Named tuple of values, indices, inverse_indices and counts.",
+    "unique_counts": "UniqueCountsResult\n    Named tuple of values and counts.",
+    "unique_inverse": "UniqueInverseResult\n    Named tuple of values and inverse_indices.",
+}
+
 
 def row(name):
     """Decorate the function that stands before a row: document it."""
@@ -99,13 +139,23 @@ def row(name):
 
 
 def document(op, function):
-    text = [f"{op.documentation[0].upper()}{op.documentation[1:]}.", "", "Parameters", "----------"]
+    """Numpydoc from the row; what the function's own docstring says goes to Notes, but for its Examples."""
+    text = [sentence(op.documentation), "", "Parameters", "----------"]
     for argument in inspect.signature(function).parameters:
         kind, what = _describe(op, argument)
         text += [f"{argument} : {kind}", f"    {what}"]
-    if function.__doc__:
-        text += ["", "Notes", "-----", inspect.cleandoc(function.__doc__)]
+    text += ["", "Returns", "-------", _RESULTS.get(op.name, "Array")]
+    notes, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples\n--------\n")
+    for title, part in (("Notes", notes), ("Examples", examples)):
+        if part:
+            text += ["", title, "-" * len(title), part.rstrip()]
     return "\n".join(text) + "\n"
+
+
+def sentence(text):
+    """With a capital letter, unless it begins with a name or a formula."""
+    word = text.split()[0].rstrip(",;:")
+    return f"{text[0].upper() if word.isalpha() and word != 'x' else text[0]}{text[1:]}."
 
 
 def _describe(op, argument):
@@ -113,8 +163,7 @@ def _describe(op, argument):
         return _ARGUMENTS[argument]
     for name, kind, what in PARAMETERS[op.name]:
         if name == argument:
-            what = what[0].upper() + what[1:]
-            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", f"{what}."
+            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", sentence(what)
     return "scalar", "See above."
 
 

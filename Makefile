@@ -144,8 +144,9 @@ format: ## rewrite the C sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 .PHONY: docs
-docs: $(BUILD)/numdctl ## write the pages that are made from the lists
+docs: $(BUILD)/numdctl python ## write the page and the type stubs that are made from the lists
 	$(BUILD)/numdctl ops --markdown > protocol/OPERATIONS.md
+	PYTHONPATH=$(BUILD)/python $(PYTHON) scripts/stubs client/python/numd
 
 .PHONY: install
 install: all ## into DESTDIR/PREFIX

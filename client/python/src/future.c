@@ -418,6 +418,7 @@ static PyMethodDef future_methods[] = {
      "----------\n"
      "fn : callable\n"
      "    Takes the future."},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "Future[T], for annotations."},
     {"_notify", future_notify, METH_NOARGS, NULL},
     {"_notify_off", future_notify_off, METH_O | METH_STATIC, NULL},
     {0},

@@ -12,14 +12,7 @@ import numpy as np
 
 import numd
 
-
-def size(n):
-    """Bytes for people: 12.5 MiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if n < 1024:
-            return f"{n:.0f} B" if unit == "B" else f"{n:.1f} {unit}"
-        n /= 1024
-    return f"{n:.1f} TiB"
+from ._html import size
 
 
 def count(n, noun):

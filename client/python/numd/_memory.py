@@ -50,6 +50,11 @@ class Memory(Sequence):
         """
         return Memory([s for s in self if any(holder["pid"] == pid for holder in s["holders"])])
 
+    def _repr_html_(self):
+        from . import _html
+
+        return _html.text(repr(self))
+
     def __repr__(self):
         rows = [("memory", "bytes", "used", "in flight", "names", "held by")]
         for s in self:

@@ -60,6 +60,15 @@ def test_classes_have_the_same_members(name):
     assert public(declared(CLASSES[name].body)) == public(dir(getattr(numd, name))) - inherited
 
 
+def test_results_have_the_same_fields():
+    a, b = numd.eye(3), numd.ones(3)
+    named = [numd.qr(a), numd.svd(a), numd.eigh(a), numd.eig(a), numd.slogdet(a), numd.lstsq(a, b), numd.unique_all(b),
+             numd.unique_counts(b), numd.unique_inverse(b), numd.finfo(numd.float32), numd.iinfo(numd.int8)]
+    for result in named:
+        assert tuple(declared(CLASSES[f"_{type(result).__name__}"].body)) == result._fields
+    assert len(named) == sum(name.endswith("Result") for name in CLASSES)
+
+
 def test_operators_of_arrays_are_declared():
     wanted = {name for name in vars(numd.Array) if name.startswith("__")} - {"__doc__", "__reduce__", "__array_priority__"}
     assert wanted - {"__repr__", "__str__", "__new__", "__delitem__"} <= set(declared(CLASSES["Array"].body))

@@ -392,6 +392,49 @@ def isdtype(dtype: npt.DTypeLike, kind: npt.DTypeLike | tuple[npt.DTypeLike, ...
 def can_cast(from_: npt.DTypeLike | Array, to: npt.DTypeLike, /) -> _bool: ...
 def result_type(*operands: npt.DTypeLike | Array | _Number) -> np.dtype[Any]: ...
 
+# ---- Results with names, which are not public
+
+class _QRResult(NamedTuple):
+    Q: Array
+    R: Array
+
+class _SVDResult(NamedTuple):
+    U: Array
+    S: Array
+    Vh: Array
+
+class _EighResult(NamedTuple):
+    eigenvalues: Array
+    eigenvectors: Array
+
+class _EigResult(NamedTuple):
+    eigenvalues: Array
+    eigenvectors: Array
+
+class _SlogdetResult(NamedTuple):
+    sign: Array
+    logabsdet: Array
+
+class _LstsqResult(NamedTuple):
+    x: Array
+    residuals: Array
+    rank: Array
+    singular_values: Array
+
+class _UniqueAllResult(NamedTuple):
+    values: Array
+    indices: Array
+    inverse_indices: Array
+    counts: Array
+
+class _UniqueCountsResult(NamedTuple):
+    values: Array
+    counts: Array
+
+class _UniqueInverseResult(NamedTuple):
+    values: Array
+    inverse_indices: Array
+
 # ---- Errors
 
 class Error(RuntimeError):
@@ -428,47 +471,6 @@ complex64: np.dtype[np.complex64]
 complex128: np.dtype[np.complex128]
 
 # ---- Operations
-
-class _QRResult(NamedTuple):
-    Q: Array
-    R: Array
-
-class _SVDResult(NamedTuple):
-    U: Array
-    S: Array
-    Vh: Array
-
-class _EighResult(NamedTuple):
-    eigenvalues: Array
-    eigenvectors: Array
-
-class _EigResult(NamedTuple):
-    eigenvalues: Array
-    eigenvectors: Array
-
-class _SlogdetResult(NamedTuple):
-    sign: Array
-    logabsdet: Array
-
-class _LstsqResult(NamedTuple):
-    x: Array
-    residuals: Array
-    rank: int
-    singular_values: Array
-
-class _UniqueAllResult(NamedTuple):
-    values: Array
-    indices: Array
-    inverse_indices: Array
-    counts: Array
-
-class _UniqueCountsResult(NamedTuple):
-    values: Array
-    counts: Array
-
-class _UniqueInverseResult(NamedTuple):
-    values: Array
-    inverse_indices: Array
 
 def add(x1: _ArrayLike, x2: _ArrayLike, /, out: Array | None = ...) -> Array: ...
 def subtract(x1: _ArrayLike, x2: _ArrayLike, /, out: Array | None = ...) -> Array: ...

@@ -61,6 +61,8 @@ class BuildPackage(build_py):
     """The modules, and the programs in numd/bin."""
 
     def run(self):
+        for path in pathlib.Path(self.build_lib, "numd").glob("*.py*"):  # there may be some that are gone now
+            path.unlink()
         super().run()
         make()
         into = pathlib.Path(self.build_lib, "numd", "bin")

@@ -29,6 +29,9 @@ def run(words, **kwargs):
 @pytest.fixture(scope="module")
 def wheel():
     env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    left = next((BUILD / "wheel").glob("lib*/numd"), None)
+    if left:
+        (left / "gone.py").write_text("")  # a module that was there at the last build
     run(["make", f"BUILD={BUILD}", f"PYTHON={sys.executable}", "wheel"], cwd=TOP, env=env)
     (made,) = (BUILD / "dist").glob("numd-*.whl")
     return made
@@ -75,10 +78,11 @@ def test_it_needs_nothing_of_the_tree(installed):
         assert str(TOP).encode() not in path.read_bytes()
 
 
-def test_it_has_all_modules_and_stubs(installed):
-    for path in (TOP / "client" / "python" / "numd").iterdir():
-        if path.suffix in (".py", ".pyi", ".typed"):
-            assert (installed[1] / path.name).read_bytes() == path.read_bytes()
+def test_it_has_the_modules_and_stubs_of_the_tree(installed):
+    def modules(folder):
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".py", ".pyi", ".typed")}
+
+    assert modules(installed[1]) == modules(TOP / "client" / "python" / "numd")
 
 
 def test_versions_are_the_same(alone, wheel):

@@ -27,12 +27,12 @@
 #include "protocol/dtype.h"
 #include "protocol/op.h"
 #include "protocol/status.h"
+#include "protocol/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define NUMD_VERSION "0.1.0"
 #define NUMD_MAX_DIMS 16       /* dimensions of an array */
 #define NUMD_MAX_BINDINGS 64   /* inputs, scalars and outputs of a program together */
 #define NUMD_MAX_OPS 256       /* operations of a program */

@@ -120,7 +120,19 @@ def _of_numpy(name):
 
 
 def ops():
-    """The operations of the daemon, each with a function of its name here, but for slice: that is indexing."""
+    """The operations of the daemon.
+
+    Returns
+    -------
+    list of Operation
+        Each has a function of its name here, but for slice: that is indexing.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.ops()[0].name, numd.ops()[0].documentation
+    ('add', 'x1 + x2; logical or for bool')
+    """
     return list(_rows.OPS.values())
 
 

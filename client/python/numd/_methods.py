@@ -83,3 +83,9 @@ def view(self, dtype=None, type=None):
     if other.dtype.name not in _fallback.DTYPES:
         return other
     return _numd._view(self, 0, other.shape, other.strides, other.dtype)
+
+
+def _repr_html_(self):
+    from . import _html
+
+    return _html.array(self)

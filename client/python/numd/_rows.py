@@ -63,12 +63,26 @@ _ARGUMENTS = {
     "mode": ("{'reduced', 'complete'}, optional", "Shape of the factors."),
     "order": ("tuple of int, optional", "Axes in order; reversed by default."),
     "shift": ("int or tuple of int", "Places to move by, for each axis."),
-    "rcond": ("float, optional", "The same as `rtol`."),
     "ord": ("int, float or str, optional", "Order of the norm."),
+    "rcond": ("float, optional", "The same as `rtol`."),
     "device": ("str, optional", "'cpu', the only one."),
     "copy": ("bool, optional", "Whether to copy; by default where it is needed."),
     "dtype": ("dtype, optional", "Of the result."),
     "session": ("Session, optional", "Where to make it; the default session if it is None."),
+}
+
+# What functions give: by the name of the row unless it is an Array.
+_RESULTS = {
+    "eig": "EigResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "eigh": "EighResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "lstsq": "LstsqResult\n    Named tuple of x, residuals, rank and singular_values.",
+    "nonzero": "tuple of Array\n    The indices along each axis.",
+    "qr": "QRResult\n    Named tuple of Q and R.",
+    "slogdet": "SlogdetResult\n    Named tuple of sign and logabsdet.",
+    "svd": "SVDResult\n    Named tuple of U, S and Vh.",
+    "unique_all": "UniqueAllResult\n    Named tuple of values, indices, inverse_indices and counts.",
+    "unique_counts": "UniqueCountsResult\n    Named tuple of values and counts.",
+    "unique_inverse": "UniqueInverseResult\n    Named tuple of values and inverse_indices.",
 }
 
 
@@ -90,14 +104,24 @@ def parameters(row):
 
 
 def document(row, function):
-    text = [f"{row[10][0].upper()}{row[10][1:]}.", "", "Parameters", "----------"]
+    """Numpydoc from the row; what the function's own docstring says goes to Notes, but for its Examples."""
+    text = [sentence(row[10]), "", "Parameters", "----------"]
     code, taken = function.__code__, parameters(row)
     for argument in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)]:
         kind, what = _describe(taken, argument)
         text += [f"{argument} : {kind}", f"    {what}"]
-    if function.__doc__:
-        text += ["", "Notes", "-----", inspect.cleandoc(function.__doc__)]
+    text += ["", "Returns", "-------", _RESULTS.get(row[1], "Array")]
+    notes, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples\n--------\n")
+    for title, part in (("Notes", notes), ("Examples", examples)):
+        if part:
+            text += ["", title, "-" * len(title), part.rstrip()]
     return "\n".join(text) + "\n"
+
+
+def sentence(text):
+    """With a capital letter, unless it begins with a name or a formula."""
+    word = text.split()[0].rstrip(",;:")
+    return f"{text[0].upper() if word.isalpha() and word != 'x' else text[0]}{text[1:]}."
 
 
 def _describe(taken, argument):
@@ -105,8 +129,7 @@ def _describe(taken, argument):
         return _ARGUMENTS[argument]
     for name, kind, what in taken:
         if name == argument:
-            what = what[0].upper() + what[1:]
-            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", f"{what}."
+            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", sentence(what)
     return "scalar", "See above."
 
 

@@ -291,11 +291,27 @@ static PyObject *array_iter(PyObject *self) {
 PyTypeObject array_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Array",
     .tp_doc =
-        "An array in shared memory; the daemon computes with it.\n\n"
-        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable\n"
-        "view of the same memory. Indexing with ints, slices, Ellipsis and None gives\n"
-        "views, with arrays of integers or bools copies.\n"
-        "Pickling sends a handle, not the data: the receiver works on the same memory.",
+        "An array in shared memory; the daemon computes with it.\n"
+        "\n"
+        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable view of the "
+        "same\n"
+        "memory. Operators, NumPy's functions and ufuncs work as for ndarrays; results without dimensions "
+        "are arrays\n"
+        "too, and work where a Python scalar does. Indexing with ints, slices, Ellipsis and None gives "
+        "views, with\n"
+        "arrays of integers or bools copies. Pickling sends a handle, not the data: the receiver works on "
+        "the same\n"
+        "memory.\n"
+        "\n"
+        "Examples\n"
+        "--------\n"
+        ">>> import numd, numpy as np\n"
+        ">>> a = numd.asarray([1.0, 4.0, 9.0])\n"
+        ">>> np.sqrt(a) + 1\n"
+        "numd.Array([2., 3., 4.], dtype=float64)\n"
+        ">>> a[1:] = 0\n"
+        ">>> float(a.max())\n"
+        "1.0",
     .tp_basicsize = sizeof(struct array),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = array_dealloc,

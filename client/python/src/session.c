@@ -265,10 +265,37 @@ static PyObject *session_repr(PyObject *self) {
 
 static PyMethodDef session_methods[] = {
     {"ping", session_ping, METH_VARARGS,
-     "ping(timeout=5.0, /)\n--\n\nWait for an answer of the daemon, at most that many seconds."},
-    {"stats", session_stats, METH_NOARGS, "stats()\n--\n\nThe daemon's counters as a dict."},
+     "ping(timeout=5.0, /)\n"
+     "--\n"
+     "\n"
+     "Wait for an answer of the daemon.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "timeout : float, optional\n"
+     "    Seconds.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "TimeLimitError\n"
+     "    There was none in that time.\n"
+     "DisconnectedError\n"
+     "    There is no daemon any more."},
+    {"stats", session_stats, METH_NOARGS,
+     "stats()\n"
+     "--\n"
+     "\n"
+     "The daemon's counters.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "dict\n"
+     "    ``daemon``, ``sessions``, and who has the cores and the spin tokens."},
     {"close", session_close, METH_NOARGS,
-     "close()\n--\n\nEnd the session as soon as no array of it is left. May be called again."},
+     "close()\n"
+     "--\n"
+     "\n"
+     "End the session as soon as no array of it is left. May be called again."},
     {"__enter__", session_enter, METH_NOARGS, NULL},
     {"__exit__", session_exit, METH_VARARGS, NULL},
     {0},

@@ -259,6 +259,9 @@ int call_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64
                       numd_array **kept);
 /* Hands a call over. The caller waits for it at once or settles the channel. */
 int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[], numd_ticket *ticket);
+/* Waits for a call that was just handed over, but not at all if it is known to take longer: the caller has
+ * something better to do meanwhile. */
+int call_wait_for(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 
 /* ---- lookup.c ---- */
 

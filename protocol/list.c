@@ -154,6 +154,7 @@ bool op_takes(numd_op op, numd_dtype dtype) {
 numd_dtype op_map_result(numd_op op, numd_dtype dtype) {
   switch (op_rows[op].typing) {
     case TYPING_COMPARE:
+    case TYPING_LOGICAL:
       return NUMD_BOOL;
     case TYPING_PART:
       return dtype_part(dtype);

@@ -34,6 +34,14 @@ static uint8_t compare_dtype(struct lowering *l, const struct op *op, uint8_t dt
   return weak_dtype == NUMD_UINT64 ? NUMD_UINT64 : NUMD_INT64;
 }
 
+/* Whether all inputs are arrays of that dtype. */
+static bool all_have(struct lowering *l, const struct op *op, uint8_t dtype) {
+  bool all = true;
+  for (int i = 0; i < op->n_in; i++)
+    all &= !value_at(l, op->in[i])->weak && value_at(l, op->in[i])->layout.dtype == dtype;
+  return all;
+}
+
 /* What an operation computes in. */
 static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) {
   const struct op_row *row = &op_rows[op->code];
@@ -51,7 +59,7 @@ static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) 
       t = compare_dtype(l, op, t);
       break;
     case TYPING_LOGICAL:
-      t = NUMD_BOOL;
+      t = all_have(l, op, t) && kernel_map(op->code, t) ? t : NUMD_BOOL;
       break;
     case TYPING_ASTYPE:
       if (!param_given(op, NUMD_PARAM_DTYPE) || !dtype_known(op->params.dtype))

@@ -59,7 +59,7 @@ extern const char *const kernels_isa_names[]; /* worst first, NULL-terminated; t
 /* The loop of a MAP operation that computes in `dtype`: all inputs have it (for `where` all but the
  * first, which is bool) and the output has op_map_result(op, dtype). NULL: there is none.
  * There is one for each dtype whose kind the row names, but: operations of typing FLOAT and QUOTIENT have
- * loops for real and complex dtypes alone, and those of typing LOGICAL for bool alone.
+ * loops for real and complex dtypes alone, and those of typing LOGICAL none for complex ones.
  * COPY is defined for every dtype; ASTYPE is not here but kernel_cast. */
 kernel_map_fn kernel_map(numd_op op, numd_dtype dtype);
 

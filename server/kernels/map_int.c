@@ -9,9 +9,9 @@
 
 #define BITS(T) ((unsigned)sizeof(T) * 8)
 
-/* Of any integer: X1 are loops of one input, X2 of two, XC of two giving bool; the last arguments are the
- * dtype's NAME and type. */
-#define WRAPPING_LIST(X1, X2, XC, ...)                                              \
+/* Of any integer: X1 are loops of one input, X2 of two, XB of one giving bool, XC of two giving bool; the
+ * last arguments are the dtype's NAME and type. */
+#define WRAPPING_LIST(X1, X2, XB, XC, ...)                                          \
   X2(ADD, (x + y), __VA_ARGS__)                                                     \
   X2(SUBTRACT, (x - y), __VA_ARGS__)                                                \
   X2(MULTIPLY, (1u * x * y), __VA_ARGS__)                                           \
@@ -23,7 +23,11 @@
   X1(BITWISE_INVERT, (~x), __VA_ARGS__)                                             \
   X2(BITWISE_LEFT_SHIFT, (y < BITS(x) ? x << (y & (BITS(x) - 1)) : 0), __VA_ARGS__) \
   XC(EQUAL, (x == y), __VA_ARGS__)                                                  \
-  XC(NOT_EQUAL, (x != y), __VA_ARGS__)
+  XC(NOT_EQUAL, (x != y), __VA_ARGS__)                                              \
+  XC(LOGICAL_AND, ((x != 0) & (y != 0)), __VA_ARGS__)                               \
+  XC(LOGICAL_OR, ((x | y) != 0), __VA_ARGS__)                                       \
+  XC(LOGICAL_XOR, ((x != 0) ^ (y != 0)), __VA_ARGS__)                               \
+  XB(LOGICAL_NOT, (x == 0), __VA_ARGS__)
 
 /* Where the sign matters. */
 #define ORDERED_LIST(X2, XC, XS, ...)       \
@@ -64,13 +68,13 @@
 #define DEFINE_COMPARE(OP, EXPR, NAME, T) BINARY_LOOP(OP##_##NAME, uint8_t, T, READ_PLAIN, EXPR)
 #define DEFINE_SWAPPED(OP, OTHER, NAME, T) SWAPPED_LOOP(OP##_##NAME, OTHER##_##NAME)
 
-#define X(SNAME, S, UNAME, U)                                     \
-  WRAPPING_LIST(DEFINE1, DEFINE2, DEFINE_COMPARE, UNAME, U)       \
-  ORDERED_LIST(DEFINE2, DEFINE_COMPARE, DEFINE_SWAPPED, SNAME, S) \
-  ORDERED_LIST(DEFINE2, DEFINE_COMPARE, DEFINE_SWAPPED, UNAME, U) \
-  DEFINE_CLIP(SNAME, S)                                           \
-  DEFINE_CLIP(UNAME, U)                                           \
-  SIGNED_LIST(DEFINE1, DEFINE2, DEFINE_TO_BOOL, U, SNAME, S)      \
+#define X(SNAME, S, UNAME, U)                                               \
+  WRAPPING_LIST(DEFINE1, DEFINE2, DEFINE_TO_BOOL, DEFINE_COMPARE, UNAME, U) \
+  ORDERED_LIST(DEFINE2, DEFINE_COMPARE, DEFINE_SWAPPED, SNAME, S)           \
+  ORDERED_LIST(DEFINE2, DEFINE_COMPARE, DEFINE_SWAPPED, UNAME, U)           \
+  DEFINE_CLIP(SNAME, S)                                                     \
+  DEFINE_CLIP(UNAME, U)                                                     \
+  SIGNED_LIST(DEFINE1, DEFINE2, DEFINE_TO_BOOL, U, SNAME, S)                \
   UNSIGNED_LIST(DEFINE1, DEFINE2, UNAME, U)
 WIDTH_LIST(X)
 #undef X
@@ -80,11 +84,11 @@ WIDTH_LIST(X)
   [NUMD_OP_##OP][NUMD_##SNAME] = OP##_##UNAME, [NUMD_OP_##OP][NUMD_##UNAME] = OP##_##UNAME,
 
 const kernel_map_fn KERNEL_NAME(kernels_map_int)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
-#define X(SNAME, S, UNAME, U)                               \
-  WRAPPING_LIST(ROW_BOTH, ROW_BOTH, ROW_BOTH, SNAME, UNAME) \
-  ORDERED_LIST(ROW, ROW, ROW, SNAME, S)                     \
-  ORDERED_LIST(ROW, ROW, ROW, UNAME, U)                     \
-  ROW(CLIP, , SNAME, S)                                     \
+#define X(SNAME, S, UNAME, U)                                         \
+  WRAPPING_LIST(ROW_BOTH, ROW_BOTH, ROW_BOTH, ROW_BOTH, SNAME, UNAME) \
+  ORDERED_LIST(ROW, ROW, ROW, SNAME, S)                               \
+  ORDERED_LIST(ROW, ROW, ROW, UNAME, U)                               \
+  ROW(CLIP, , SNAME, S)                                               \
   ROW(CLIP, , UNAME, U) SIGNED_LIST(ROW, ROW, ROW, U, SNAME, S) UNSIGNED_LIST(ROW, ROW, UNAME, U)
     WIDTH_LIST(X)
 #undef X

@@ -42,6 +42,10 @@
   XC(EQUAL, (x == y), __VA_ARGS__)                                 \
   XC(NOT_EQUAL, (x != y), __VA_ARGS__)                             \
   XC(LESS, (x < y), __VA_ARGS__)                                   \
+  XC(LOGICAL_AND, ((x != 0) & (y != 0)), __VA_ARGS__)              \
+  XC(LOGICAL_OR, ((x != 0) | (y != 0)), __VA_ARGS__)               \
+  XC(LOGICAL_XOR, ((x != 0) ^ (y != 0)), __VA_ARGS__)              \
+  XB(LOGICAL_NOT, (x == 0), __VA_ARGS__)                           \
   XC(LESS_EQUAL, (x <= y), __VA_ARGS__)                            \
   XS(GREATER, LESS, __VA_ARGS__)                                   \
   XS(GREATER_EQUAL, LESS_EQUAL, __VA_ARGS__)

@@ -388,3 +388,8 @@ def test_connect_refuses():
     assert info.value.status == "EUNAVAILABLE" and isinstance(info.value, numd.Error)
     with pytest.raises(ValueError, match="door"):
         numd.connect(door="window")
+
+
+def test_str_without_dimensions_is_the_whole_number():
+    third = numd.asarray(1.0) / 3
+    assert str(third) == str(1 / 3) and f"{third}" == str(1 / 3) and str(numd.asarray(True)) == "True"

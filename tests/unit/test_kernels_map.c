@@ -137,7 +137,7 @@ static bool has_loop(numd_op op, numd_dtype dtype) {
     case TYPING_QUOTIENT:
       return op_takes(op, dtype) && (dtype_rows[dtype].kind == 'f' || dtype_rows[dtype].kind == 'c');
     case TYPING_LOGICAL:
-      return dtype == NUMD_BOOL;
+      return op_takes(op, dtype) && dtype_rows[dtype].kind != 'c';
     case TYPING_ASTYPE:
       return false;
     default:

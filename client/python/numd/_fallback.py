@@ -67,6 +67,14 @@ def stats():
     dict
         The daemon's counters; ``calls``, how many calls this process made of it;
         and ``fallbacks``, how often each function was computed by NumPy in this process.
+
+    Examples
+    --------
+    >>> import numd
+    >>> before = numd.stats()["calls"]
+    >>> a = numd.ones(3) + 1
+    >>> numd.stats()["calls"] > before
+    True
     """
     answer = _numd._stats()
     answer["calls"] = _numd._calls()

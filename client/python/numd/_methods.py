@@ -28,7 +28,7 @@ def by_numpy(name):
 
 
 THROUGH = [
-    "all", "any", "argmax", "argmin", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal", "dot",
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal", "dot",
     "matmul", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze",
     "std", "sum", "swapaxes", "take", "trace", "var",
 ]  # fmt: skip
@@ -39,9 +39,7 @@ def clip(self, min=None, max=None, out=None):
     return np.clip(self, min, max, out)
 
 
-argpartition, byteswap, choose, getfield, partition = map(
-    by_numpy, ["argpartition", "byteswap", "choose", "getfield", "partition"]
-)
+byteswap, choose, getfield = map(by_numpy, ["byteswap", "choose", "getfield"])
 
 
 def flatten(self, order="C"):
@@ -56,6 +54,10 @@ def compress(self, condition, axis=None, out=None):
 
 def sort(self, axis=-1, kind=None, order=None, *, stable=None):
     rows.sort(self, axis=axis, out=self)
+
+
+def partition(self, kth, axis=-1, kind="introselect", order=None):
+    self[...] = np.partition(self, kth, axis, kind, order)
 
 
 def put(self, indices, values, mode="raise"):
@@ -81,3 +83,9 @@ def view(self, dtype=None, type=None):
     if other.dtype.name not in _fallback.DTYPES:
         return other
     return _numd._view(self, 0, other.shape, other.strides, other.dtype)
+
+
+def _repr_html_(self):
+    from . import _html
+
+    return _html.array(self)

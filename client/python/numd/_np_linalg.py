@@ -83,22 +83,6 @@ def multi_dot(arrays, *, out=None):
     return store(functools.reduce(rows.matmul, map(operand, arrays)), out)
 
 
-@implements("einsum")
-def einsum(*operands, out=None, optimize=False):
-    """Of two operands: every letter once in each, and those that both have summed up."""
-    need(len(operands) == 3 and isinstance(operands[0], str))
-    inputs, arrow, output = operands[0].replace(" ", "").partition("->")
-    a, b = map(operand, operands[1:])
-    first, second = inputs.split(",")
-    need(arrow and "." not in inputs and (len(first), len(second)) == (a.ndim, b.ndim))
-    shared = [letter for letter in first if letter in second]
-    kept = [letter for letter in first + second if letter not in shared]
-    need(all(len(set(part)) == len(part) for part in (first, second, output)) and sorted(kept) == sorted(output))
-    order, against = [tuple(map(part.index, shared)) for part in (first, second)]
-    result = rows.tensordot(a, b, order=order, against=against)
-    return store(result.transpose(tuple(map(kept.index, output))), out)
-
-
 # ---- Factorisations
 
 

@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from . import _namespace, _numd, _shape
+from . import _create, _namespace, _numd, _shape
 from ._namespace import like, moveaxis, open_grids
 from ._np_table import implements, need
 from ._rows import operand, operand_of
@@ -343,3 +343,57 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
 @implements("full_like")
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
     return filled_like(a, fill_value, dtype, order, shape)
+
+
+# ---- Of the kind of others: what NumPy's like= makes
+
+
+@implements("array")
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
+    need(order in ("K", "C"))
+    made = _numd.asarray(object, dtype, copy=copy or None)
+    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else made
+
+
+@implements("asarray")
+def asarray(a, dtype=None, order=None, *, device=None, copy=None):
+    need(order in (None, "K", "C"))
+    return _numd.asarray(a, dtype, copy=copy)
+
+
+@implements("asanyarray")
+def asanyarray(a, dtype=None, order=None, *, device=None, copy=None):
+    return asarray(a, dtype, order, copy=copy)
+
+
+def maker(make):
+    def function(shape, dtype=float, order="C", *, device=None):
+        need(order == "C")
+        return make(as_tuple(shape), dtype)
+
+    return function
+
+
+zeros, ones, empty = [implements(name)(maker(getattr(_numd, name))) for name in ("zeros", "ones", "empty")]
+
+
+@implements("full")
+def full(shape, fill_value, dtype=None, order="C", *, device=None):
+    need(order == "C")
+    return _numd.full(as_tuple(shape), fill_value, dtype)
+
+
+@implements("arange")
+def arange(start, stop=None, step=1, dtype=None, *, device=None):
+    return _create.arange(start, stop, step, dtype)
+
+
+@implements("eye")
+def eye(N, M=None, k=0, dtype=float, order="C", *, device=None):
+    need(order == "C")
+    return _create.eye(N, M, k, dtype)
+
+
+@implements("identity")
+def identity(n, dtype=None):
+    return _create.eye(n, dtype=dtype)

@@ -72,6 +72,7 @@ class Graph:
         self.nodes = []
         self.captured = []
         self.known = {}  # id of a captured array: its tracer
+        self.made = {}  # constants and operations that were recorded, for what is computed twice
 
     def add(self, node, shape, dtype, sample=None):
         self.nodes.append(node)
@@ -96,7 +97,10 @@ class Graph:
             self.captured.append(operand)  # no constant: they have 8 bytes
             return self.scalar("scalar", operand)
         if isinstance(operand, (bool, int, float)) and not isinstance(operand, np.generic):
-            return self.scalar("constant", operand)
+            key = type(operand), repr(operand)
+            if key not in self.made:
+                self.made[key] = self.scalar("constant", operand)
+            return self.made[key]
         return self.capture(operand)
 
     def capture(self, operand):
@@ -106,8 +110,11 @@ class Graph:
             self.known[id(array)] = self.add(("input", array), array.shape, array.dtype)
         return self.known[id(array)]
 
-    def apply(self, name, operands, params=None):
-        """Record an operation; parameters by the keywords of the extension, None for absent ones."""
+    def apply(self, name, operands, params=None, again=False):
+        """Record an operation; parameters by the keywords of the extension, None for absent ones.
+
+        The same operation on the same values is not recorded twice, but `again`.
+        """
         op, values = OPS[name], [self.value(operand) for operand in operands]
         params = {key: value for key, value in (params or {}).items() if value is not None}
         if op.n_inputs >= 0 and len(values) != op.n_inputs:
@@ -122,11 +129,15 @@ class Graph:
             raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
         if results is None:
             refuse(f"the shape of what {name}() gives depends on the data, and cannot be traced: use numd.where or a mask")
-        dtypes = follow_dtypes(op, [value._weak for value in values], params)
         numbers = tuple(value._number for value in values)
+        key = op.number, numbers, repr(sorted(params.items()))
+        if key in self.made and not again:
+            return self.made[key]
+        dtypes = follow_dtypes(op, [value._weak for value in values], params)
         first = self.add(("op", op.number, numbers, params), results[0], dtypes[0])
         rest = [self.add(("part", i), results[i], dtypes[i]) for i in range(1, len(results))]
-        return (first, *rest) if rest else first
+        self.made[key] = (first, *rest) if rest else first
+        return self.made[key]
 
     def results(self, traced):
         """The output of each leaf, and what puts them together.
@@ -158,7 +169,7 @@ class Graph:
         for item in traced:
             output = self.value(item)
             if self.nodes[output._number][0] not in ("op", "part") or output._number in seen:
-                output = self.apply("copy", [output])
+                output = self.apply("copy", [output], again=True)
             seen.add(output._number)
             outputs.append(output)
         return outputs

@@ -128,7 +128,7 @@ static int open_idle(const struct bench_job *job) {
   return 0;
 }
 
-static const char *numd_open(const struct bench_job *job) {
+static const char *way_open(const struct bench_job *job) {
   static char reason[256];
   current = job;
   int status = 0;
@@ -184,7 +184,7 @@ static void numd_result(double *out) {
 }
 
 static const struct bench_way numd_way = {
-    .open = numd_open,
+    .open = way_open,
     .call = numd_call,
     .error = numd_error,
     .result = numd_result,

@@ -23,7 +23,7 @@ import numpy as np
 
 import kernels_figures as figures
 import machine
-from kernels_figures import EXPRESSION, Wrong, batch, same, vectors
+from kernels_figures import Wrong, batch, same, vectors
 from kernels_measure import Quiet, batch_of, sample
 from kernels_report import figures_text
 from processes import Failed, end_on_signal, private_daemon
@@ -32,7 +32,6 @@ from runner import clock_overhead_ns, compile_call
 from stats import percentile
 from way import Call, Context
 
-TEN = "abs(sqrt(a*b + a) - b/(a + 2) + maximum(a, b)*0.5)"
 ROUNDS = {False: 60, True: 4}  # quick or not
 THREADS = 8
 THREAD_ROUNDS = {False: 5, True: 2}

@@ -19,7 +19,7 @@ Results without dimensions are Arrays too, and work where a Python scalar does.
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from . import _create, _linalg, _namespace, _numd, _rows, _search, _shape  # noqa: F401
+from . import _create, _linalg, _namespace, _numd, _rows, _search, _shape
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -136,8 +136,17 @@ def ops():
     return list(_rows.OPS.values())
 
 
+def _function(name):
+    """What stands before the row, or the row's own function."""
+    for module in (_shape, _search, _linalg, _create, _namespace):
+        function = vars(module).get(name)
+        if getattr(function, "__module__", None) == "numd":
+            return function
+    return getattr(_numd.rows, name)
+
+
 _expanded = [name for name in _rows.NAMES if name not in ("full", "slice")]
-globals().update({name: _rows.FRONT.get(name) or getattr(_numd.rows, name) for name in _expanded})
+globals().update({name: _function(name) for name in _expanded})
 globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
 
 from . import linalg  # noqa: E402  its functions are those above

@@ -11,7 +11,6 @@ from . import _numd
 
 rows = _numd.rows
 NAMES = [row[1] for row in _numd._ops]
-FRONT = {}  # the functions in front of rows, by the row's name
 
 
 def __getattr__(name):
@@ -92,7 +91,6 @@ def row(name):
     def decorate(function):
         function.__doc__ = document(_numd._ops[NAMES.index(name)], function)
         function.__module__ = "numd"
-        FRONT[name] = function
         return function
 
     return decorate

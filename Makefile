@@ -15,7 +15,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-all bench-kernels check asan tsan
+SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 # Ways of bench-all whose parts cannot be had are skipped.
 ifneq (,$(filter bench-all,$(MAKECMDGOALS)))
@@ -34,6 +34,7 @@ OWN_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN
 LIBS_UV := $(shell pkg-config --libs libuv)
 LIBS_MSGPACK := $(shell pkg-config --libs $(MSGPACK))
 
+VERSION := $(shell sed -n 's/.*NUMD_VERSION "\(.*\)"/\1/p' protocol/version.h)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # ---- What each program is made of ----
@@ -94,8 +95,8 @@ $(BUILD)/examples/%: client/examples/%.c $(BUILD)/libnumd.so $(BUILD)/include/nu
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' -lm
 
-# The public header as it is installed: one file, with the three lists put in.
-$(BUILD)/include/numd.h: client/numd.h protocol/status.h protocol/dtype.h protocol/op.h
+# The public header as it is installed: one file, with the lists and the version put in.
+$(BUILD)/include/numd.h: client/numd.h protocol/version.h protocol/status.h protocol/dtype.h protocol/op.h
 	@mkdir -p $(@D)
 	awk '/^#include "protocol\//{gsub(/"/,"",$$2); while ((getline line < $$2) > 0) print line; next} {print}' \
 		client/numd.h > $@
@@ -151,8 +152,9 @@ format: ## rewrite the C sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 .PHONY: docs
-docs: $(BUILD)/numdctl ## write the pages that are made from the lists
+docs: $(BUILD)/numdctl python ## write the page and the type stubs that are made from the lists
 	$(BUILD)/numdctl ops --markdown > protocol/OPERATIONS.md
+	PYTHONPATH=$(BUILD)/python $(PYTHON) scripts/stubs client/python/numd
 
 .PHONY: install
 install: all ## into DESTDIR/PREFIX
@@ -160,11 +162,11 @@ install: all ## into DESTDIR/PREFIX
 	install -m 755 $(BUILD)/numd $(BUILD)/numdctl $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
 	install -m 644 $(BUILD)/include/numd.h $(DESTDIR)$(PREFIX)/include
-	install -m 755 $(BUILD)/libnumd.so $(DESTDIR)$(PREFIX)/lib/libnumd.so.0.1.0
-	ln -sf libnumd.so.0.1.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so.0
+	install -m 755 $(BUILD)/libnumd.so $(DESTDIR)$(PREFIX)/lib/libnumd.so.$(VERSION)
+	ln -sf libnumd.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libnumd.so.0
 	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
-	sed 's|@PREFIX@|$(PREFIX)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
 	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(DESTDIR),,-ldconfig)

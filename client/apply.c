@@ -226,7 +226,7 @@ int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n
   bool counts = __builtin_expect(op_counts(op), 0);
   if (counts && !result)
     result = &count;
-  r = numd_wait(ticket, timeout_ns, result);
+  r = call_wait_for(ticket, timeout_ns, result);
   if (r == 0 && counts)
     r = trim_made(&s, result->i);
   if (r && r != NUMD_ETIMEOUT)

@@ -196,10 +196,22 @@ int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ti
   return r;
 }
 
+/* How long a call computes, by the daemon's estimate; a great number if it is slept through. */
+static int64_t cost_of(const numd_ticket *ticket) {
+  return ticket->spin_ns ? (int64_t)(ticket->spin_ns - WAKE_SPIN_MAX_NS) / 2 : INT64_MAX;
+}
+
+int call_wait_for(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
+  if (!ticket->channel || timeout_ns == NUMD_FOREVER || cost_of(ticket) <= timeout_ns)
+    return numd_wait(ticket, timeout_ns, result);
+  channel_settle(ticket->channel);
+  return NUMD_ETIMEOUT;
+}
+
 int numd_plan_call_for(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                        int64_t timeout_ns, numd_ticket *ticket) {
   int r = submit(plan, n_args, args, ticket);
-  return r ? r : numd_wait(ticket, timeout_ns, result);
+  return r ? r : call_wait_for(ticket, timeout_ns, result);
 }
 
 int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {

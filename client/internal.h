@@ -124,6 +124,7 @@ int segment_free_id(const numd_conn *conn); /* -1: there is none */
 int segment_map(numd_segment *segment);     /* the object behind its descriptor */
 /* Attaches it in the current session, under the id that it has. */
 int segment_attach(numd_segment *segment);
+void segment_detach(numd_segment *segment); /* as a notification */
 /* Holds the block that a handle names, whose segment is mapped if it was not yet. */
 int block_import(numd_conn *conn, const numd_handle *handle, struct block **out);
 /* We do not use it any more. conn->lock held, as for the others. */
@@ -258,6 +259,9 @@ int call_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64
                       numd_array **kept);
 /* Hands a call over. The caller waits for it at once or settles the channel. */
 int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[], numd_ticket *ticket);
+/* Waits for a call that was just handed over, but not at all if it is known to take longer: the caller has
+ * something better to do meanwhile. */
+int call_wait_for(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 
 /* ---- lookup.c ---- */
 

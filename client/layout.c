@@ -9,6 +9,9 @@
 
 static struct layout_impl *buckets[BUCKETS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* The layouts without dimensions, by dtype: those of results that come and go with every call. They are
+ * kept once they are made, so that they are found without the lock. */
+static const numd_layout *_Atomic scalars[NUMD_DTYPE_CODES];
 
 void layout_lock(void) {
   pthread_mutex_lock(&lock);
@@ -81,7 +84,7 @@ static struct layout_impl *make(const struct layout *l, uint64_t hash) {
   return impl;
 }
 
-int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t strides[],
+static int get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t strides[],
                const numd_layout **out) {
   struct layout l;
   int r = check(dtype, ndim, shape, strides, &l);
@@ -110,6 +113,26 @@ const numd_layout *layout_ref(const numd_layout *layout) {
   if (layout)
     atomic_fetch_add_explicit(&((struct layout_impl *)layout)->refs, 1, memory_order_relaxed);
   return layout;
+}
+
+/* Two threads may make it at once: both then have the same layout, and one reference is given back. */
+static int get_scalar(numd_dtype dtype, const numd_layout **out) {
+  const numd_layout *none = NULL;
+  *out = atomic_load_explicit(&scalars[dtype], memory_order_acquire);
+  if (!*out) {
+    int r = get(dtype, 0, NULL, NULL, out);
+    if (r)
+      return r;
+    if (!atomic_compare_exchange_strong(&scalars[dtype], &none, *out))
+      layout_unref(*out);
+  }
+  layout_ref(*out);
+  return 0;
+}
+
+int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t strides[],
+               const numd_layout **out) {
+  return ndim == 0 && dtype_known(dtype) ? get_scalar(dtype, out) : get(dtype, ndim, shape, strides, out);
 }
 
 /* The last reference is dropped under the lock, where nobody can find the layout meanwhile. */

@@ -146,9 +146,12 @@ static int segment_import(numd_conn *conn, const uint8_t token[16], numd_segment
   s->fd = rpc.fd;
   rpc.fd = -1;
   rpc_end(&rpc);
+  bool is_attached = r == 0;
   if (r == 0 && s->fd < 0)
     r = error_set(NUMD_EPROTOCOL, "the daemon sent no descriptor");
   if (r || (r = segment_map(s))) {
+    if (is_attached) /* so that the id can be used again */
+      segment_detach(s);
     if (s->fd >= 0)
       close(s->fd);
     free(s);

@@ -62,7 +62,7 @@ int segment_attach(numd_segment *s) {
   return r;
 }
 
-static void detach(numd_segment *s) {
+void segment_detach(numd_segment *s) {
   struct rpc rpc;
   if (s->conn->broken || s->conn->fork_generation != atomic_load(&fork_generation))
     return;
@@ -131,7 +131,7 @@ int segment_new(numd_conn *conn, int fd, bool ours, numd_segment **out) {
 }
 
 static void segment_drop(numd_segment *s) {
-  detach(s);
+  segment_detach(s);
   segment_free(s);
 }
 

@@ -27,12 +27,12 @@
 #include "protocol/dtype.h"
 #include "protocol/op.h"
 #include "protocol/status.h"
+#include "protocol/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define NUMD_VERSION "0.1.0"
 #define NUMD_MAX_DIMS 16       /* dimensions of an array */
 #define NUMD_MAX_BINDINGS 64   /* inputs, scalars and outputs of a program together */
 #define NUMD_MAX_OPS 256       /* operations of a program */
@@ -256,8 +256,8 @@ NUMD_API int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, 
 NUMD_API int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                                const numd_arg args[], numd_array **out, numd_ticket *ticket);
 
-/* As numd_apply, but waits for timeout_ns at most: on ETIMEOUT the call goes on, and *ticket is to be waited
- * for. */
+/* As numd_apply, but waits for timeout_ns at most, and not at all for what the daemon expects to take
+ * longer: on ETIMEOUT the call goes on, and *ticket is to be waited for. */
 NUMD_API int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                             const numd_arg args[], numd_array **out, numd_scalar *result, int64_t timeout_ns,
                             numd_ticket *ticket);
@@ -314,7 +314,8 @@ NUMD_API int numd_plan_explain(numd_plan *plan, char **text);
 NUMD_API int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                             int64_t timeout_ns);
 
-/* As numd_plan_call, but on ETIMEOUT the call goes on, and *ticket is to be waited for. */
+/* As numd_plan_call, but on ETIMEOUT, which comes at once for what the daemon expects to take longer, the
+ * call goes on, and *ticket is to be waited for. */
 NUMD_API int numd_plan_call_for(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                                 int64_t timeout_ns, numd_ticket *ticket);
 /* As numd_plan_call, but does not wait. */
@@ -328,12 +329,12 @@ NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *res
  * LAPACK ends when LAPACK returns. */
 NUMD_API int numd_cancel(numd_ticket *ticket);
 
-/* For programs that wait in poll() or a loop: *fd becomes readable when the ticket's call is done, or its session
- * ends. It tells of all calls that the calling thread submitted over this connection, so a loop that waits for
- * several asks for each and has one descriptor. After this call and each time that the descriptor is readable (what
- * is in it is to be read, without blocking, and thrown away), look at the tickets by numd_wait(ticket, 0, ...). It is
- * the library's: not to be closed, and closed with the session. EINVAL if another thread submitted the call, or
- * if it went through the socket door. EDISCONNECTED, ELIMIT. */
+/* For programs that wait in poll() or a loop: *fd becomes readable when the ticket's call is done, or its
+ * session ends. It tells of all calls that the calling thread submitted over this connection, so a loop that
+ * waits for several asks for each and has one descriptor. After this call and each time that the descriptor
+ * is readable (what is in it is to be read, without blocking, and thrown away), look at the tickets by
+ * numd_wait(ticket, 0, ...). It is the library's: not to be closed, and closed with the session. EINVAL if
+ * another thread submitted the call, or if it went through the socket door. EDISCONNECTED, ELIMIT. */
 NUMD_API int numd_notify(numd_ticket *ticket, int *fd);
 /* No more of that, until it is asked for again. By the same thread. */
 NUMD_API void numd_notify_off(int fd);

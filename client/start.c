@@ -1,5 +1,6 @@
-/* Starting a daemon for whoever needs one: found beside the library, as installed, or on PATH; run in
- * a session of its own, so that it outlives us and no terminal signal meets it. */
+/* Starting a daemon for whoever needs one: found beside the library, in bin/ beside it (Python's package), as
+ * installed, or on PATH; run in a session of its own, so that it outlives us and no terminal signal meets it.
+ */
 #include "client/start.h"
 
 #include <dlfcn.h>
@@ -45,9 +46,11 @@ int start_find(const char *asked, char *out, size_t len) {
     snprintf(out, len, "%s", given);
     return is_program(out) ? 0 : -errno;
   }
-  return beside_library("numd", out, len) || beside_library("../bin/numd", out, len) || on_path(out, len)
-             ? 0
-             : -ENOENT;
+  static const char *const places[] = {"numd", "bin/numd", "../bin/numd"};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    if (beside_library(places[i], out, len))
+      return 0;
+  return on_path(out, len) ? 0 : -ENOENT;
 }
 
 /* In the grandchild: only async-signal-safe calls from here on. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct hold {
 struct shared_object {
   uint8_t token[CONTROL_TOKEN_BYTES];
   int fd;
+  uint32_t uid; /* of the first that shared it */
   dev_t device;
   ino_t inode;
   bool lost; /* a client whose worker was lost may still use any block of it */
@@ -51,31 +53,45 @@ static int grow(void **items, size_t n, size_t *room, size_t size) {
   return 1;
 }
 
-static size_t count_held(const struct broker *broker, uint32_t holder) {
-  size_t n = 0;
-  for (size_t i = 0; i < broker->n; i++)
-    for (size_t k = 0; k < broker->objects[i].n; k++)
-      n += broker->objects[i].holds[k].holder == holder;
-  return n;
+static struct holder_count *count_of(struct broker *broker, uint32_t holder) {
+  return holder < BROKER_HOLDERS_MAX ? &broker->counts[holder] : NULL; /* NULL: NOBODY */
 }
 
 static int add_hold(struct broker *broker, struct shared_object *object, struct hold hold) {
-  if (hold.holder != NOBODY && count_held(broker, hold.holder) >= BROKER_HELD_MAX)
+  struct holder_count *count = count_of(broker, hold.holder);
+  if (count &&
+      (count->holds >= BROKER_HELD_MAX || (hold.kind == HOLD_LEASE && count->leases >= BROKER_LEASES_MAX)))
     return NUMD_ELIMIT;
   if (!grow((void **)&object->holds, object->n, &object->room, sizeof(hold)))
     return NUMD_ENOMEMORY;
   object->holds[object->n++] = hold;
+  if (count) {
+    count->holds++;
+    count->leases += hold.kind == HOLD_LEASE;
+  }
   return 0;
 }
 
-static void remove_hold(struct shared_object *object, size_t k) {
-  free(object->holds[k].name);
-  object->holds[k] = object->holds[--object->n];
+/* The hold is nobody's from now on. */
+static void discount(struct broker *broker, const struct hold *hold) {
+  struct holder_count *count = count_of(broker, hold->holder);
+  if (count) {
+    count->holds--;
+    count->leases -= hold->kind == HOLD_LEASE;
+  }
 }
 
-static void object_deinit(struct shared_object *object) {
+static void remove_hold(struct broker *broker, struct shared_object *object, size_t k) {
+  discount(broker, &object->holds[k]);
+  free(object->holds[k].name);
+  struct hold *last = &object->holds[--object->n];
+  object->holds[k] = *last;
+  last->name = NULL;
+}
+
+static void object_deinit(struct broker *broker, struct shared_object *object) {
   while (object->n > 0)
-    remove_hold(object, 0);
+    remove_hold(broker, object, 0);
   close(object->fd);
   free(object->holds);
 }
@@ -84,10 +100,10 @@ static void object_deinit(struct shared_object *object) {
 static bool settle(struct broker *broker, struct shared_object *object) {
   if (object->n > 0)
     return false;
-  object_deinit(object);
+  object_deinit(broker, object);
   struct shared_object *last = &broker->objects[--broker->n];
-  if (object != last)
-    *object = *last;
+  *object = *last;
+  *last = (struct shared_object){.fd = -1};
   return true;
 }
 
@@ -118,8 +134,18 @@ static struct shared_object *find_file(struct broker *broker, const struct stat 
   return NULL;
 }
 
-int broker_share(struct broker *broker, uint32_t holder, int fd, uint8_t token[CONTROL_TOKEN_BYTES]) {
-  struct shared_object *known, object = {.fd = fd};
+/* Whether the user's objects take their share of our descriptors. */
+static bool is_full(const struct broker *broker, uint32_t uid) {
+  struct rlimit limit = {0};
+  size_t n = 0;
+  for (size_t i = 0; i < broker->n; i++)
+    n += broker->objects[i].uid == uid;
+  return getrlimit(RLIMIT_NOFILE, &limit) < 0 || n >= limit.rlim_cur / 4;
+}
+
+int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
+                 uint8_t token[CONTROL_TOKEN_BYTES]) {
+  struct shared_object *known, object = {.fd = fd, .uid = uid};
   struct stat st;
   int status = 0;
   if (fd < 0)
@@ -130,7 +156,9 @@ int broker_share(struct broker *broker, uint32_t holder, int fd, uint8_t token[C
     close(fd);
     memcpy(token, known->token, CONTROL_TOKEN_BYTES);
     return add_hold(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
-  } else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
+  } else if (is_full(broker, uid))
+    status = NUMD_ELIMIT;
+  else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
     status = NUMD_ENOMEMORY;
   else if (getrandom(object.token, sizeof(object.token), 0) != sizeof(object.token))
     status = NUMD_EINTERNAL;
@@ -163,11 +191,11 @@ void broker_drop(struct broker *broker, uint32_t holder, const uint8_t token[CON
   if (!h)
     h = find_hold(object, HOLD_MAPPED, holder, 0);
   if (h)
-    remove_hold(object, (size_t)(h - object->holds));
+    remove_hold(broker, object, (size_t)(h - object->holds));
   if (!find_hold(object, HOLD_WHOLE, holder, 0) && !find_hold(object, HOLD_MAPPED, holder, 0))
     for (size_t k = object->n; k-- > 0;)
       if (object->holds[k].kind == HOLD_BLOCK && object->holds[k].holder == holder)
-        remove_hold(object, k);
+        remove_hold(broker, object, k);
   settle(broker, object);
 }
 
@@ -179,12 +207,25 @@ static int hold_block(struct broker *broker, struct shared_object *object, uint3
   return add_hold(broker, object, (struct hold){.kind = HOLD_BLOCK, .holder = holder, .first = first});
 }
 
+/* Gives up the leases that a session has of a block. */
+static void give_up_leases(struct broker *broker, struct shared_object *object, uint32_t holder,
+                           uint64_t first) {
+  for (size_t k = object->n; k-- > 0;) {
+    const struct hold *h = &object->holds[k];
+    if (h->kind == HOLD_LEASE && h->holder == holder && h->first == first)
+      remove_hold(broker, object, k);
+  }
+}
+
 int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
                 const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket) {
   struct shared_object *object = find(broker, token);
-  int status = object ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
+  const struct holder_count *count = count_of(broker, holder);
+  int status = object && count ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
   if (status != 0)
     return status;
+  if (count->leases >= BROKER_LEASES_MAX)
+    give_up_leases(broker, object, holder, first);
   *ticket = ++broker->last_ticket;
   return add_hold(
       broker, object,
@@ -207,7 +248,7 @@ int broker_take(struct broker *broker, uint32_t holder, const uint8_t token[CONT
   int status = hold_block(broker, object, holder, first);
   for (size_t k = 0; status == 0 && k < object->n; k++)
     if (object->holds[k].kind == HOLD_LEASE && object->holds[k].ticket == ticket) {
-      remove_hold(object, k);
+      remove_hold(broker, object, k);
       break;
     }
   struct hold *whole = find_hold(object, HOLD_WHOLE, holder, 0);
@@ -221,7 +262,7 @@ void broker_give(struct broker *broker, uint32_t holder, const uint8_t token[CON
   struct shared_object *object = find(broker, token);
   struct hold *h = object ? find_hold(object, HOLD_BLOCK, holder, first) : NULL;
   if (h)
-    remove_hold(object, (size_t)(h - object->holds));
+    remove_hold(broker, object, (size_t)(h - object->holds));
   if (object)
     settle(broker, object);
 }
@@ -265,6 +306,8 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
   struct name *name;
   if (!object)
     return NUMD_ESEGMENT;
+  if (what->note_bytes > sizeof(what->note))
+    return NUMD_EINVAL;
   if (find_name(broker, uid, what->name, &before) && !what->flag)
     return NUMD_EEXIST;
   if (!before && count_names(broker, uid) >= BROKER_NAMES_MAX)
@@ -288,7 +331,7 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
           before->holds[k].name != name && strcmp(before->holds[k].name->text, what->name) == 0)
         old = &before->holds[k];
     if (old)
-      remove_hold(before, (size_t)(old - before->holds));
+      remove_hold(broker, before, (size_t)(old - before->holds));
     settle(broker, before);
   }
   return 0;
@@ -303,6 +346,8 @@ int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct con
   memcpy(what->note, h->name->note, sizeof(what->note));
   what->note_bytes = h->name->note_bytes;
   what->first = h->first;
+  if (holder < BROKER_HOLDERS_MAX && broker->counts[holder].leases >= BROKER_LEASES_MAX)
+    give_up_leases(broker, object, holder, what->first); /* the NAME stands for them */
   what->ticket = ++broker->last_ticket;
   return add_hold(
       broker, object,
@@ -315,26 +360,41 @@ int broker_unpublish(struct broker *broker, uint32_t uid, const char *name) {
   struct hold *h = find_name(broker, uid, name, &object);
   if (!h)
     return NUMD_ESEGMENT;
-  remove_hold(object, (size_t)(h - object->holds));
+  remove_hold(broker, object, (size_t)(h - object->holds));
   settle(broker, object);
   return 0;
 }
 
 /* ---- Ends ---- */
 
+static size_t count_left(const struct broker *broker, uint32_t uid) {
+  size_t n = 0;
+  for (size_t i = 0; i < broker->n; i++)
+    for (size_t k = 0; k < broker->objects[i].n; k++)
+      n += broker->objects[i].holds[k].until_ms != 0 && broker->objects[i].holds[k].uid == uid;
+  return n;
+}
+
 void broker_drop_all(struct broker *broker, uint32_t holder, bool lost, uint64_t now_ms) {
+  size_t room = SIZE_MAX; /* for leases that stay */
   for (size_t i = 0; i < broker->n;) {
     struct shared_object *object = &broker->objects[i];
     for (size_t k = object->n; k-- > 0;) {
       struct hold *h = &object->holds[k];
       if (h->holder != holder)
         continue;
-      if (h->kind == HOLD_LEASE) {
+      if (h->kind == HOLD_LEASE && room == SIZE_MAX) {
+        size_t n = count_left(broker, h->uid);
+        room = n < BROKER_HELD_MAX ? BROKER_HELD_MAX - n : 0;
+      }
+      if (h->kind == HOLD_LEASE && room > 0) {
+        room--;
+        discount(broker, h);
         h->holder = NOBODY;
         h->until_ms = now_ms + BROKER_LEASE_MS;
       } else {
         object->lost |= lost;
-        remove_hold(object, k);
+        remove_hold(broker, object, k);
       }
     }
     if (!settle(broker, object))
@@ -351,7 +411,7 @@ bool broker_expire(struct broker *broker, uint64_t now_ms) {
       if (h->kind != HOLD_LEASE || h->until_ms == 0)
         continue;
       if (h->until_ms <= now_ms)
-        remove_hold(object, k);
+        remove_hold(broker, object, k);
       else
         more = true;
     }
@@ -363,7 +423,7 @@ bool broker_expire(struct broker *broker, uint64_t now_ms) {
 
 void broker_deinit(struct broker *broker) {
   for (size_t i = 0; i < broker->n; i++)
-    object_deinit(&broker->objects[i]);
+    object_deinit(broker, &broker->objects[i]);
   free(broker->objects);
   memset(broker, 0, sizeof(*broker));
 }

@@ -20,29 +20,41 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/board.h"
 #include "server/control.h"
 
-#define BROKER_HELD_MAX 65536 /* holds of one session */
-#define BROKER_NAMES_MAX 4096 /* published names of one user */
+#define BROKER_HELD_MAX 65536   /* holds of one session; leases that one user's ended sessions left */
+#define BROKER_LEASES_MAX 16384 /* of one session */
+#define BROKER_NAMES_MAX 4096   /* published names of one user */
 #define BROKER_LEASE_MS 60000
+#define BROKER_HOLDERS_MAX BOARD_MAX_ENTRIES
 
 struct shared_object;
+
+/* Of one session. */
+struct holder_count {
+  uint32_t holds, leases;
+};
 
 struct broker {
   struct shared_object *objects;
   size_t n, room;
   uint64_t last_ticket;
+  struct holder_count counts[BROKER_HOLDERS_MAX];
 };
 
 /* Keeps fd, which becomes the broker's in any case, as held WHOLE. An object that is known already keeps its
- * token. 0, ELIMIT, ENOMEMORY or EINTERNAL. */
-int broker_share(struct broker *broker, uint32_t holder, int fd, uint8_t token[CONTROL_TOKEN_BYTES]);
+ * token. The objects that one user shared take at most a quarter of our descriptors. 0, ELIMIT, ENOMEMORY or
+ * EINTERNAL. */
+int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
+                 uint8_t token[CONTROL_TOKEN_BYTES]);
 /* Adds a WHOLE hold. *fd stays the broker's. 0, ESEGMENT, ELIMIT or ENOMEMORY. */
 int broker_import(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd);
 /* Takes one WHOLE or MAPPED hold away, and with the last of the session its BLOCKs. */
 void broker_drop(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES]);
 
-/* A LEASE, under a ticket that is never 0, and the lender's own BLOCK. */
+/* A LEASE, under a ticket that is never 0, and the lender's own BLOCK. A session with BROKER_LEASES_MAX of
+ * them gives up its earlier ones of this block, for which its BLOCK stands; ELIMIT if there are none. */
 int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
                 const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket);
 /* The session holds the BLOCK from now on, its import of the object is MAPPED only, and the ticket's lease is

@@ -90,7 +90,7 @@ static int consider(struct child *child, struct control_message *m, int fd, int 
   struct broker *broker = &s->broker;
   switch (m->type) {
     case CONTROL_SHARE:
-      return broker_share(broker, child->entry, fd, m->token);
+      return broker_share(broker, child->entry, child->client_uid, fd, m->token);
     case CONTROL_IMPORT:
       return broker_import(broker, child->entry, m->token, with_fd);
     case CONTROL_LEND:

@@ -287,8 +287,9 @@ static bool walks_across(const struct step *s) {
   return false;
 }
 
-#define TURN_BYTES ((int64_t)2 << 20) /* copies of wider items are turned while the second cache holds them \
-                                       */
+#define TURN_BYTES                                                                         \
+  ((int64_t)2 << 20) /* copies of wider items are turned while the second cache holds them \
+                      */
 #define TURN_NARROW 2
 
 /* Makes the loop along which the input of a copy lies together the last but one, if the output does so along

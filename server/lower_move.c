@@ -329,7 +329,7 @@ static int roll_axis(struct lowering *l, uint32_t v, int axis, int64_t shift, ui
 static int lower_roll(struct lowering *l, const struct op *op, uint32_t *out) {
   const struct op_params *p = &op->params;
   struct layout shape = value_at(l, op->in[0])->layout;
-  uint32_t v = op->in[0], flat;
+  uint32_t v = op->in[0], flat = 0;
   int r = 0;
   if (!param_given(op, NUMD_PARAM_ORDER)) {
     if (p->n_ints[0] != 1)

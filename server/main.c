@@ -9,9 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "protocol/version.h"
 #include "server/log.h"
 #include "server/supervisor.h"
-#include "server/version.h"
 
 #define IDLE_MS 1000
 
@@ -96,7 +96,7 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
         fputs(usage, stdout);
         exit(0);
       case OPT_VERSION:
-        printf("numd %s\n", NUMD_SERVER_VERSION);
+        printf("numd %s\n", NUMD_VERSION);
         exit(0);
       default:
         fputs("Try 'numd --help'.\n", stderr);

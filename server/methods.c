@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "protocol/version.h"
 #include "server/board.h"
 #include "server/door_ring.h"
 #include "server/methods_impl.h"
 #include "server/stats.h"
-#include "server/version.h"
 
 struct method {
   const char *name;
@@ -34,7 +34,7 @@ static int run_hello(struct method_call *c, struct errtext *err) {
   msgpack_pack_map(c->pk, 5);
   pack_number(c->pk, "version", WIRE_VERSION);
   wire_pack_str(c->pk, "server");
-  wire_pack_str(c->pk, "numd " NUMD_SERVER_VERSION);
+  wire_pack_str(c->pk, "numd " NUMD_VERSION);
   pack_number(c->pk, "pid", (uint64_t)getpid());
   pack_number(c->pk, "cores", c->worker->board->n_cores);
   wire_pack_str(c->pk, "limits");

@@ -93,7 +93,7 @@ static int read_name(const msgpack_object *o, char name[CONTROL_NAME_BYTES], str
   bool good = o->type == MSGPACK_OBJECT_STR && o->via.str.size > 0 && o->via.str.size < CONTROL_NAME_BYTES;
   for (uint32_t i = 0; good && i < o->via.str.size; i++) {
     unsigned char ch = (unsigned char)o->via.str.ptr[i];
-    good = ch < 128 && (isalnum(ch) || strchr("._-/:+@", ch));
+    good = ch > 0 && ch < 128 && (isalnum(ch) || strchr("._-/:+@", ch));
   }
   if (!good)
     return errtext_set(err, NUMD_EINVAL, "name: 1 to %d letters, digits and . _ - / : + @ are wanted",

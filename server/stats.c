@@ -3,8 +3,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/version.h"
 #include "protocol/wire.h"
-#include "server/version.h"
 
 static uint64_t boot_time_ns(void) {
   struct timespec t;
@@ -30,7 +30,7 @@ static void pack_daemon(msgpack_packer *pk, const struct board *board) {
   wire_pack_str(pk, "daemon");
   msgpack_pack_map(pk, 8);
   wire_pack_str(pk, "version");
-  wire_pack_str(pk, NUMD_SERVER_VERSION);
+  wire_pack_str(pk, NUMD_VERSION);
   pack_number(pk, "pid", (uint64_t)getppid());
   pack_number(pk, "uptime_ns", boot_time_ns() - board->started_ns);
   pack_number(pk, "cores", board->n_cores);

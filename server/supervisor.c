@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/version.h"
 #include "protocol/wire.h"
 #include "server/log.h"
-#include "server/version.h"
 
 #define ACCEPTS_AT_ONCE 32
 #define ACCEPT_REST_MS 100
@@ -285,7 +285,7 @@ int supervisor_run(const struct supervisor_options *options) {
     supervisor_deinit(&s);
     return 1;
   }
-  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_SERVER_VERSION,
+  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
            s.listener.inherited ? "an inherited socket" : s.listener.path, s.board->n_cores, s.options.spares,
            s.options.workers_max);
   children_refill(&s);

@@ -27,7 +27,7 @@ static const char *reply_text(int status) {
     case NUMD_EEXIST:
       return "an array is published under that name already";
     case NUMD_ELIMIT:
-      return "the session holds, or the user has published, as many arrays as they may";
+      return "the session, or its user, holds as many shared arrays as it may";
     default:
       return status_message(status);
   }

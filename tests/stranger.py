@@ -136,7 +136,7 @@ class Daemon:
                 [os.path.join(BUILD, "numd"), "--socket", self.path, *options],
                 stderr=stderr, stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
         deadline = time.monotonic() + 10
-        while not os.path.exists(self.path):
+        while not os.path.exists(self.path) or "listens at" not in self.log():  # the path is there a moment earlier
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.005)

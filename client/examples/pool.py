@@ -11,17 +11,17 @@ import numd
 
 
 @numd.function
-def standardise(x, mean, scale):
+def standardise(x: numd.Array, mean: numd.Array, scale: numd.Array) -> numd.Array:
     return (x - mean) / scale
 
 
-def work(job):
+def work(job: tuple[numd.Array, numd.Array, numd.Array]) -> int:
     rows, mean, scale = job  # handles travel, not data: `rows` is the parent's memory
     standardise(rows, mean, scale, out=rows)
     return rows.shape[0]
 
 
-def main():
+def main() -> None:
     rng = np.random.default_rng(1)
     data = rng.normal(5.0, 3.0, size=(100_000, 8))
     shared = numd.asarray(data)  # one copy, into shared memory

@@ -3,7 +3,7 @@
 
 PYTHON_SOURCES := $(wildcard client/python/src/*.c)
 PYTHON_OBJECTS := $(PYTHON_SOURCES:client/python/src/%.c=$(BUILD)/python/obj/%.o)
-PYTHON_MODULES := $(wildcard client/python/numd/*.py)
+PYTHON_MODULES := $(wildcard client/python/numd/*.py client/python/numd/*.pyi) client/python/numd/py.typed
 PYTHON_COPIES := $(PYTHON_MODULES:client/python/numd/%=$(BUILD)/python/numd/%)
 PYTHON_INCLUDE := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 PYTHON_SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
@@ -22,8 +22,22 @@ $(BUILD)/python/obj/%.o: client/python/src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(PYTHON_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/python/numd/%.py: client/python/numd/%.py
+$(BUILD)/python/numd/%: client/python/numd/%
 	@mkdir -p $(@D)
 	cp $< $@
+
+# pip takes setuptools and wheel from $(PYTHON) where it has them, else from the package index.
+PIP := $(PYTHON) -m pip --disable-pip-version-check
+PIP_ISOLATION = $(shell $(PYTHON) -c 'import setuptools, wheel' 2>/dev/null && echo --no-build-isolation)
+WHEEL_PARTS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/libnumd.a
+
+.PHONY: wheel install-python
+wheel: $(WHEEL_PARTS) ## a wheel of the Python package, with the library and the daemon inside, in $(BUILD)/dist
+	rm -f $(BUILD)/dist/numd-*.whl
+	NUMD_BUILD=$(abspath $(BUILD)) $(PIP) wheel --no-deps $(PIP_ISOLATION) -w $(BUILD)/dist ./client/python
+
+install-python: wheel ## pip install of that wheel, for PYTHON or the active virtual environment
+	$(PIP) install --force-reinstall --no-deps $(BUILD)/dist/numd-*.whl
+	$(PIP) install $(BUILD)/dist/numd-*.whl
 
 -include $(PYTHON_OBJECTS:.o=.d)

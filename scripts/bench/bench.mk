@@ -57,3 +57,7 @@ $(BUILD)/bench/_bench_cffi$(BENCH_SUFFIX): $(BENCH_C)/cffi_glue.py $(BENCH_C)/lo
 .PHONY: bench-kernels
 bench-kernels: all ## measure every operation against NumPy (QUICK=1: small sizes; ONLY=add,sum,figures)
 	$(PYTHON) scripts/bench/kernels.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench-python
+bench-python: all ## measure what Python programs pay, against NumPy in process (QUICK=1: within ten seconds)
+	$(PYTHON) scripts/bench/python_figures.py --build $(BUILD) $(if $(QUICK),--quick)

@@ -9,14 +9,11 @@ Writes kernels.json, kernels.txt and kernels.html into BUILD/report.
 """
 import argparse
 import json
-import os
 import pathlib
 import random
 import resource
-import shutil
 import signal
 import sys
-import tempfile
 import time
 import warnings
 
@@ -28,7 +25,7 @@ import kernels_report as report
 import machine
 from kernels_data import Arrays
 from kernels_measure import NoNumpy, Operation, Quiet, Setting, Wrong, measure
-from processes import Daemon
+from processes import end_on_signal, private_daemon
 from progress import Progress
 from way import Context
 
@@ -131,22 +128,12 @@ def parse_arguments(argv):
     return parser.parse_args(argv)
 
 
-def end_on_signal(_number, _frame):
-    raise KeyboardInterrupt
-
-
-def measure_all(context, arguments, seed, directory, progress):
+def measure_all(context, arguments, seed, progress):
     """Everything with a daemon of its own. (bench, figures)"""
-    with open(pathlib.Path(directory) / "log", "wb") as log:
-        daemon = Daemon(context.build / "numd", directory, log)
-        try:
-            daemon.wait_until_ready()
-            os.environ["NUMD_SOCKET"] = daemon.address
-            sys.path.insert(0, str(context.build / "python"))
-            import numd
-            return measure_with(numd, daemon, context, arguments, seed, progress)
-        finally:
-            daemon.stop()
+    with private_daemon(context) as daemon:
+        sys.path.insert(0, str(context.build / "python"))
+        import numd
+        return measure_with(numd, daemon, context, arguments, seed, progress)
 
 
 def measure_with(numd, daemon, context, arguments, seed, progress):
@@ -186,15 +173,14 @@ def main(argv=None):
     print(f"numd bench-kernels: data by seed {seed} (--seed {seed} repeats it)", file=sys.stderr)
     facts = machine.Facts(context, arguments.quick, seed)
     facts.values["method"] = report.METHOD
-    directory, progress = tempfile.mkdtemp(prefix="numd-bench-"), Progress(1)
+    progress = Progress(1)
     try:
-        bench, chosen = measure_all(context, arguments, seed, directory, progress)
+        bench, chosen = measure_all(context, arguments, seed, progress)
     except KeyboardInterrupt:
         print("\nnumd bench-kernels: stopped; nothing was written", file=sys.stderr)
         return 130
     finally:
         progress.end()
-        shutil.rmtree(directory, ignore_errors=True)
     facts.values.update(facts.disturbance(resource.getrusage(resource.RUSAGE_CHILDREN)), shortened=bench.shortened)
     output = arguments.output or context.build / "report"
     found = results(bench, chosen, facts.values)

@@ -1,4 +1,5 @@
 """Processes of a run: their processor time, the clients, and the private daemon."""
+import contextlib
 import ctypes
 import json
 import os
@@ -7,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 ANSWER_TIMEOUT_S = 90
@@ -161,3 +163,22 @@ class Daemon:
 
     def stop(self):
         end(self.process)
+
+
+@contextlib.contextmanager
+def private_daemon(context):
+    """A daemon for this process and its children, which find it by NUMD_SOCKET; it ends with the block, and its
+    directory goes."""
+    with tempfile.TemporaryDirectory(prefix="numd-bench-") as directory, \
+            open(pathlib.Path(directory) / "log", "wb") as log:
+        daemon = Daemon(context.build / "numd", directory, log)
+        try:
+            daemon.wait_until_ready()
+            os.environ["NUMD_SOCKET"] = daemon.address
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+def end_on_signal(_number, _frame):
+    raise KeyboardInterrupt

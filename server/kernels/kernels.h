@@ -67,8 +67,8 @@ kernel_map_fn kernel_map(numd_op op, numd_dtype dtype);
  * set can: for outputs that will not be read soon. Ends with the fence that such stores need. */
 void kernel_stream(int64_t n, int size, const char *from, char *to);
 
-/* Copies rows x cols items of 1, 2, 4, 8 or 16 bytes to rows that are to_step bytes apart. Where they come from,
- * columns are from_step bytes apart and the items of each lie together. The two do not overlap. */
+/* Copies rows x cols items of 1, 2, 4, 8 or 16 bytes to rows that are to_step bytes apart. Where they come
+ * from, columns are from_step bytes apart and the items of each lie together. The two do not overlap. */
 void kernel_turn(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step, char *to,
                  int64_t to_step);
 

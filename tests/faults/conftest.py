@@ -14,7 +14,8 @@ from stranger import Daemon, eventually  # noqa: E402
 
 
 def shared_names():
-    return set(os.listdir("/dev/shm"))
+    """All but the semaphores that Python's multiprocessing makes, in whatever program."""
+    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.mp-")}
 
 
 def settled_fds(daemon):

@@ -18,6 +18,8 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
 
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # SciPy looks at it when it is imported
+
 hypothesis.settings.register_profile(
     "numd",
     deadline=None,

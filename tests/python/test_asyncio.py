@@ -270,3 +270,15 @@ def test_signals_do_not_disturb_a_loop():
         return heard
 
     assert asyncio.run(main()) == [1]
+
+
+def test_callbacks_in_a_forked_child():
+    x, called = large(), threading.Event()
+    slow.submit(x).add_done_callback(lambda future: called.set())  # starts the thread that calls back
+    assert called.wait(60)
+    child = os.fork()
+    if child == 0:
+        called = threading.Event()
+        numd.function(lambda y: numd.exp(y)).submit(numd.ones(2_000_000)).add_done_callback(lambda future: called.set())
+        os._exit(0 if called.wait(60) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -67,3 +67,14 @@ def test_arguments_of_any_form(x):
     f = numd.function(lambda p, n, k=1: p["a"] * n + k, static=("n",))
     text = f.explain({"a": x}, n=3, k=2.0)
     assert "multiply[float64](in0, 3)" in text and "a number" in text
+
+
+def test_what_is_said_twice_is_computed_once():
+    a = numd.asarray(np.random.rand(100))
+    f = numd.function(lambda x: ((x * 2 + 1) * (x * 2), (x * 2).sum(), x * 2, x * 2, x * -0.0, x * 0.0))
+    assert f.explain(a).count("multiply") == 4  # x * 2, the product, x * -0.0, x * 0.0
+    results = [np.asarray(each) for each in f(a)]
+    x = np.asarray(a)
+    for got, wanted in zip(results, ((x * 2 + 1) * (x * 2), (x * 2).sum(), x * 2, x * 2, x * -0.0, x * 0.0)):
+        np.testing.assert_allclose(got, wanted)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(wanted))

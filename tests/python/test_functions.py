@@ -215,6 +215,6 @@ def test_traced_indexing():
 
 
 def test_what_cannot_be_traced():
-    for body in [lambda x: numd.svd(x), lambda x: numd.unique_values(x), lambda x: numd.nonzero(x), lambda x: x[x > 1]]:
+    for body in [lambda x: numd.unique_values(x), lambda x: numd.nonzero(x), lambda x: x[x > 1]]:
         with pytest.raises(TypeError, match="traced"):
             numd.function(body)(numd.asarray(X))

@@ -198,3 +198,9 @@ def test_wrong_values():
         with pytest.raises(ValueError):
             a[key] = value
     assert not a.any()
+
+
+def test_an_ellipsis_that_stands_for_no_axis_is_between_its_neighbours():
+    x = np.arange(6.0).reshape(1, 3, 2)
+    for key in [(slice(None), [0, 2], Ellipsis, 0), (slice(None), Ellipsis, [0, 2], 0), (Ellipsis, 0, [0, 2], 1)]:
+        assert np.array_equal(np.asarray(numd.asarray(x)[key]), x[key]) and numd.asarray(x)[key].shape == x[key].shape

@@ -18,8 +18,13 @@ import numd
 LARGE = 3_000_000  # float64s: an array with a segment of its own
 
 
-def large_segments():
-    return [s for s in numd.memory() if s["what"] == "numd-arrays" and s["bytes"] == 24_002_560]
+def new_session():
+    """A session that has no memory of arrays before to use again, and what there was before it."""
+    return numd.connect(), {segment["id"] for segment in numd.memory()}
+
+
+def large_segments(before):
+    return [s for s in numd.memory() if s["id"] not in before and s["bytes"] == 24_002_560]
 
 
 def ends_with(condition):
@@ -77,18 +82,20 @@ def test_who_holds_what():
 
 
 def test_a_killed_holder_leaves_nothing():
+    names = set(os.listdir("/dev/shm"))
     victim = holder(f"a = numd.ones({LARGE}); b = numd.ones(10)")
     segments = numd.memory().of(victim.pid)
     assert len(segments) >= 2
     kill(victim)
     ends_with(lambda: not numd.memory().of(victim.pid))
     ends_with(lambda: not any(mapped(segment["id"]) for segment in segments))
-    assert not [name for name in os.listdir("/dev/shm") if "numd" in name]
+    assert not [name for name in set(os.listdir("/dev/shm")) - names if name.startswith("numd") and "bench" not in name]
 
 
 def test_pickled_array_goes_when_nobody_holds_it():
-    array = numd.ones(LARGE - 1000)
-    (segment,) = [s for s in numd.memory() if s["used"] >= 23_000_000 and s["bytes"] < 30_000_000]
+    session, before = new_session()
+    array = numd.ones(24_002_560 // 8, session=session)
+    (segment,) = large_segments(before)
     same = pickle.loads(pickle.dumps(array))
     other = holder(f"a = pickle.loads({pickle.dumps(array)!r})")
     assert {h["pid"] for h in segment["holders"]} == {os.getpid()}
@@ -166,18 +173,18 @@ def test_reference_counts_and_cycles_free_memory():
     class Node:
         pass
 
-    before = len(large_segments())
+    session, before = new_session()
     gc.disable()
     try:
         node = Node()
-        node.self, node.array = node, numd.ones(24_002_560 // 8)
+        node.self, node.array = node, numd.ones(24_002_560 // 8, session=session)
         handle = pickle.dumps(node.array)  # so that it is not kept for reuse
         pickle.loads(handle)
-        assert len(large_segments()) == before + 1
+        assert len(large_segments(before)) == 1
         del node
-        assert len(large_segments()) == before + 1
+        assert len(large_segments(before)) == 1
         gc.collect()
-        assert len(large_segments()) == before
+        ends_with(lambda: not large_segments(before))  # its session and that of memory() have a worker each
     finally:
         gc.enable()
 

@@ -26,8 +26,10 @@ def run(words, **kwargs):
 
 def test_python_example(daemon):
     check = """
-assert np.allclose(view, np.asarray(a) * np.asarray(b) + np.sqrt(np.asarray(a)) - np.exp(np.asarray(b)))
-assert abs(total - (np.asarray(a) * np.asarray(b)).sum()) < 1e-6
+assert np.allclose(c, np.asarray(a) * view + np.sqrt(np.asarray(a)) - np.exp(view))
+x = np.linspace(0.0, 1.0, 1_000_000)
+assert abs(total - (x * (x + 1)).sum()) < 1e-6 and top[0] == 1.0 and a.max() == 0.5
+assert np.allclose(q @ r, np.eye(3) + 1j) and not numd.stats()["fallbacks"]
 """
     run([sys.executable, "-c", block("python") + check])
 

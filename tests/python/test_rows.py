@@ -111,7 +111,7 @@ def test_python_scalars_are_weak(op, scalar):
 
     rng = np.random.default_rng(1)
     for dtype in DTYPES:
-        array = (rng.uniform(0, 5, 37)).astype(dtype)
+        array = rng.uniform(1, 5, 37).astype(dtype)  # NumPy 1 and 2 differ in a complex power of 0
         for operands in ([array, scalar], [scalar, array]):
             ours = [numd.asarray(x) if x is array else x for x in operands]
             if computed_in(op, operands).kind not in {np.dtype(d).kind for d in dtypes_of(op.dtypes)}:

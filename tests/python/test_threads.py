@@ -93,3 +93,92 @@ def test_channels_of_threads_that_ended_are_used_again():
         thread.start()
         thread.join()
     assert channels() == before
+
+
+def in_threads(*functions):
+    """Runs all of them at once, each in a thread; raises the first of their exceptions."""
+    failures, start = [], threading.Barrier(len(functions))
+
+    def run(function):
+        start.wait()
+        try:
+            function()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for failure in failures:
+        raise failure
+
+
+def test_threads_trace_one_function_at_once():
+    """All need the same new plans at the same time, and more of them than a function keeps."""
+
+    @numd.function
+    def shifted(x, by):
+        return x + by
+
+    def call():
+        for n in range(1, 300):
+            assert np.all(np.asarray(shifted(numd.full(n, 2.0), 1.0)) == 3)
+            assert shifted(numd.full(n, 2.0), by=n).shape == (n,)
+
+    in_threads(*[call] * 4)
+
+
+def test_threads_ask_one_future():
+    a = numd.ones(300_000)
+    for _ in range(20):
+        future = polynomial.submit(a, a)
+
+        def ask():
+            while not future.done():
+                assert repr(future) in ("<numd.Future, running>", "<numd.Future, done>")
+            assert float(future.result()[-1]) == 4 and future.exception() is None
+
+        def wait():
+            assert float(future.result()[0]) == 4
+            assert not future.cancelled() and not future.cancel()
+
+        in_threads(ask, wait, wait, ask)
+
+
+def test_futures_that_nobody_waits_for():
+    """Each is left to a later submission of any thread."""
+    a = numd.ones(5000)
+
+    def submit():
+        for _ in range(200):
+            polynomial.submit(a, a)
+        assert float(polynomial.submit(a, a).result()[0]) == 4
+
+    in_threads(*[submit] * 4)
+
+
+def test_a_session_is_closed_while_others_use_it():
+    sessions = [numd.connect() for _ in range(5)]
+    used = []
+
+    def use():
+        for session in sessions:
+            try:
+                while True:
+                    a = numd.full(100, 3.0, session=session)
+                    assert float((a + a).sum()) == 600
+                    assert session.address and numd.asarray([1.0], session=session).size == 1
+                    used.append(session)
+            except ValueError as error:
+                assert str(error) == "the session is closed"
+
+    def close():
+        for session in sessions:
+            while used.count(session) < 20:
+                pass
+            session.close()
+            assert session.closed
+
+    in_threads(use, use, use, close)

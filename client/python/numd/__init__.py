@@ -19,7 +19,7 @@ Results without dimensions are Arrays too, and work where a Python scalar does.
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from . import _create, _linalg, _namespace, _numd, _search, _shape
+from . import _create, _linalg, _namespace, _numd, _rows, _search, _shape
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -83,34 +83,69 @@ from ._numd import (
     unpublish,
     zeros,
 )
-from ._memory import Memory, memory, published
-from ._rows import OPS, Operation
+
+
+# What costs more to import than most programs would like to pay, and where it is.
+_LATER = {
+    "Executor": "_executor",
+    "Memory": "_memory",
+    "Operation": "_operations",
+    "memory": "_memory",
+    "published": "_memory",
+}
 
 
 def __getattr__(name):
-    """Executor, whose imports cost more than the rest of numd."""
-    if name == "Executor":
-        from ._executor import Executor
+    """What _LATER names, and the names that NumPy has beyond the standard's, imported when asked for first."""
+    if name in _LATER:
+        from importlib import import_module
 
-        globals()[name] = Executor
-        return Executor
-    raise AttributeError(f"module 'numd' has no attribute '{name}'")
+        value = getattr(import_module(f"numd.{_LATER[name]}"), name)
+    else:
+        value = None if name.startswith("_") else _of_numpy(name)
+    if value is None:
+        raise AttributeError(f"module 'numd' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER})
+
+
+def _of_numpy(name):
+    from ._dispatch import of_numpy
+
+    return of_numpy(name)
 
 
 def ops():
-    """The operations of the daemon, each with a function of its name here, but for slice: that is indexing."""
-    return list(OPS.values())
+    """The operations of the daemon.
+
+    Returns
+    -------
+    list of Operation
+        Each has a function of its name here, but for slice: that is indexing.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.ops()[0].name, numd.ops()[0].documentation
+    ('add', 'x1 + x2; logical or for bool')
+    """
+    return list(_rows.OPS.values())
 
 
 def _function(name):
     """What stands before the row, or the row's own function."""
     for module in (_shape, _search, _linalg, _create, _namespace):
-        if hasattr(module, name) and getattr(module, name).__module__ == "numd":
-            return getattr(module, name)
+        function = vars(module).get(name)
+        if getattr(function, "__module__", None) == "numd":
+            return function
     return getattr(_numd.rows, name)
 
 
-_expanded = [name for name in OPS if name not in ("full", "slice")]
+_expanded = [name for name in _rows.NAMES if name not in ("full", "slice")]
 globals().update({name: _function(name) for name in _expanded})
 globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
 

@@ -122,7 +122,7 @@ class Waiter(threading.Thread):
     @classmethod
     def put(cls, future, callback):
         waiter = getattr(cls.of_thread, "waiter", None)
-        if waiter is None or not waiter.take(future, callback):
+        if waiter is None or not waiter.is_alive() or not waiter.take(future, callback):  # dead: we were forked
             waiter = cls.of_thread.waiter = cls()
             waiter.take(future, callback)
             waiter.start()

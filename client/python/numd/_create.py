@@ -15,7 +15,14 @@ def _number(x):
 
 @row("arange")
 def arange(start, stop=None, step=1, dtype=None, *, device=None, session=None):
-    """As range(), with `start` 0 if only one bound is given. By default int64, or float64 if an argument is a float."""
+    """As range(), with `start` 0 if only one bound is given. By default int64, or float64 if an argument is a float.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.arange(2, 8, 2)
+    numd.Array([2, 4, 6], dtype=int64)
+    """
     check_device(device)
     start, stop, step = map(_number, (0, start, step) if stop is None else (start, stop, step))
     if step == 0:
@@ -31,6 +38,12 @@ def arange(start, stop=None, step=1, dtype=None, *, device=None, session=None):
 
 @row("linspace")
 def linspace(start, stop, num=50, dtype=None, endpoint=True, *, device=None, session=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.linspace(0, 1, 5)
+    numd.Array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float64)
+    """
     check_device(device)
     start, stop = _number(start), _number(stop)
     if num < 0:
@@ -42,6 +55,12 @@ def linspace(start, stop, num=50, dtype=None, endpoint=True, *, device=None, ses
 
 @row("eye")
 def eye(n_rows, n_cols=None, k=0, dtype=None, *, device=None, session=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.eye(2, dtype="int64").tolist()
+    [[1, 0], [0, 1]]
+    """
     check_device(device)
     shape = (n_rows, n_rows if n_cols is None else n_cols)
     k = max(-shape[0], min(operator.index(k), shape[1]))  # beyond these there is no diagonal

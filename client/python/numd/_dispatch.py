@@ -1,5 +1,6 @@
-"""__array_function__: NumPy's functions on Arrays."""
+"""__array_function__: NumPy's functions on Arrays, and on values that are being traced."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -7,15 +8,16 @@ import numpy as np
 from . import _fallback
 from ._np_table import TABLE, find
 from ._numd import Array
+from ._ufuncs import is_final
 
-for _name in ("_np_elements", "_np_linalg", "_np_reduce", "_np_shape"):  # each fills its part of the table
-    importlib.import_module(f"numd.{_name}")
+for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # each fills its part of the table
+    importlib.import_module(f"numd._np_{_name}")
 
 # These only look at arrays, or write them somewhere else: NumPy does it on a view, which is no fallback.
 LOOKING = {
     find(name)
     for name in [
-        "ndim", "shape", "size", "iscomplexobj", "isrealobj", "can_cast", "min_scalar_type", "common_type",
+        "can_cast", "min_scalar_type", "common_type",
         "may_share_memory", "shares_memory", "array2string", "array_repr", "array_str", "save", "savez",
         "savez_compressed", "savetxt", "result_type", "broadcast_shapes",
     ]
@@ -23,16 +25,17 @@ LOOKING = {
 
 
 def call(function, types, args, kwargs):
-    if not all(one is Array or issubclass(one, np.ndarray) for one in types):
+    if not all(one is Array or issubclass(one, np.ndarray) or hasattr(one, "__numd_apply__") for one in types):
         return NotImplemented
     if function in LOOKING:
-        return function(*_fallback.plain(args, []), **_fallback.plain(kwargs, []))
+        name = name_of(function)
+        return function(*_fallback.plain(args, [], name), **_fallback.plain(kwargs, [], name))
     implementation = TABLE.get(function)
     if implementation is not None:
         try:
             return implementation(*args, **{k: v for k, v in kwargs.items() if v is not np._NoValue})
         except TypeError as error:
-            if getattr(error, "status", None) == "ECAST":
+            if is_final(error):
                 raise
     return _fallback.run(name_of(function), function, args, kwargs)
 
@@ -40,3 +43,18 @@ def call(function, types, args, kwargs):
 def name_of(function):
     module = getattr(function, "__module__", "numpy") or "numpy"
     return f"{module}.{function.__name__}".removeprefix("numpy.")
+
+
+def of_numpy(name):
+    """The function of numd that has the name of one of NumPy's, by its dotted name; None if numd computes none."""
+    theirs = find(name)
+    if isinstance(theirs, type) or not callable(theirs) or theirs not in TABLE:
+        return None
+
+    @functools.wraps(theirs)
+    def function(*args, **kwargs):
+        if any(hasattr(type(x), "__numd_apply__") for x in (*args, *kwargs.values())):
+            return theirs(*args, **kwargs)  # of a traced value, which knows what to do
+        return call(theirs, (), args, kwargs)
+
+    return function

@@ -53,6 +53,7 @@ class Executor(concurrent.futures.ProcessPoolExecutor):
     initializer : callable, optional
         Run in each worker at its start, with `initargs`.
     initargs : tuple, optional
+        Its arguments.
     session : numd.Session, optional
         Whose daemon the workers use.
 
@@ -83,5 +84,18 @@ class Executor(concurrent.futures.ProcessPoolExecutor):
         )
 
     def submit(self, fn, /, *args, **kwargs):
-        """Schedule fn(*args, **kwargs); a concurrent.futures.Future of its result."""
+        """Schedule fn(*args, **kwargs).
+
+        Parameters
+        ----------
+        fn : callable
+            Importable by its module's name in the workers.
+        *args, **kwargs
+            Its arguments; arrays go as handles.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Of its result.
+        """
         return super().submit(_call, fn, _share(args, self._session), _share(kwargs, self._session))

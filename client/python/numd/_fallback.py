@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _numd
 from ._errors import FallbackError, FallbackWarning
+from ._rows import is_traced
 
 MODES = ("silent", "warn", "error")
 DTYPES = frozenset(_numd._dtypes)
@@ -66,6 +67,14 @@ def stats():
     dict
         The daemon's counters; ``calls``, how many calls this process made of it;
         and ``fallbacks``, how often each function was computed by NumPy in this process.
+
+    Examples
+    --------
+    >>> import numd
+    >>> before = numd.stats()["calls"]
+    >>> a = numd.ones(3) + 1
+    >>> numd.stats()["calls"] > before
+    True
     """
     answer = _numd._stats()
     answer["calls"] = _numd._calls()
@@ -75,6 +84,8 @@ def stats():
 
 def run(name, function, args, kwargs):
     """function(*args, **kwargs) by NumPy. Arrays in results are Arrays again where numd has their dtype."""
+    views = []
+    args, kwargs = plain(args, views, name), plain(kwargs, views, name)
     if mode == "error":
         raise FallbackError(f"the daemon does not have {name}() for these arguments")
     counts[name] = counts.get(name, 0) + 1
@@ -83,8 +94,7 @@ def run(name, function, args, kwargs):
 
         text = f"the daemon does not have {name}() for these arguments: NumPy computes it in this process"
         warnings.warn(text, FallbackWarning, stacklevel=level())
-    views = []
-    return restored(function(*plain(args, views), **plain(kwargs, views)), views)
+    return restored(function(*args, **kwargs), views)
 
 
 def level():
@@ -100,16 +110,23 @@ def is_between(filename):
     return os.path.dirname(filename) == HERE or filename == "<__array_function__ internals>"
 
 
-def plain(value, views):
-    """Arrays as ndarrays on the same memory, also within tuples, lists and dicts."""
+def plain(value, views, name):
+    """Arrays as ndarrays on the same memory, also within tuples, lists and dicts; `views` becomes the pairs of both.
+
+    What is being traced has no memory, so the function of that name cannot be computed.
+    """
     if isinstance(value, (_numd.Array, np.ndarray)):
         view = np.asarray(value) if isinstance(value, _numd.Array) else value
         views.append((value, view))
         return view
+    if is_traced(value):
+        from ._trace import refuse
+
+        refuse(f"np.{name}() with these arguments is nothing that the daemon computes, so it cannot be traced")
     if type(value) in (tuple, list):
-        return type(value)([plain(item, views) for item in value])
+        return type(value)([plain(item, views, name) for item in value])
     if type(value) is dict:
-        return {key: plain(item, views) for key, item in value.items()}
+        return {key: plain(item, views, name) for key, item in value.items()}
     return value
 
 

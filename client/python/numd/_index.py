@@ -43,6 +43,8 @@ def read(a, items):
     items = expanded(list(items), a.ndim)
     basic, arrays, at, new, dim = [], [], [], [], 0
     for i, item in enumerate(items):
+        if item is Ellipsis:
+            continue
         if not isinstance(item, Array):
             basic.append(item)
             if isinstance(item, int):
@@ -108,7 +110,8 @@ def n_axes(item):
 
 
 def expanded(items, ndim):
-    """With slices instead of the Ellipsis, which is at the end if there is none."""
+    """With slices instead of the Ellipsis, which is at the end if there is none. One that stands for no axis stays:
+    it is between its neighbours all the same."""
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
@@ -118,7 +121,8 @@ def expanded(items, ndim):
             f"too many indices for array: array is {ndim}-dimensional, but {used} were indexed"
         )
     at = dots[0] if dots else len(items)
-    return items[:at] + [slice(None)] * (ndim - used) + items[at + 1 :]
+    rest = [slice(None)] * (ndim - used)
+    return items[:at] + (rest or ([Ellipsis] if dots else [])) + items[at + 1 :]
 
 
 def fitting_mask(mask, a, before):

@@ -1,57 +1,9 @@
 """Products and linear algebra. Matrices are the last two axes; those before are a batch."""
 
-from typing import NamedTuple
-
 import numd
 
-from ._numd import Array
-from ._rows import given, operand, row, rows
+from ._rows import given, named, operand, row, rows
 from ._shape import as_tuple
-
-
-class QRResult(NamedTuple):
-    """What qr gives."""
-
-    Q: Array
-    R: Array
-
-
-class SVDResult(NamedTuple):
-    """What svd gives."""
-
-    U: Array
-    S: Array
-    Vh: Array
-
-
-class EighResult(NamedTuple):
-    """What eigh gives."""
-
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class EigResult(NamedTuple):
-    """What eig gives."""
-
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class SlogdetResult(NamedTuple):
-    """What slogdet gives; numbers for a single matrix."""
-
-    sign: Array
-    logabsdet: Array
-
-
-class LstsqResult(NamedTuple):
-    """What lstsq gives."""
-
-    x: Array
-    residuals: Array
-    rank: int
-    singular_values: Array
 
 
 # ---- Products
@@ -64,6 +16,12 @@ def vecdot(x1, x2, axis=-1, out=None):
 
 @row("tensordot")
 def tensordot(x1, x2, axes=2, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.tensordot(numd.ones((2, 3)), numd.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
     if hasattr(axes, "__index__"):
         return rows.tensordot(operand(x1), operand(x2), n=axes, **given(out=out))
     first, second = axes
@@ -92,19 +50,38 @@ def trace(x, offset=0, dtype=None, out=None):
 
 @row("cholesky")
 def cholesky(x, upper=False, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.cholesky([[4.0, 0.0], [0.0, 9.0]]).tolist()
+    [[2.0, 0.0], [0.0, 3.0]]
+    """
     return rows.cholesky(operand(x), upper=upper, **given(out=out))
 
 
 @row("qr")
 def qr(x, mode="reduced"):
+    """Examples
+    --------
+    >>> import numd
+    >>> q, r = numd.qr(numd.ones((3, 2)))
+    >>> q.shape, r.shape
+    ((3, 2), (2, 2))
+    """
     if mode not in ("reduced", "complete"):
         raise ValueError("mode is 'reduced' or 'complete'")
-    return QRResult(*rows.qr(operand(x), full_matrices=mode == "complete"))
+    return named("QRResult", *rows.qr(operand(x), full_matrices=mode == "complete"))
 
 
 @row("svd")
 def svd(x, full_matrices=True):
-    return SVDResult(*rows.svd(operand(x), full_matrices=full_matrices))
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.svd([[3.0, 0.0], [0.0, 4.0]]).S.tolist()
+    [4.0, 3.0]
+    """
+    return named("SVDResult", *rows.svd(operand(x), full_matrices=full_matrices))
 
 
 @row("svdvals")
@@ -114,7 +91,13 @@ def svdvals(x, out=None):
 
 @row("eigh")
 def eigh(x, upper=False):
-    return EighResult(*rows.eigh(operand(x), upper=upper))
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.eigh([[2.0, 0.0], [0.0, 1.0]]).eigenvalues.tolist()
+    [1.0, 2.0]
+    """
+    return named("EighResult", *rows.eigh(operand(x), upper=upper))
 
 
 @row("eigvalsh")
@@ -124,7 +107,7 @@ def eigvalsh(x, upper=False, out=None):
 
 @row("eig")
 def eig(x):
-    return EigResult(*rows.eig(operand(x)))
+    return named("EigResult", *rows.eig(operand(x)))
 
 
 @row("eigvals")
@@ -137,22 +120,40 @@ def eigvals(x, out=None):
 
 @row("solve")
 def solve(x1, x2, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).tolist()
+    [1.0, 0.5]
+    """
     return rows.solve(operand(x1), operand(x2), **given(out=out))
 
 
 @row("inv")
 def inv(x, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.inv([[2.0, 0.0], [0.0, 4.0]]).tolist()
+    [[0.5, 0.0], [0.0, 0.25]]
+    """
     return rows.inv(operand(x), **given(out=out))
 
 
 @row("det")
 def det(x, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> float(numd.det([[2.0, 0.0], [0.0, 4.0]]))
+    8.0
+    """
     return rows.det(operand(x), **given(out=out))
 
 
 @row("slogdet")
 def slogdet(x):
-    return SlogdetResult(*rows.slogdet(operand(x)))
+    return named("SlogdetResult", *rows.slogdet(operand(x)))
 
 
 @row("pinv")
@@ -176,8 +177,17 @@ def matrix_rank(x, rtol=None, out=None):
 
 
 @row("lstsq")
-def lstsq(x1, x2, rtol=None):
-    return LstsqResult(*rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
+def lstsq(x1, x2, rtol=None, *, rcond=None):
+    """`rcond` is NumPy's name for `rtol`.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.lstsq([[1.0], [1.0]], [1.0, 3.0]).x.round().tolist()
+    [2.0]
+    """
+    rtol = rcond if rtol is None else rtol
+    return named("LstsqResult", *rows.lstsq(operand(x1), operand(x2), **given(rtol=rtol)))
 
 
 @row("matrix_power")

@@ -37,8 +37,23 @@ class Memory(Sequence):
         return sum(segment["used"] for segment in self)
 
     def of(self, pid):
-        """The segments that a process holds, as another Memory."""
+        """The segments that a process holds.
+
+        Parameters
+        ----------
+        pid : int
+            The process.
+
+        Returns
+        -------
+        Memory
+        """
         return Memory([s for s in self if any(holder["pid"] == pid for holder in s["holders"])])
+
+    def _repr_html_(self):
+        from . import _html
+
+        return _html.text(repr(self))
 
     def __repr__(self):
         rows = [("memory", "bytes", "used", "in flight", "names", "held by")]
@@ -65,19 +80,37 @@ def memory(*, session=None):
     Parameters
     ----------
     session : Session, optional
-        Whose daemon is asked.
+        Whose daemon is asked; that of the default session if it is None.
 
     Returns
     -------
     Memory
         A sequence of the segments that any session of this user holds, and those that the daemon keeps for
         published names and for handles that were pickled and not loaded yet.
+
+    Examples
+    --------
+    >>> import numd, os
+    >>> a = numd.ones(1000)
+    >>> numd.memory().of(os.getpid()).bytes >= a.nbytes
+    True
     """
     return Memory(json.loads(_numd._memory(session))["segments"])
 
 
 def published(*, session=None):
-    """The names of published arrays, as a sorted list of str."""
+    """The names of published arrays.
+
+    Parameters
+    ----------
+    session : Session, optional
+        Whose daemon is asked; that of the default session if it is None.
+
+    Returns
+    -------
+    list of str
+        In order.
+    """
     return sorted(name for segment in memory(session=session) for name in segment["names"])
 
 

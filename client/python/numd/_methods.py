@@ -1,6 +1,6 @@
 """Methods of Array that are no row: mostly NumPy's function of that name with the array in front.
 
-The extension looks them up here when they are called.
+The extension looks them up here when they are called. Values that are being traced have those of `THROUGH`, too.
 """
 
 import numpy as np
@@ -27,23 +27,19 @@ def by_numpy(name):
     return method
 
 
-sum, prod, max, min = through("sum"), through("prod"), through("max"), through("min")
-mean, var, std, any, all = through("mean"), through("var"), through("std"), through("any"), through("all")
-argmax, argmin, argsort = through("argmax"), through("argmin"), through("argsort")
-cumsum, cumprod, clip, conj, conjugate = map(through, ["cumsum", "cumprod", "clip", "conj", "conj"])
-diagonal, nonzero, ptp, repeat, round = map(through, ["diagonal", "nonzero", "ptp", "repeat", "round"])
-searchsorted, squeeze, swapaxes, take, trace = map(
-    through, ["searchsorted", "squeeze", "swapaxes", "take", "trace"]
-)
-dot, matmul = through("dot"), through("matmul")
-
-argpartition, byteswap, choose, getfield, partition = map(
-    by_numpy, ["argpartition", "byteswap", "choose", "getfield", "partition"]
-)
+THROUGH = [
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal", "dot",
+    "matmul", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze",
+    "std", "sum", "swapaxes", "take", "trace", "var",
+]  # fmt: skip
+globals().update({name: through(name) for name in THROUGH})
 
 
-def ravel(self, order="C"):
-    return np.ravel(self, order)
+def clip(self, min=None, max=None, out=None):
+    return np.clip(self, min, max, out)
+
+
+byteswap, choose, getfield = map(by_numpy, ["byteswap", "choose", "getfield"])
 
 
 def flatten(self, order="C"):
@@ -58,6 +54,10 @@ def compress(self, condition, axis=None, out=None):
 
 def sort(self, axis=-1, kind=None, order=None, *, stable=None):
     rows.sort(self, axis=axis, out=self)
+
+
+def partition(self, kth, axis=-1, kind="introselect", order=None):
+    self[...] = np.partition(self, kth, axis, kind, order)
 
 
 def put(self, indices, values, mode="raise"):
@@ -83,3 +83,9 @@ def view(self, dtype=None, type=None):
     if other.dtype.name not in _fallback.DTYPES:
         return other
     return _numd._view(self, 0, other.shape, other.strides, other.dtype)
+
+
+def _repr_html_(self):
+    from . import _html
+
+    return _html.array(self)

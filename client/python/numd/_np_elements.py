@@ -1,13 +1,17 @@
 """NumPy's functions that choose, order, compare or change elements."""
 
+import math
+
 import numpy as np
 
 from . import _numd, _search, _shape
+from ._fallback import beside
+from ._index import check_bounds
 from ._np_reduce import all_
 from ._np_shape import ravel
 from ._np_table import implements, need
-from ._rows import given, operand, rows
-from ._shape import axis_of
+from ._rows import given, is_traced, operand, rows
+from ._shape import as_tuple, axis_of
 from ._ufuncs import COMPOSED, store
 
 NUMPY_1 = np.__version__.startswith("1.")
@@ -31,9 +35,19 @@ def where(condition, *branches):
 
 
 def as_mask(condition):
-    if not isinstance(condition, _numd.Array):
+    if not isinstance(condition, _numd.Array) and not is_traced(condition):
         return np.asarray(condition, bool)
     return condition if condition.dtype == bool else rows.astype(condition, dtype=bool)
+
+
+@implements("select")
+def select(condlist, choicelist, default=0):
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError("there must be as many conditions as choices, and at least one")
+    chosen = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        chosen = rows.where(as_mask(condition), choice, chosen)
+    return chosen
 
 
 @implements("nonzero")
@@ -50,6 +64,13 @@ def flatnonzero(a):
 def argwhere(a):
     need(operand(a).ndim)
     return rows.nonzero(operand(a)).T
+
+
+@implements("ix_")
+def ix_(*args):
+    arrays = [flatnonzero(x) if operand(x).dtype == bool else integers(x) for x in args]
+    need(all(x.ndim == 1 for x in arrays))
+    return tuple(x.reshape((1,) * i + (-1,) + (1,) * (len(args) - 1 - i)) for i, x in enumerate(arrays))
 
 
 @implements("extract")
@@ -78,6 +99,27 @@ def integers(indices):
     indices = operand(np.asarray(indices, np.intp) if isinstance(indices, list) and not indices else indices)
     need(indices.dtype.kind in "iu")
     return indices
+
+
+@implements("delete")
+def delete(arr, obj, axis=None):
+    arr, axis = along(arr, axis)
+    obj = np.asarray(obj) if isinstance(obj, _numd.Array) else obj
+    kept = np.delete(np.arange(arr.shape[axis]), obj)
+    return rows.take(arr, beside(arr, kept), axis=axis)
+
+
+@implements("unravel_index")
+def unravel_index(indices, shape, order="C"):
+    indices, shape = integers(indices), as_tuple(shape)
+    need(order == "C" and shape)
+    check_bounds(indices, 0, math.prod(shape))
+    need(not indices.size or rows.all(rows.greater_equal(indices, 0)))
+    places = []
+    for n in reversed(shape[1:]):
+        places.append(rows.remainder(indices, n))
+        indices = rows.floor_divide(indices, n)
+    return (indices, *reversed(places))
 
 
 @implements("take_along_axis")
@@ -153,6 +195,38 @@ def along(a, axis):
     return (operand(a).reshape(-1), 0) if axis is None else (operand(a), axis)
 
 
+@implements("lexsort")
+def lexsort(keys, axis=-1):
+    keys = [operand(key) for key in keys]
+    need(keys and all(key.ndim == 1 and key.shape == keys[0].shape for key in keys) and axis in (0, -1))
+    order = rows.argsort(keys[0], stable=True)
+    for key in keys[1:]:
+        order = rows.take(order, rows.argsort(rows.take(key, order), stable=True))
+    return order
+
+
+@implements("partition")
+def partition(a, kth, axis=-1, kind="introselect", order=None):
+    """All in order is one of the orders that NumPy may give."""
+    need(order is None)
+    check_kth(kth, operand(a), axis)
+    return sort(a, axis)
+
+
+@implements("argpartition")
+def argpartition(a, kth, axis=-1, kind="introselect", order=None):
+    need(order is None)
+    check_kth(kth, operand(a), axis)
+    return argsort(a, axis)
+
+
+def check_kth(kth, a, axis):
+    n = a.size if axis is None else a.shape[axis_of(axis, a.ndim)]
+    for k in as_tuple(kth):
+        if not -n <= k < n:
+            raise ValueError(f"kth(={k}) out of bounds ({n})")
+
+
 @implements("searchsorted")
 def searchsorted(a, v, side="left", sorter=None):
     return _search.searchsorted(a, v, side, sorter)
@@ -216,6 +290,20 @@ def union1d(ar1, ar2):
     return unique(_shape.concat([operand(ar1).reshape(-1), operand(ar2).reshape(-1)]))
 
 
+@implements("intersect1d")
+def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
+    need(not return_indices)
+    ar1, ar2 = operand(ar1), operand(ar2)
+    values = unique(_numd.asarray(ar1, _numd.result_type(ar1.dtype, ar2.dtype)))
+    return rows.extract(values, rows.isin(values, ar2))
+
+
+@implements("setdiff1d")
+def setdiff1d(ar1, ar2, assume_unique=False):
+    values = ravel(ar1) if assume_unique else unique(ar1)
+    return rows.extract(values, rows.isin(values, operand(ar2), invert=True))
+
+
 # ---- Values
 
 
@@ -265,7 +353,7 @@ def angle(z, deg=False):
 def diff(a, n=1, axis=-1, prepend=None, append=None):
     a = operand(a)
     ends = [end if end is None else widened(end, a, axis) for end in (prepend, append)]
-    return _search.diff(a, axis, n, *ends)
+    return _search.diff(a, n, axis, *ends)
 
 
 def widened(end, a, axis):
@@ -297,7 +385,13 @@ def array_equal(a1, a2, equal_nan=False):
     equal = rows.equal(a1, a2)
     if equal_nan:
         equal = rows.logical_or(equal, rows.logical_and(rows.isnan(a1), rows.isnan(a2)))
-    return bool(all_(equal))
+    return answer(equal)
+
+
+def answer(mask):
+    """Whether all is true, as a Python bool where it is known already."""
+    found = all_(mask)
+    return found if is_traced(found) else bool(found)
 
 
 @implements("isclose")
@@ -314,4 +408,4 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 @implements("allclose")
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    return bool(all_(isclose(a, b, rtol, atol, equal_nan)))
+    return answer(isclose(a, b, rtol, atol, equal_nan))

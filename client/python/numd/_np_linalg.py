@@ -7,7 +7,7 @@ import numpy as np
 from . import _linalg
 from ._np_shape import matrix_transpose, moveaxis
 from ._np_table import enter, implements, need
-from ._rows import given, operand, rows
+from ._rows import given, is_traced, operand, rows
 from ._shape import axis_of
 from ._ufuncs import store
 
@@ -83,22 +83,6 @@ def multi_dot(arrays, *, out=None):
     return store(functools.reduce(rows.matmul, map(operand, arrays)), out)
 
 
-@implements("einsum")
-def einsum(*operands, out=None, optimize=False):
-    """Of two operands: every letter once in each, and those that both have summed up."""
-    need(len(operands) == 3 and isinstance(operands[0], str))
-    inputs, arrow, output = operands[0].replace(" ", "").partition("->")
-    a, b = map(operand, operands[1:])
-    first, second = inputs.split(",")
-    need(arrow and "." not in inputs and (len(first), len(second)) == (a.ndim, b.ndim))
-    shared = [letter for letter in first if letter in second]
-    kept = [letter for letter in first + second if letter not in shared]
-    need(all(len(set(part)) == len(part) for part in (first, second, output)) and sorted(kept) == sorted(output))
-    order, against = [tuple(map(part.index, shared)) for part in (first, second)]
-    result = rows.tensordot(a, b, order=order, against=against)
-    return store(result.transpose(tuple(map(kept.index, output))), out)
-
-
 # ---- Factorisations
 
 
@@ -163,7 +147,7 @@ def eigvals(a):
 
 def is_real(a, values):
     """NumPy gives real numbers if the matrices are and no eigenvalue has an imaginary part."""
-    return operand(a).dtype.kind != "c" and not rows.any(values.imag)
+    return not is_traced(values) and operand(a).dtype.kind != "c" and not rows.any(values.imag)
 
 
 # ---- What follows from them
@@ -209,6 +193,8 @@ def lstsq(a, b, rcond="warn"):
     a, b = operand(a), operand(b)
     rcond = None if rcond == "warn" else np.finfo(float).eps if rcond == -1 else rcond
     x, residuals, rank, values = rows.lstsq(a, b, **given(rtol=rcond))
+    if is_traced(rank):
+        return x, residuals, rank, values
     rank = int(rank)
     if rank < a.shape[1] or a.shape[0] <= a.shape[1]:
         residuals = residuals.reshape(-1)[:0]

@@ -1,17 +1,48 @@
-"""NumPy's functions that arrange elements, or make arrays like others."""
+"""NumPy's functions that arrange elements, tell how they are arranged, or make arrays like others."""
 
+import math
 import operator
 
 import numpy as np
 
-from . import _numd, _shape
+from . import _create, _namespace, _numd, _shape
+from ._namespace import like, moveaxis, open_grids
 from ._np_table import implements, need
-from ._rows import operand
-from ._shape import as_tuple, axis_of
+from ._rows import operand, operand_of
+from ._shape import as_tuple, axes_of, axis_of
 from ._ufuncs import store
 
 Array = _numd.Array
 NEW = object()
+
+
+# ---- What is known without a look at the elements
+
+
+@implements("shape")
+def shape_of(a):
+    return operand(a).shape
+
+
+@implements("ndim")
+def ndim(a):
+    return operand(a).ndim
+
+
+@implements("size")
+def size(a, axis=None):
+    a = operand(a)
+    return a.size if axis is None else math.prod(a.shape[i] for i in axes_of(axis, a.ndim))
+
+
+@implements("iscomplexobj")
+def iscomplexobj(x):
+    return operand(x).dtype.kind == "c"
+
+
+@implements("isrealobj")
+def isrealobj(x):
+    return operand(x).dtype.kind != "c"
 
 
 # ---- Views
@@ -25,8 +56,9 @@ def reshape(a, shape=NEW, order="C", *, newshape=NEW, copy=None):
 
 @implements("ravel")
 def ravel(a, order="C"):
-    need(order in ("C", "K") and (order == "C" or operand(a).flags.c_contiguous))
-    return operand(a).reshape(-1)
+    a = operand(a)
+    need(order == "C" or order == "K" and _shape.is_array(a) and a.flags.c_contiguous)
+    return a.reshape(-1)
 
 
 @implements("transpose", "permute_dims")
@@ -48,23 +80,7 @@ def swapaxes(a, axis1, axis2):
     return a.transpose(tuple(order))
 
 
-def distinct(axes, ndim):
-    numbers = [axis_of(axis, ndim) for axis in as_tuple(axes)]
-    if len(set(numbers)) < len(numbers):
-        raise ValueError("an axis is given twice")
-    return numbers
-
-
-@implements("moveaxis")
-def moveaxis(a, source, destination):
-    a = operand(a)
-    sources, destinations = distinct(source, a.ndim), distinct(destination, a.ndim)
-    if len(sources) != len(destinations):
-        raise ValueError("`source` and `destination` must have the same number of elements")
-    order = [axis for axis in range(a.ndim) if axis not in sources]
-    for to, axis in sorted(zip(destinations, sources)):
-        order.insert(to, axis)
-    return a.transpose(tuple(order))
+implements("moveaxis")(moveaxis)
 
 
 @implements("rollaxis")
@@ -76,19 +92,12 @@ def rollaxis(a, axis, start=0):
 
 @implements("squeeze")
 def squeeze(a, axis=None):
-    a = operand(a)
-    axes = [i for i, n in enumerate(a.shape) if n == 1] if axis is None else distinct(axis, a.ndim)
-    if any(a.shape[i] != 1 for i in axes):
-        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return a[tuple(0 if i in axes else slice(None) for i in range(a.ndim))]
+    return _namespace.squeeze(a, axis)
 
 
 @implements("expand_dims")
 def expand_dims(a, axis):
-    a = operand(a)
-    ndim = a.ndim + len(as_tuple(axis))
-    axes = distinct(axis, ndim)
-    return a[tuple(None if i in axes else slice(None) for i in range(ndim))]
+    return _namespace.expand_dims(a, axis)
 
 
 @implements("broadcast_to")
@@ -98,9 +107,7 @@ def broadcast_to(array, shape, subok=False):
 
 @implements("broadcast_arrays")
 def broadcast_arrays(*args, subok=False):
-    arrays = [operand(array) for array in args]
-    shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    return [_shape.broadcast_to(array, shape) for array in arrays]
+    return list(_namespace.broadcast_arrays(*args))
 
 
 @implements("flip")
@@ -121,7 +128,7 @@ def flipud(m):
 @implements("rot90")
 def rot90(m, k=1, axes=(0, 1)):
     m = operand(m)
-    first, second = distinct(axes, m.ndim)
+    first, second = axes_of(axes, m.ndim)
     if k % 4 == 0:
         return m[...]
     if k % 4 == 2:
@@ -208,7 +215,7 @@ def joined(join, arrays, axis, out, dtype, casting):
     arrays = [operand(array) for array in arrays]
     if dtype is not None:
         need(all(np.can_cast(array.dtype, dtype, casting) for array in arrays))
-        arrays = [_numd.asarray(array, dtype) for array in arrays]
+        arrays = [operand_of(dtype, array) for array in arrays]
     if isinstance(out, Array):
         return join(arrays, axis=axis, out=out)
     return store(join(arrays, axis=axis), out)
@@ -296,20 +303,15 @@ def diag(v, k=0):
         return _shape.diagonal(v, k)
     if v.ndim != 1:
         raise ValueError("Input must be 1- or 2-d.")
-    result = like(v, (v.size + abs(k),) * 2, v.dtype)
-    result.fill(0)
+    need(_shape.is_array(v))
+    result = like(v, 0, None, (v.size + abs(k),) * 2)
     _shape.diagonal(result, k)[...] = v
     return result
 
 
 @implements("meshgrid")
 def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
-    if indexing not in ("xy", "ij"):
-        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
-    n = len(xi)
-    grids = [operand(x).reshape((1,) * i + (-1,) + (1,) * (n - 1 - i)) for i, x in enumerate(xi)]
-    if indexing == "xy" and n > 1:
-        grids = [swapaxes(grid, 0, 1) for grid in grids]
+    grids = open_grids(xi, indexing)
     if not sparse:
         grids = broadcast_arrays(*grids)
     return [grid.copy() if copy else grid for grid in grids]
@@ -318,17 +320,9 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
 # ---- Like others
 
 
-def like(prototype, shape, dtype):
-    return _numd._empty_beside(operand(prototype), shape, dtype)
-
-
 def filled_like(a, value, dtype, order, shape):
-    a = operand(a)
-    need(order in ("K", "C") or a.ndim < 2)
-    result = like(a, a.shape if shape is None else as_tuple(shape), a.dtype if dtype is None else dtype)
-    if value is not None:
-        result[...] = value
-    return result
+    need(order in ("K", "C") or operand(a).ndim < 2)
+    return like(a, value, dtype, shape)
 
 
 @implements("empty_like")
@@ -349,3 +343,57 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
 @implements("full_like")
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
     return filled_like(a, fill_value, dtype, order, shape)
+
+
+# ---- Of the kind of others: what NumPy's like= makes
+
+
+@implements("array")
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
+    need(order in ("K", "C"))
+    made = _numd.asarray(object, dtype, copy=copy or None)
+    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else made
+
+
+@implements("asarray")
+def asarray(a, dtype=None, order=None, *, device=None, copy=None):
+    need(order in (None, "K", "C"))
+    return _numd.asarray(a, dtype, copy=copy)
+
+
+@implements("asanyarray")
+def asanyarray(a, dtype=None, order=None, *, device=None, copy=None):
+    return asarray(a, dtype, order, copy=copy)
+
+
+def maker(make):
+    def function(shape, dtype=float, order="C", *, device=None):
+        need(order == "C")
+        return make(as_tuple(shape), dtype)
+
+    return function
+
+
+zeros, ones, empty = [implements(name)(maker(getattr(_numd, name))) for name in ("zeros", "ones", "empty")]
+
+
+@implements("full")
+def full(shape, fill_value, dtype=None, order="C", *, device=None):
+    need(order == "C")
+    return _numd.full(as_tuple(shape), fill_value, dtype)
+
+
+@implements("arange")
+def arange(start, stop=None, step=1, dtype=None, *, device=None):
+    return _create.arange(start, stop, step, dtype)
+
+
+@implements("eye")
+def eye(N, M=None, k=0, dtype=float, order="C", *, device=None):
+    need(order == "C")
+    return _create.eye(N, M, k, dtype)
+
+
+@implements("identity")
+def identity(n, dtype=None):
+    return _create.eye(n, dtype=dtype)

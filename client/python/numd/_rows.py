@@ -6,38 +6,21 @@ front of it is written in Python and decorated with `row`, which writes its docu
 """
 
 import inspect
-from typing import NamedTuple
 
 from . import _numd
 
 rows = _numd.rows
+NAMES = [row[1] for row in _numd._ops]
 
 
-class Operation(NamedTuple):
-    """A row of the list of operations."""
+def __getattr__(name):
+    """OPS, PARAMETERS and Operation, which few programs ask for."""
+    if name in ("OPS", "PARAMETERS", "Operation"):
+        from . import _operations
 
-    number: int
-    name: str
-    kind: str
-    n_inputs: int
-    n_outputs: int
-    dtypes: str
-    typing: str
-    parameters: tuple
-    ulp: float
-    fast: str
-    documentation: str
+        return getattr(_operations, name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
-
-# The parameters that each row takes, as (keyword, type, documentation).
-PARAMETERS = {
-    row[1]: [parameter for bit, parameter in enumerate(_numd._params) if row[7] >> bit & 1]
-    for row in _numd._ops
-}
-OPS = {
-    row[1]: Operation(*row[:7], tuple(keyword for keyword, _, _ in PARAMETERS[row[1]]), *row[8:])
-    for row in _numd._ops
-}
 
 _TYPES = {
     "MASK": "int or tuple of int",
@@ -80,10 +63,25 @@ _ARGUMENTS = {
     "order": ("tuple of int, optional", "Axes in order; reversed by default."),
     "shift": ("int or tuple of int", "Places to move by, for each axis."),
     "ord": ("int, float or str, optional", "Order of the norm."),
+    "rcond": ("float, optional", "The same as `rtol`."),
     "device": ("str, optional", "'cpu', the only one."),
     "copy": ("bool, optional", "Whether to copy; by default where it is needed."),
     "dtype": ("dtype, optional", "Of the result."),
     "session": ("Session, optional", "Where to make it; the default session if it is None."),
+}
+
+# What functions give: by the name of the row unless it is an Array.
+_RESULTS = {
+    "eig": "EigResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "eigh": "EighResult\n    Named tuple of eigenvalues and eigenvectors.",
+    "lstsq": "LstsqResult\n    Named tuple of x, residuals, rank and singular_values.",
+    "nonzero": "tuple of Array\n    The indices along each axis.",
+    "qr": "QRResult\n    Named tuple of Q and R.",
+    "slogdet": "SlogdetResult\n    Named tuple of sign and logabsdet.",
+    "svd": "SVDResult\n    Named tuple of U, S and Vh.",
+    "unique_all": "UniqueAllResult\n    Named tuple of values, indices, inverse_indices and counts.",
+    "unique_counts": "UniqueCountsResult\n    Named tuple of values and counts.",
+    "unique_inverse": "UniqueInverseResult\n    Named tuple of values and inverse_indices.",
 }
 
 
@@ -91,40 +89,70 @@ def row(name):
     """Decorate the function that stands before a row: document it."""
 
     def decorate(function):
-        function.__doc__ = document(OPS[name], function)
+        function.__doc__ = document(_numd._ops[NAMES.index(name)], function)
         function.__module__ = "numd"
         return function
 
     return decorate
 
 
-def document(op, function):
-    text = [f"{op.documentation[0].upper()}{op.documentation[1:]}.", "", "Parameters", "----------"]
-    for argument in inspect.signature(function).parameters:
-        kind, what = _describe(op, argument)
+def parameters(row):
+    """The parameters that a row takes, as (keyword, type, documentation)."""
+    return [parameter for bit, parameter in enumerate(_numd._params) if row[7] >> bit & 1]
+
+
+def document(row, function):
+    """Numpydoc from the row; what the function's own docstring says goes to Notes, but for its Examples."""
+    text = [sentence(row[10]), "", "Parameters", "----------"]
+    code, taken = function.__code__, parameters(row)
+    for argument in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)]:
+        kind, what = _describe(taken, argument)
         text += [f"{argument} : {kind}", f"    {what}"]
-    if function.__doc__:
-        text += ["", "Notes", "-----", inspect.cleandoc(function.__doc__)]
+    text += ["", "Returns", "-------", _RESULTS.get(row[1], "Array")]
+    notes, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples\n--------\n")
+    for title, part in (("Notes", notes), ("Examples", examples)):
+        if part:
+            text += ["", title, "-" * len(title), part.rstrip()]
     return "\n".join(text) + "\n"
 
 
-def _describe(op, argument):
+def sentence(text):
+    """With a capital letter, unless it begins with a name or a formula."""
+    word = text.split()[0].rstrip(",;:")
+    return f"{text[0].upper() if word.isalpha() and word != 'x' else text[0]}{text[1:]}."
+
+
+def _describe(taken, argument):
     if argument in _ARGUMENTS:
         return _ARGUMENTS[argument]
-    for name, kind, what in PARAMETERS[op.name]:
+    for name, kind, what in taken:
         if name == argument:
-            what = what[0].upper() + what[1:]
-            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", f"{what}."
+            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", sentence(what)
     return "scalar", "See above."
+
+
+def is_traced(x):
+    """Whether it stands for a value of a function that is being traced."""
+    return hasattr(type(x), "__numd_apply__")
 
 
 def operand(x):
     """An Array or a traced value as it is; anything else as an Array."""
-    if isinstance(x, _numd.Array) or hasattr(type(x), "__numd_apply__"):
-        return x
-    return _numd.asarray(x)
+    return x if isinstance(x, _numd.Array) or is_traced(x) else _numd.asarray(x)
+
+
+def operand_of(dtype, x):
+    """An operand of that dtype."""
+    return rows.astype(x, dtype=dtype) if is_traced(x) else _numd.asarray(x, dtype)
 
 
 def given(**parameters):
     """The parameters that are not None."""
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def named(name, *items):
+    """The result of that name in _results."""
+    from . import _results
+
+    return getattr(_results, name)(*items)

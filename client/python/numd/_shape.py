@@ -8,6 +8,7 @@ from . import _numd
 from ._rows import given, operand, row, rows
 
 MAX_JOINED = 16  # arrays that one operation takes
+AxisError = getattr(np, "exceptions", np).AxisError  # a ValueError and an IndexError
 
 
 def is_array(x):
@@ -18,13 +19,22 @@ def axis_of(axis, ndim):
     """The axis, counted from the front."""
     number = operator.index(axis)
     if not -ndim <= number < ndim:
-        raise ValueError(f"axis {number} is out of bounds for an array of dimension {ndim}")
+        raise AxisError(number, ndim)
     return number % ndim
 
 
+def axes_of(axes, ndim):
+    """An axis or several, counted from the front."""
+    numbers = [axis_of(axis, ndim) for axis in as_tuple(axes)]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("an axis is given twice")
+    return numbers
+
+
 def as_tuple(value):
-    """An int or a sequence of ints as a tuple."""
-    return (operator.index(value),) if hasattr(value, "__index__") else tuple(map(operator.index, value))
+    """An int or a sequence of ints, also an array of them, as a tuple."""
+    is_number = hasattr(value, "__index__") and not getattr(value, "ndim", 0)
+    return (operator.index(value),) if is_number else tuple(map(operator.index, value))
 
 
 # ---- The same elements
@@ -32,7 +42,14 @@ def as_tuple(value):
 
 @row("reshape")
 def reshape(x, shape, copy=None):
-    """A view where strides can say it, else a copy; `copy` True or False demands one or the other."""
+    """A view where strides can say it, else a copy; `copy` True or False demands one or the other.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.reshape(numd.arange(6), (2, -1)).tolist()
+    [[0, 1, 2], [3, 4, 5]]
+    """
     x, shape = operand(x), as_tuple(shape)
     if not is_array(x):
         return rows.reshape(x, shape=shape)
@@ -46,6 +63,12 @@ def reshape(x, shape, copy=None):
 
 @row("permute_dims")
 def permute_dims(x, axes=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.permute_dims(numd.zeros((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     x = operand(x)
     order = tuple(range(x.ndim))[::-1] if axes is None else as_tuple(axes)
     return x.transpose(order) if is_array(x) else rows.permute_dims(x, order=order)
@@ -59,18 +82,29 @@ def matrix_transpose(x):
 
 @row("flip")
 def flip(x, axis=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.flip(numd.arange(3)).tolist()
+    [2, 1, 0]
+    """
     x = operand(x)
     if not is_array(x):
         return rows.flip(x, axis=axis)
-    axes = range(x.ndim) if axis is None else [axis_of(one, x.ndim) for one in as_tuple(axis)]
-    if len(set(axes)) < len(axes):
-        raise ValueError("an axis is given twice")
+    axes = range(x.ndim) if axis is None else axes_of(axis, x.ndim)
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 
 @row("broadcast_to")
 def broadcast_to(x, shape):
-    """An Array gives a view whose elements lie at the same place, so storing through it changes all of them."""
+    """An Array gives a view whose elements lie at the same place, so storing through it changes all of them.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.broadcast_to(numd.arange(2), (2, 2)).tolist()
+    [[0, 1], [0, 1]]
+    """
     x, shape = operand(x), as_tuple(shape)
     if not is_array(x):
         return rows.broadcast_to(x, shape=shape)
@@ -83,6 +117,12 @@ def broadcast_to(x, shape):
 
 @row("diagonal")
 def diagonal(x, offset=0):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.diagonal(numd.arange(4).reshape(2, 2)).tolist()
+    [0, 3]
+    """
     x, k = operand(x), operator.index(offset)
     if not is_array(x):
         return rows.diagonal(x, k=k)
@@ -127,11 +167,23 @@ def join(name, arrays, axis, out):
 
 @row("concat")
 def concat(arrays, axis=0, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.concat([numd.arange(2), numd.arange(3)]).tolist()
+    [0, 1, 0, 1, 2]
+    """
     return join("concat", arrays, axis, out)
 
 
 @row("stack")
 def stack(arrays, axis=0, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.stack([numd.arange(2), numd.arange(2)], axis=1).tolist()
+    [[0, 0], [1, 1]]
+    """
     return join("stack", arrays, axis, out)
 
 
@@ -140,6 +192,12 @@ def stack(arrays, axis=0, out=None):
 
 @row("repeat")
 def repeat(x, repeats, axis=None, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.repeat(numd.arange(3), [2, 0, 1]).tolist()
+    [0, 0, 2]
+    """
     x = operand(x)
     if hasattr(repeats, "__index__") and np.ndim(repeats) == 0:
         return rows.repeat(x, n=repeats, **given(axis=axis, out=out))
@@ -151,11 +209,23 @@ def repeat(x, repeats, axis=None, out=None):
 
 @row("tile")
 def tile(x, repetitions, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.tile(numd.arange(2), 2).tolist()
+    [0, 1, 0, 1]
+    """
     return rows.tile(operand(x), repetitions=as_tuple(repetitions), **given(out=out))
 
 
 @row("roll")
 def roll(x, shift, axis=None, out=None):
+    """Examples
+    --------
+    >>> import numd
+    >>> numd.roll(numd.arange(4), 1).tolist()
+    [3, 0, 1, 2]
+    """
     shift = as_tuple(shift)
     if axis is None:
         return rows.roll(operand(x), shift=shift, **given(out=out))

@@ -15,7 +15,7 @@ import numpy as np
 
 import numd
 
-from . import _numd
+from . import _dispatch, _methods, _numd, _ufuncs
 from ._errors import TraceError
 from ._follow import follow, follow_dtypes
 from ._rows import OPS, PARAMETERS, rows
@@ -72,6 +72,7 @@ class Graph:
         self.nodes = []
         self.captured = []
         self.known = {}  # id of a captured array: its tracer
+        self.made = {}  # constants and operations that were recorded, for what is computed twice
 
     def add(self, node, shape, dtype, sample=None):
         self.nodes.append(node)
@@ -96,7 +97,10 @@ class Graph:
             self.captured.append(operand)  # no constant: they have 8 bytes
             return self.scalar("scalar", operand)
         if isinstance(operand, (bool, int, float)) and not isinstance(operand, np.generic):
-            return self.scalar("constant", operand)
+            key = type(operand), repr(operand)
+            if key not in self.made:
+                self.made[key] = self.scalar("constant", operand)
+            return self.made[key]
         return self.capture(operand)
 
     def capture(self, operand):
@@ -106,8 +110,11 @@ class Graph:
             self.known[id(array)] = self.add(("input", array), array.shape, array.dtype)
         return self.known[id(array)]
 
-    def apply(self, name, operands, params=None):
-        """Record an operation; parameters by the keywords of the extension, None for absent ones."""
+    def apply(self, name, operands, params=None, again=False):
+        """Record an operation; parameters by the keywords of the extension, None for absent ones.
+
+        The same operation on the same values is not recorded twice, but `again`.
+        """
         op, values = OPS[name], [self.value(operand) for operand in operands]
         params = {key: value for key, value in (params or {}).items() if value is not None}
         if op.n_inputs >= 0 and len(values) != op.n_inputs:
@@ -122,11 +129,15 @@ class Graph:
             raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
         if results is None:
             refuse(f"the shape of what {name}() gives depends on the data, and cannot be traced: use numd.where or a mask")
-        dtypes = follow_dtypes(op, [value._weak for value in values], params)
         numbers = tuple(value._number for value in values)
+        key = op.number, numbers, repr(sorted(params.items()))
+        if key in self.made and not again:
+            return self.made[key]
+        dtypes = follow_dtypes(op, [value._weak for value in values], params)
         first = self.add(("op", op.number, numbers, params), results[0], dtypes[0])
         rest = [self.add(("part", i), results[i], dtypes[i]) for i in range(1, len(results))]
-        return (first, *rest) if rest else first
+        self.made[key] = (first, *rest) if rest else first
+        return self.made[key]
 
     def results(self, traced):
         """The output of each leaf, and what puts them together.
@@ -158,7 +169,7 @@ class Graph:
         for item in traced:
             output = self.value(item)
             if self.nodes[output._number][0] not in ("op", "part") or output._number in seen:
-                output = self.apply("copy", [output])
+                output = self.apply("copy", [output], again=True)
             seen.add(output._number)
             outputs.append(output)
         return outputs
@@ -318,8 +329,6 @@ class Tracer:
     def flatten(self):
         return numd.reshape(self, (-1,))
 
-    ravel = flatten
-
     @property
     def itemsize(self):
         return self.dtype.itemsize
@@ -360,15 +369,17 @@ class Tracer:
         return self._graph.apply(name, operands, kwargs)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        return on_tracers.ufunc(self._graph, ufunc, method, inputs, kwargs)
+        return _ufuncs.call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        return on_tracers.function(function, args, kwargs)
+        return _dispatch.call(function, types, args, kwargs)
 
     def __getitem__(self, key):
         """Ints, slices, Ellipsis and None, as of an Array."""
         start, step, shape, kept = index_parts(key if isinstance(key, tuple) else (key,), self.shape)
-        part = self._graph.apply("slice", (self,), {"start": start, "step": step, "shape": shape})
+        part = self
+        if (start, shape) != ((0,) * self.ndim, self.shape) or any(one != 1 for one in step):
+            part = self._graph.apply("slice", (self,), {"start": start, "step": step, "shape": shape})
         return part if kept == shape else self._graph.apply("reshape", (part,), {"shape": kept})
 
     def __bool__(self):
@@ -409,23 +420,25 @@ class Tracer:
         return f"<traced value: {self.dtype} of shape {self.shape}>"
 
 
-def method(name, function=None):
-    function = function or getattr(rows, name)
-
+def method(function):
     def call_it(self, *args, **kwargs):
         return function(self, *args, **kwargs)
 
-    call_it.__name__ = name
     return call_it
 
 
-# As of an Array.
+def in_place(name, instead):
+    def refuse_it(self, *args, **kwargs):
+        refuse(f"{name}() of a traced value would change it in place: use {instead}")
+
+    return refuse_it
+
+
+# As of an Array, and as of an ndarray.
 for _name, _op in OPS.items():
-    if _op.kind in ("REDUCE", "SCAN") or _name in ("matmul", "dot"):
-        setattr(Tracer, _name, method(_name))
-
-from . import _on_tracers as on_tracers  # noqa: E402  it needs Tracer
-
-# As of an ndarray.
-for _name, _function in on_tracers.METHODS.items():
-    setattr(Tracer, _name, method(_name, _function))
+    if _op.kind in ("REDUCE", "SCAN"):
+        setattr(Tracer, _name, method(getattr(rows, _name)))
+for _name in [*_methods.THROUGH, "clip"]:
+    setattr(Tracer, _name, getattr(_methods, _name))
+for _name, _instead in [("sort", "numd.sort"), ("resize", "numd.reshape"), ("put", "numd.put")]:
+    setattr(Tracer, _name, in_place(_name, _instead))

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _numd
 from ._errors import TraceError
+from ._rows import is_traced
 
 NUMBERS = (bool, int, float, complex, np.generic)
 
@@ -90,10 +91,6 @@ def put_together(structure, leaves):
     if structure.type is dict:
         return dict(zip(structure.keys, children))
     return structure.type._make(children) if hasattr(structure.type, "_make") else structure.type(children)
-
-
-def is_traced(value):
-    return hasattr(type(value), "__numd_apply__")
 
 
 def is_value(value):

@@ -1,4 +1,5 @@
-"""NumPy's ufuncs on Arrays, beyond plain calls of a row (those never come here).
+"""NumPy's ufuncs on Arrays, beyond plain calls of a row (those never come here), and on values that are being
+traced.
 
 `call` is __array_ufunc__: methods of ufuncs, keywords, and ufuncs that are made of several rows. What a
 function here cannot do it says by a TypeError, and NumPy does it.
@@ -9,8 +10,9 @@ import math
 import numpy as np
 
 from . import _fallback, _numd
+from ._errors import TraceError
 from ._names import NUMPY_NAMES
-from ._rows import OPS, operand, rows
+from ._rows import OPS, is_traced, operand, operand_of, rows
 
 Array = _numd.Array
 INDEX = {name: i for i, name in enumerate(OPS)}
@@ -35,7 +37,7 @@ UFUNCS = {name: ufunc for ufunc, name in NAMES.items()}
 def known(x):
     """Whether we may compute with it: not if it takes care of ufuncs itself, as others' arrays do."""
     own = getattr(type(x), "__array_ufunc__", np.ndarray.__array_ufunc__)
-    known_to_us = own is np.ndarray.__array_ufunc__ or own is Array.__array_ufunc__
+    known_to_us = own is np.ndarray.__array_ufunc__ or own is Array.__array_ufunc__ or is_traced(x)
     return known_to_us and not isinstance(x, (str, bytes)) and x is not None
 
 
@@ -47,10 +49,15 @@ def call(ufunc, method, inputs, kwargs):
         try:
             return METHODS[method](ufunc, *inputs, **kwargs)
         except TypeError as error:
-            if getattr(error, "status", None) == "ECAST":
+            if is_final(error):
                 raise
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     return _fallback.run(name, getattr(ufunc, method), inputs, kwargs)
+
+
+def is_final(error):
+    """Whether NumPy could do no better."""
+    return isinstance(error, TraceError) or getattr(error, "status", None) == "ECAST"
 
 
 def operator(name, inputs, out):
@@ -63,7 +70,7 @@ def operator(name, inputs, out):
 
 
 def only(kinds, *operands):
-    dtype = _numd.result_type(*operands)
+    dtype = _numd.result_type(*(x.dtype if is_traced(x) else x for x in operands))
     if dtype.kind not in kinds:
         raise TypeError(f"not for {dtype}")
     return dtype
@@ -76,7 +83,7 @@ def fabs(x):
 
 def float_power(x, y):
     wide = "complex128" if only("biufc", x, y).kind == "c" else "float64"
-    return rows.pow(_numd.asarray(x, wide), _numd.asarray(y, wide))
+    return rows.pow(operand_of(wide, x), operand_of(wide, y))
 
 
 def rint(x):
@@ -139,13 +146,17 @@ def cast(x, dtype):
     """As NumPy casts operands to the dtype of a call."""
     if not np.can_cast(getattr(x, "dtype", None) or np.min_scalar_type(x), dtype, "same_kind"):
         raise TypeError(f"an operand does not become {dtype}")
-    return _numd.asarray(x, dtype)
+    return operand_of(dtype, x)
 
 
 def store(result, out, where=True):
     """The result; put into `out`, and there only where the mask is true, if they are given."""
     if out is None:
         return result if where is True else rows.where(mask_of(where), result, result)
+    if is_traced(result) or is_traced(out):
+        from ._trace import refuse
+
+        refuse("out= cannot be used in a function that is being traced: assign the result to the name")
     if not isinstance(out, Array):
         np.copyto(out, np.asarray(result), casting="same_kind", where=np.asarray(where))
         return out
@@ -156,7 +167,7 @@ def store(result, out, where=True):
 
 
 def mask_of(where):
-    mask = where if isinstance(where, Array) else np.asarray(where)
+    mask = where if isinstance(where, Array) or is_traced(where) else np.asarray(where)
     if mask.dtype != bool:
         raise TypeError("where is a mask of bool")
     return mask

@@ -36,6 +36,16 @@ _NAMES = [
     "vecdot",
     "vector_norm",
 ]
+
+
+def __getattr__(name):
+    """The names that NumPy has beyond these, such as norm."""
+    function = None if name.startswith("_") else numd._of_numpy(f"linalg.{name}")
+    if function is None:
+        raise AttributeError(f"module 'numd.linalg' has no attribute '{name}'")
+    return function
+
+
 globals().update({name: getattr(numd, name) for name in _NAMES})
 
 __all__ = [*_NAMES, "LinAlgError"]

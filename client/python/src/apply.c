@@ -45,7 +45,7 @@ static inline int operand_read(struct operands *operands, int i, PyObject *objec
 }
 
 static int operand_convert(struct operands *operands, int i, PyObject *object) {
-  if (!operands->conn && !(operands->conn = session_conn(NULL)))
+  if (!operands->conn && !(operands->conn = operands->held = session_conn(NULL)))
     return -1;
   operands->owned[i] = array_from(object, NUMD_DTYPE_NONE, operands->conn);
   if (!operands->owned[i])
@@ -84,15 +84,15 @@ static inline int operands_scan(struct operands *operands, int n, PyObject *cons
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out) {
   unsigned arrays = 0;
   operands->conn = out ? array_view(out)->conn : NULL;
+  operands->held = NULL;
   int left = operands_scan(operands, n, objects, &arrays);
   if (!arrays && !left)
     left = (int)((1u << n) - 1);
   return left > 0 ? operands_convert(operands, objects, (unsigned)left) : left;
 }
 
-int operands_read_weak(struct operands *operands, int n, PyObject *const *objects, numd_conn *conn) {
+int operands_read_weak(struct operands *operands, int n, PyObject *const *objects) {
   unsigned arrays = 0;
-  operands->conn = conn;
   int left = operands_scan(operands, n, objects, &arrays);
   return left > 0 ? operands_convert(operands, objects, (unsigned)left) : left;
 }
@@ -100,6 +100,8 @@ int operands_read_weak(struct operands *operands, int n, PyObject *const *object
 void operands_clear(struct operands *operands) {
   for (int i = 0; i < operands->n; i++)
     Py_CLEAR(operands->owned[i]);
+  conn_drop(&operands->held);
+  operands->held = NULL;
 }
 
 /* ---- Computing */

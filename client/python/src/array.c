@@ -1,20 +1,42 @@
 /* The type Array: a Python object around one numd_array.
  *
- * The object holds nothing else, so it takes no part in garbage collection and dead ones are kept on a
- * short list for reuse: `a + b` makes and drops one each time. NumPy and others see the memory through
- * the buffer protocol, strided and writable, and keep the object alive as long as they look. */
+ * The object holds nothing else, so it takes no part in garbage collection and, where the GIL guards it, dead
+ * ones are kept on a short list for reuse: `a + b` makes and drops one each time. NumPy and others see the
+ * memory through the buffer protocol, strided and writable, and keep the object alive as long as they look.
+ */
 #include "pynumd.h"
 
+#ifdef Py_GIL_DISABLED
+static PyObject *array_alloc(void) {
+  return (PyObject *)PyObject_New(struct array, &array_type);
+}
+
+static void array_free(PyObject *self) {
+  PyObject_Free(self);
+}
+#else
 #define SPARE_MAX 64
 
 static PyObject *spare[SPARE_MAX];
 static int n_spare;
 
+static PyObject *array_alloc(void) {
+  return n_spare ? PyObject_Init(spare[--n_spare], &array_type)
+                 : (PyObject *)PyObject_New(struct array, &array_type);
+}
+
+static void array_free(PyObject *self) {
+  if (n_spare < SPARE_MAX)
+    spare[n_spare++] = self;
+  else
+    PyObject_Free(self);
+}
+#endif
+
 PyObject *array_wrap(numd_array *view) {
   if (!view)
     return NULL;
-  PyObject *self = n_spare ? PyObject_Init(spare[--n_spare], &array_type)
-                           : (PyObject *)PyObject_New(struct array, &array_type);
+  PyObject *self = array_alloc();
   if (self)
     ((struct array *)self)->view = view;
   else
@@ -24,10 +46,7 @@ PyObject *array_wrap(numd_array *view) {
 
 static void array_dealloc(PyObject *self) {
   numd_array_unref(array_view(self));
-  if (n_spare < SPARE_MAX)
-    spare[n_spare++] = self;
-  else
-    PyObject_Free(self);
+  array_free(self);
 }
 
 PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]) {
@@ -106,11 +125,18 @@ static int array_getbuffer(PyObject *self, Py_buffer *buffer, int flags) {
       .format = flags & PyBUF_FORMAT ? dtype_format(layout->dtype) : NULL,
       .shape = flags & PyBUF_ND ? (Py_ssize_t *)layout->shape : NULL,
       .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? (Py_ssize_t *)layout->strides : NULL,
+      .internal =
+          numd_array_ref(array_view(self)), /* whose layout that is: the array may get another shape */
   };
   return 0;
 }
 
-static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
+static void array_releasebuffer(PyObject *self, Py_buffer *buffer) {
+  numd_array_unref(buffer->internal);
+}
+
+static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer,
+                                     .bf_releasebuffer = array_releasebuffer};
 
 /* ---- Attributes */
 
@@ -242,13 +268,16 @@ static PyObject *array_repr(PyObject *self) {
   return text;
 }
 
-/* Without dimensions as the Python scalar, in full. */
+/* That of NumPy's scalar, if the array has no dimensions. */
 static PyObject *array_str(PyObject *self) {
   if (LAYOUT(self)->ndim)
     return array_text(self, "%U", NULL);
-  PyObject *item = array_item(self);
-  PyObject *text = item ? PyObject_Str(item) : NULL;
-  Py_XDECREF(item);
+  PyObject *ndarray = array_numpy(self), *key = PyTuple_New(0);
+  PyObject *scalar = ndarray && key ? PyObject_GetItem(ndarray, key) : NULL;
+  PyObject *text = scalar ? PyObject_Str(scalar) : NULL;
+  Py_XDECREF(ndarray);
+  Py_XDECREF(key);
+  Py_XDECREF(scalar);
   return text;
 }
 
@@ -262,11 +291,27 @@ static PyObject *array_iter(PyObject *self) {
 PyTypeObject array_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Array",
     .tp_doc =
-        "An array in shared memory; the daemon computes with it.\n\n"
-        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable\n"
-        "view of the same memory. Indexing with ints, slices, Ellipsis and None gives\n"
-        "views, with arrays of integers or bools copies.\n"
-        "Pickling sends a handle, not the data: the receiver works on the same memory.",
+        "An array in shared memory; the daemon computes with it.\n"
+        "\n"
+        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable view of the "
+        "same\n"
+        "memory. Operators, NumPy's functions and ufuncs work as for ndarrays; results without dimensions "
+        "are arrays\n"
+        "too, and work where a Python scalar does. Indexing with ints, slices, Ellipsis and None gives "
+        "views, with\n"
+        "arrays of integers or bools copies. Pickling sends a handle, not the data: the receiver works on "
+        "the same\n"
+        "memory.\n"
+        "\n"
+        "Examples\n"
+        "--------\n"
+        ">>> import numd, numpy as np\n"
+        ">>> a = numd.asarray([1.0, 4.0, 9.0])\n"
+        ">>> np.sqrt(a) + 1\n"
+        "numd.Array([2., 3., 4.], dtype=float64)\n"
+        ">>> a[1:] = 0\n"
+        ">>> float(a.max())\n"
+        "1.0",
     .tp_basicsize = sizeof(struct array),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = array_dealloc,

@@ -193,9 +193,10 @@ static PyObject *compute_with(const struct op *op, struct operands *operands,
 /* What makes arrays out of nothing takes its scalars as they are, and is told where. */
 static int make_read(struct operands *operands, int n_in, PyObject *const *args,
                      const struct keywords *keywords) {
-  numd_conn *conn = keywords->out ? array_view(keywords->out)->conn : session_conn(keywords->session);
   operands->n = 0;
-  return conn ? operands_read_weak(operands, n_in, args, conn) : -1;
+  operands->held = keywords->out ? NULL : session_conn(keywords->session);
+  operands->conn = keywords->out ? array_view(keywords->out)->conn : operands->held;
+  return operands->conn ? operands_read_weak(operands, n_in, args) : -1;
 }
 
 PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {

@@ -68,7 +68,8 @@ PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn) {
       return Py_NewRef(object);
     return apply(NUMD_OP_ASTYPE, &params, 1, &object, NULL);
   }
-  if (!conn && !(conn = session_conn(NULL)))
+  CONN_HELD own = conn ? NULL : session_conn(NULL);
+  if (!conn && !(conn = own))
     return NULL;
   /* Lists are read with the wanted dtype, so that what does not fit is noticed. */
   int typed = dtype != NUMD_DTYPE_NONE && !PyObject_HasAttr(object, globals.k_dtype);
@@ -99,10 +100,25 @@ static PyObject *array_behind(PyObject *object) {
   return at;
 }
 
+/* What a buffer's format says, in the machine's order of bytes; NUMD_DTYPE_NONE for anything else. */
+static numd_dtype buffer_dtype(const Py_buffer *buffer) {
+  if (!strcmp(buffer->format, "Zf"))
+    return NUMD_COMPLEX64;
+  if (!strcmp(buffer->format, "Zd"))
+    return NUMD_COMPLEX128;
+  PyObject *numpy_dtype = PyObject_CallFunction(globals.dtype, "s", buffer->format);
+  numd_dtype dtype = numpy_dtype ? dtype_lookup(numpy_dtype) : NUMD_DTYPE_NONE;
+  if (dtype != NUMD_DTYPE_NONE && PyObject_RichCompareBool(numpy_dtype, globals.dtypes[dtype], Py_EQ) != 1)
+    dtype = NUMD_DTYPE_NONE;
+  Py_XDECREF(numpy_dtype);
+  PyErr_Clear();
+  return dtype;
+}
+
 /* The Array of the same elements in the same memory, or NULL, without an exception. */
 static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
   Py_buffer buffer;
-  PyObject *base = array_behind(object), *array = NULL, *numpy_dtype;
+  PyObject *base = array_behind(object), *array = NULL;
   if (!base)
     return NULL;
   if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS)) {
@@ -110,10 +126,7 @@ static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
     Py_DECREF(base);
     return NULL;
   }
-  numpy_dtype = PyObject_CallFunction(globals.dtype, "s", buffer.format);
-  numd_dtype own = numpy_dtype ? dtype_lookup(numpy_dtype) : NUMD_DTYPE_NONE;
-  Py_XDECREF(numpy_dtype);
-  PyErr_Clear();
+  numd_dtype own = buffer_dtype(&buffer);
   if (own != NUMD_DTYPE_NONE && (dtype == NUMD_DTYPE_NONE || dtype == own)) {
     numd_array *view = NULL, *from = array_view(base);
     if (numd_array_view(from, (char *)buffer.buf - (char *)from->data, own, buffer.ndim, buffer.shape,
@@ -128,7 +141,9 @@ static PyObject *array_of_view(PyObject *object, numd_dtype dtype) {
 
 /* copy: None, True or False, as the array API standard has it. */
 static PyObject *array_as(PyObject *object, numd_dtype dtype, numd_conn *conn, PyObject *copy) {
-  int copies = copy != Py_None && PyObject_IsTrue(copy);
+  int copies = copy == Py_None ? 0 : PyObject_IsTrue(copy);
+  if (copies < 0)
+    return NULL;
   numd_dtype own = array_check(object) ? array_view(object)->layout->dtype : NUMD_DTYPE_NONE;
   PyObject *same = copies || array_check(object) ? NULL : array_of_view(object, dtype);
   if (same)
@@ -152,7 +167,7 @@ static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwar
                                    &copy, &session) ||
       (wanted != Py_None && dtype_parse(wanted, &dtype)) || device_parse(device))
     return NULL;
-  numd_conn *conn = session == Py_None ? NULL : session_conn(session);
+  CONN_HELD conn = session == Py_None ? NULL : session_conn(session);
   if (!conn && PyErr_Occurred())
     return NULL;
   return array_as(object, dtype, conn, copy);
@@ -161,11 +176,17 @@ static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwar
 /* ---- From shapes */
 
 struct request {
-  numd_conn *conn;
+  numd_conn *conn; /* a reference */
   numd_dtype dtype;
   int ndim;
   int64_t shape[NUMD_MAX_DIMS];
 };
+
+static void request_drop(struct request *request) {
+  conn_drop(&request->conn);
+}
+
+#define REQUEST(name) __attribute__((cleanup(request_drop))) struct request name = {.conn = NULL}
 
 static int request_complete(struct request *request, PyObject *shape, PyObject *dtype, PyObject *session) {
   request->ndim = shape_parse(shape, request->shape);
@@ -197,12 +218,12 @@ static PyObject *request_filled(const struct request *request, PyObject *value) 
 }
 
 static PyObject *create_empty(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   return request_read(&request, args, kwargs, "O|O$OO:empty") ? NULL : request_empty(&request);
 }
 
 static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   numd_array *view = NULL;
   if (request_read(&request, args, kwargs, "O|O$OO:zeros"))
     return NULL;
@@ -211,14 +232,14 @@ static PyObject *create_zeros(PyObject *module, PyObject *args, PyObject *kwargs
 }
 
 static PyObject *create_ones(PyObject *module, PyObject *args, PyObject *kwargs) {
-  struct request request;
+  REQUEST(request);
   return request_read(&request, args, kwargs, "O|O$OO:ones") ? NULL : request_filled(&request, Py_True);
 }
 
 static PyObject *create_full(PyObject *module, PyObject *args, PyObject *kwargs) {
   static char *keywords[] = {"shape", "fill_value", "dtype", "device", "session", NULL};
   PyObject *shape, *value, *dtype = Py_None, *device = Py_None, *session = Py_None;
-  struct request request;
+  REQUEST(request);
   numd_scalar scalar;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|O$OO:full", keywords, &shape, &value, &dtype, &device,
                                    &session) ||
@@ -303,7 +324,7 @@ static PyObject *create_attach(PyObject *module, PyObject *args, PyObject *kwarg
   PyObject *memory, *shape = Py_None, *dtype = Py_None, *order = Py_None, *session = Py_None;
   Py_ssize_t offset = 0;
   int64_t strides[NUMD_MAX_DIMS];
-  struct request request;
+  REQUEST(request);
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOnO$O:attach", keywords, &memory, &shape, &dtype,
                                    &offset, &order, &session) ||
       attach_complete(&request, shape, dtype, session) ||
@@ -341,7 +362,7 @@ static PyObject *create_rebuild(PyObject *module, PyObject *args) {
     PyErr_SetString(PyExc_ValueError, "the handle was made by another version of numd");
     return NULL;
   }
-  numd_conn *conn = session_conn_at(address);
+  CONN_HELD conn = session_conn_at(address);
   if (!conn)
     return NULL;
   numd_array *view = NULL;
@@ -363,9 +384,11 @@ static PyObject *create_publish(PyObject *module, PyObject *args, PyObject *kwar
                  Py_TYPE(array)->tp_name);
     return NULL;
   }
+  numd_array *view = numd_array_ref(array_view(array)); /* another thread may give the array another shape */
   Py_BEGIN_ALLOW_THREADS;
-  status = numd_publish(array_view(array), name, replace);
+  status = numd_publish(view, name, replace);
   Py_END_ALLOW_THREADS;
+  numd_array_unref(view);
   if (status == NUMD_EEXIST) {
     PyErr_Format(PyExc_FileExistsError, "an array is published as '%s' already; replace=True replaces it",
                  name);
@@ -389,8 +412,7 @@ static numd_conn *name_read(PyObject *args, PyObject *kwargs, const char *format
   PyObject *session = Py_None;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, keywords, name, &session))
     return NULL;
-  numd_conn *conn = session_conn(session);
-  return conn ? numd_conn_ref(conn) : NULL;
+  return session_conn(session);
 }
 
 static PyObject *create_open(PyObject *module, PyObject *args, PyObject *kwargs) {
@@ -429,7 +451,6 @@ static PyObject *create_memory(PyObject *module, PyObject *session) {
   numd_conn *conn = session_conn(session);
   if (!conn)
     return NULL;
-  numd_conn_ref(conn);
   Py_BEGIN_ALLOW_THREADS;
   status = numd_memory(conn, &text);
   numd_conn_unref(conn);
@@ -445,23 +466,177 @@ static PyObject *create_memory(PyObject *module, PyObject *session) {
 
 PyMethodDef create_methods[] = {
     {"asarray", KEYWORDS(create_asarray),
-     "asarray(x, /, dtype=None, *, device=None, copy=None, session=None)\n--\n\n"
-     "An Array of x.\n\nAn Array of that dtype is given back as it is, and a view of an Array's memory that "
-     "NumPy\n"
-     "made becomes an Array on the same memory; anything else that NumPy can read is copied into shared\n"
-     "memory once. copy=True copies always; copy=False raises ValueError where a copy would be needed."},
+     "asarray(x, /, dtype=None, *, device=None, copy=None, session=None)\n"
+     "--\n"
+     "\n"
+     "An Array of x.\n"
+     "\n"
+     "An Array of that dtype is given back as it is, and a view of an Array's memory that NumPy made "
+     "becomes\n"
+     "an Array on the same memory; anything else that NumPy can read is copied into shared memory once.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "x : array_like\n"
+     "    An Array, an ndarray, a Python scalar, or nested sequences of these.\n"
+     "dtype : dtype, optional\n"
+     "    By default that of x; lists of Python numbers become bool, int64, float64 or complex128.\n"
+     "device : str, optional\n"
+     "    'cpu', the only one.\n"
+     "copy : bool, optional\n"
+     "    True copies always; False raises where a copy would be needed. By default where it is needed.\n"
+     "session : Session, optional\n"
+     "    Where to make it; the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "ValueError\n"
+     "    A copy would be needed, and copy is False.\n"
+     "DtypeError\n"
+     "    numd does not have the dtype.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd, numpy as np\n"
+     ">>> a = numd.asarray([[1, 2], [3, 4]])\n"
+     ">>> a.sum(axis=0)\n"
+     "numd.Array([4, 6], dtype=int64)\n"
+     ">>> np.asarray(a)[0, 0] = 10  # the same memory\n"
+     ">>> a.tolist()\n"
+     "[[10, 2], [3, 4]]"},
     {"empty", KEYWORDS(create_empty),
-     "empty(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array with unspecified "
-     "contents."},
+     "empty(shape, dtype=None, *, device=None, session=None)\n"
+     "--\n"
+     "\n"
+     "A new array with unspecified contents.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "shape : int or tuple of int\n"
+     "    Lengths of the dimensions, at most 16.\n"
+     "dtype : dtype, optional\n"
+     "    float64 by default.\n"
+     "device : str, optional\n"
+     "    'cpu', the only one.\n"
+     "session : Session, optional\n"
+     "    Where to make it; the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "OutOfMemoryError\n"
+     "    There is no memory left.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.empty((2, 3)).shape\n"
+     "(2, 3)"},
     {"zeros", KEYWORDS(create_zeros),
-     "zeros(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array of zeros."},
+     "zeros(shape, dtype=None, *, device=None, session=None)\n"
+     "--\n"
+     "\n"
+     "A new array of zeros.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "shape : int or tuple of int\n"
+     "    Lengths of the dimensions, at most 16.\n"
+     "dtype : dtype, optional\n"
+     "    float64 by default.\n"
+     "device : str, optional\n"
+     "    'cpu', the only one.\n"
+     "session : Session, optional\n"
+     "    Where to make it; the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "OutOfMemoryError\n"
+     "    There is no memory left.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.zeros(3)\n"
+     "numd.Array([0., 0., 0.], dtype=float64)"},
     {"ones", KEYWORDS(create_ones),
-     "ones(shape, dtype=float64, *, device=None, session=None)\n--\n\nA new array of ones."},
+     "ones(shape, dtype=None, *, device=None, session=None)\n"
+     "--\n"
+     "\n"
+     "A new array of ones.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "shape : int or tuple of int\n"
+     "    Lengths of the dimensions, at most 16.\n"
+     "dtype : dtype, optional\n"
+     "    float64 by default.\n"
+     "device : str, optional\n"
+     "    'cpu', the only one.\n"
+     "session : Session, optional\n"
+     "    Where to make it; the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "OutOfMemoryError\n"
+     "    There is no memory left.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.ones((2, 2), dtype=\"int32\")\n"
+     "numd.Array([[1, 1],\n"
+     "            [1, 1]], dtype=int32)"},
     {"full", KEYWORDS(create_full),
-     "full(shape, fill_value, dtype=None, *, device=None, session=None)\n--\n\n"
-     "A new array with one value everywhere, whose kind decides the dtype if none is given."},
+     "full(shape, fill_value, dtype=None, *, device=None, session=None)\n"
+     "--\n"
+     "\n"
+     "A new array with one value everywhere.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "shape : int or tuple of int\n"
+     "    Lengths of the dimensions, at most 16.\n"
+     "fill_value : scalar\n"
+     "    The value.\n"
+     "dtype : dtype, optional\n"
+     "    By default bool, int64, float64 or complex128, by the kind of the value.\n"
+     "device : str, optional\n"
+     "    'cpu', the only one.\n"
+     "session : Session, optional\n"
+     "    Where to make it; the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "RangeError\n"
+     "    The value does not fit the dtype.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.full(3, 7)\n"
+     "numd.Array([7, 7, 7], dtype=int64)"},
     {"attach", KEYWORDS(create_attach),
-     "attach(memory, shape=None, dtype=float64, offset=0, strides=None, *, session=None)\n--\n\n"
+     "attach(memory, shape=None, dtype='float64', offset=0, strides=None, *, session=None)\n--\n\n"
      "An Array on shared memory that exists already; nothing is copied.\n\n"
      "The array keeps the memory: the object may be closed and unlinked meanwhile, and is never unlinked "
      "here.\n\n"
@@ -473,33 +648,96 @@ PyMethodDef create_methods[] = {
      "shape : int or tuple of int, optional\n"
      "    By default one dimension with as many elements as there is room for. The standard library rounds\n"
      "    the size of its objects up to whole pages.\n"
-     "dtype : dtype, optional\n"
+     "dtype : dtype, optional\n    Of its elements.\n"
      "offset : int, optional\n    Bytes from its start to the first element.\n"
-     "strides : tuple of int, optional\n    Bytes between elements; C order by default.\n\n"
+     "strides : tuple of int, optional\n    Bytes between elements; C order by default.\n"
+     "session : Session, optional\n    Where to make it; the default session if it is None.\n\n"
+     "Returns\n-------\nArray\n\n"
      "Raises\n------\n"
      "BoundsError\n    The array would leave the object.\n"
      "AccessError\n    There is no such object, or it may not be opened.\n"
-     "OutOfMemoryError\n    The file system that the object is on, such as /dev/shm, has no room for it."},
+     "OutOfMemoryError\n    The file system that the object is on, such as /dev/shm, has no room for it.\n\n"
+     "Examples\n--------\n"
+     ">>> import numd\n"
+     ">>> from multiprocessing.shared_memory import SharedMemory\n"
+     ">>> memory = SharedMemory(create=True, size=80)\n"
+     ">>> a = numd.attach(memory, 10)\n"
+     ">>> a.fill(1.5)\n"
+     ">>> float(a.sum()), memory.buf.cast(\"d\")[0]\n"
+     "(15.0, 1.5)\n"
+     ">>> memory.close()\n"
+     ">>> memory.unlink()"},
     {"publish", KEYWORDS(create_publish),
-     "publish(name, array, *, replace=False)\n--\n\n"
-     "Give an array a name by which every process of the user finds it.\n\n"
-     "It lasts until numd.unpublish, or until the daemon ends, also when this process ends.\n\n"
-     "Parameters\n----------\n"
-     "name : str\n    1 to 127 letters, digits and ``. _ - / : + @``.\n"
-     "array : numd.Array\n    Any array or view; its memory is shared, not copied.\n"
-     "replace : bool, optional\n    Whether another array may lose the name.\n\n"
-     "Raises\n------\n"
-     "FileExistsError\n    An array is published under that name.\n"
-     "DomainError\n    That cannot be a name.\n"
-     "TypeError\n    It is no numd.Array."},
+     "publish(name, array, *, replace=False)\n"
+     "--\n"
+     "\n"
+     "Give an array a name by which every process of the user finds it.\n"
+     "\n"
+     "It lasts until numd.unpublish, or until the daemon ends, also when this process ends.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "name : str\n"
+     "    1 to 127 letters, digits and ``. _ - / : + @``.\n"
+     "array : numd.Array\n"
+     "    Any array or view; its memory is shared, not copied.\n"
+     "replace : bool, optional\n"
+     "    Whether another array may lose the name.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "FileExistsError\n"
+     "    An array is published under that name.\n"
+     "DomainError\n"
+     "    That cannot be a name.\n"
+     "TypeError\n"
+     "    It is no numd.Array.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.publish(\"weights\", numd.ones(3))\n"
+     ">>> numd.open(\"weights\").tolist()  # in any process\n"
+     "[1.0, 1.0, 1.0]\n"
+     ">>> numd.unpublish(\"weights\")"},
     {"open", KEYWORDS(create_open),
-     "open(name, *, session=None)\n--\n\n"
-     "The array that was published under a name: the same memory.\n\n"
-     "Raises\n------\nKeyError\n    There is none of that name."},
+     "open(name, *, session=None)\n"
+     "--\n"
+     "\n"
+     "The array that was published under a name: the same memory.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "name : str\n"
+     "    As given to numd.publish.\n"
+     "session : Session, optional\n"
+     "    Whose daemon is asked; that of the default session if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Array\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "KeyError\n"
+     "    There is none of that name."},
     {"unpublish", KEYWORDS(create_unpublish),
-     "unpublish(name, *, session=None)\n--\n\n"
-     "Take a name away. The memory goes when no process holds the array any more.\n\n"
-     "Raises\n------\nKeyError\n    There is none of that name."},
+     "unpublish(name, *, session=None)\n"
+     "--\n"
+     "\n"
+     "Take a name away. The memory goes when no process holds the array any more.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "name : str\n"
+     "    As given to numd.publish.\n"
+     "session : Session, optional\n"
+     "    Whose daemon is told; that of the default session if it is None.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "KeyError\n"
+     "    There is none of that name."},
     {"_memory", create_memory, METH_O, NULL},
     {"_rebuild", create_rebuild, METH_VARARGS, NULL},
     {0},

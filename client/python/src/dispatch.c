@@ -6,20 +6,6 @@
  * each of NumPy's functions that numd computes. What neither has is computed by NumPy (numd._fallback). */
 #include "pynumd.h"
 
-static PyObject *module_attribute(const char *module_name, const char *name) {
-  PyObject *module = PyImport_ImportModule(module_name);
-  PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
-  Py_XDECREF(module);
-  return attribute;
-}
-
-/* An attribute that is looked up once. Borrowed. */
-static PyObject *once(PyObject **slot, const char *module_name, const char *name) {
-  if (!*slot)
-    *slot = module_attribute(module_name, name);
-  return *slot;
-}
-
 int error_is_type(void) {
   PyObject *type, *value, *trace;
   if (!PyErr_ExceptionMatches(PyExc_TypeError))
@@ -45,7 +31,7 @@ static int is_known(PyObject *object) {
 /* The row of a ufunc, or NULL. */
 static const struct op *ufunc_row(PyObject *ufunc) {
   static PyObject *table;
-  PyObject *rows = once(&table, "numd._ufuncs", "ROWS");
+  PyObject *rows = module_once(&table, "numd._ufuncs", "ROWS");
   PyObject *index = rows ? PyDict_GetItemWithError(rows, ufunc) : NULL;
   return index ? &ops_table[PyLong_AsLong(index)] : NULL;
 }
@@ -65,7 +51,8 @@ static int ufunc_out(PyObject *const *values, PyObject *kwnames, PyObject **out)
 static PyObject *ufunc_fast(PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   PyObject *whole[MAX_INPUTS + 1];
   const struct op *op = ufunc_row(args[0]);
-  if (!op || n - 2 != op->n_in || PyUnicode_CompareWithASCIIString(args[1], "__call__"))
+  if (!op || n - 2 != op->n_in || !PyUnicode_Check(args[1]) ||
+      PyUnicode_CompareWithASCIIString(args[1], "__call__"))
     return NULL;
   for (int i = 0; i < op->n_in; i++) {
     if (!is_known(args[2 + i]))
@@ -101,7 +88,7 @@ PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     return NULL;
   }
   PyObject *answer = ufunc_fast(args, n, kwnames);
-  if (answer || PyErr_Occurred() || !once(&call, "numd._ufuncs", "call"))
+  if (answer || PyErr_Occurred() || !module_once(&call, "numd._ufuncs", "call"))
     return answer;
   PyObject *inputs = tuple_of(args + 2, n - 2), *options = dict_of(kwnames, args + n);
   if (inputs && options)
@@ -116,7 +103,7 @@ PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, Py
   if (!PyErr_Occurred() || !error_is_type())
     return NULL;
   PyErr_Clear();
-  PyObject *inputs = once(&call, "numd._ufuncs", "operator") ? tuple_of(operands, n) : NULL;
+  PyObject *inputs = module_once(&call, "numd._ufuncs", "operator") ? tuple_of(operands, n) : NULL;
   PyObject *answer =
       inputs ? PyObject_CallFunction(call, "sOO", op_find(number)->name, inputs, out ? out : Py_None) : NULL;
   Py_XDECREF(inputs);
@@ -131,7 +118,7 @@ PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n,
     PyErr_SetString(PyExc_TypeError, "__array_function__() takes a function, types, args and kwargs");
     return NULL;
   }
-  return once(&call, "numd._dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
+  return module_once(&call, "numd._dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
 }
 
 /* ---- Methods of Array that are written in Python */

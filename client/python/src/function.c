@@ -63,21 +63,39 @@ static int table_oldest(const struct function *self) {
   return oldest;
 }
 
-/* Takes over the reference. */
-static void table_add(struct function *self, struct plan *plan) {
-  struct plan *evicted = NULL;
+/* Takes over the reference. Gives the plan that had to make room, or NULL. */
+static struct plan *table_add(struct function *self, struct plan *plan) {
   if (self->n_plans < PLANS_MAX) {
     self->plans[self->n_plans] = plan;
     table_link(self, self->n_plans++);
-    return;
+    return NULL;
   }
   int i = table_oldest(self);
-  evicted = self->plans[i];
+  struct plan *evicted = self->plans[i];
   self->plans[i] = plan;
   memset(self->slots, 0, sizeof self->slots);
   for (i = 0; i < PLANS_MAX; i++)
     table_link(self, i);
-  Py_DECREF(evicted);
+  return evicted;
+}
+
+/* The plan with that key, with a reference: the one that is there, or else `made`, whose reference is taken
+ * over; NULL if both are none. */
+static struct plan *table_get(struct function *self, const struct key *key, struct plan *made) {
+  struct plan *plan, *left = made;
+  OBJECT_ENTER(self);
+  plan = table_find(self, key);
+  if (!plan && made) {
+    plan = made;
+    left = table_add(self, made);
+  }
+  if (plan) {
+    plan->last_used = ++self->n_calls;
+    Py_INCREF(plan);
+  }
+  OBJECT_LEAVE();
+  Py_XDECREF(left);
+  return plan;
 }
 
 /* ---- Reading a call */
@@ -193,19 +211,9 @@ static int key_outs(struct key *key, numd_conn **conn, const struct outs *outs) 
   return 0;
 }
 
-/* An attribute of a module of ours, kept. Borrowed. */
-static PyObject *lookup(PyObject **kept, const char *module_name, const char *name) {
-  if (!*kept) {
-    PyObject *module = PyImport_ImportModule(module_name);
-    *kept = module ? PyObject_GetAttrString(module, name) : NULL;
-    Py_XDECREF(module);
-  }
-  return *kept;
-}
-
 static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n,
                        PyObject *structure) {
-  PyObject *function = lookup(&globals.trace, "numd._trace", "trace");
+  PyObject *function = module_once(&globals.trace, "numd._trace", "trace");
   PyObject *seen = function ? PyTuple_New(n) : NULL;
   if (!seen)
     return NULL;
@@ -221,18 +229,16 @@ static PyObject *trace(struct function *self, const struct call *call, PyObject 
 static struct plan *function_plan(struct function *self, struct call *call, const struct key *key,
                                   numd_conn *conn, const struct outs *outs, PyObject *const *args,
                                   Py_ssize_t n, PyObject *structure) {
-  struct plan *plan = table_find(self, key);
-  if (!plan) {
-    PyObject *traced = trace(self, call, args, n, structure);
-    plan = traced ? plan_build(traced, conn, (int)n, outs->items, outs->n, key) : NULL;
-    Py_XDECREF(traced);
-    if (!plan)
-      return NULL;
-    plan->structure = Py_XNewRef(structure);
-    table_add(self, plan);
-  }
-  plan->last_used = ++self->n_calls;
-  return (struct plan *)Py_NewRef(plan);
+  struct plan *plan = table_get(self, key, NULL);
+  if (plan)
+    return plan;
+  PyObject *traced = trace(self, call, args, n, structure);
+  plan = traced ? plan_build(traced, conn, (int)n, outs->items, outs->n, key) : NULL;
+  Py_XDECREF(traced);
+  if (!plan)
+    return NULL;
+  plan->structure = Py_XNewRef(structure);
+  return table_get(self, key, plan);
 }
 
 static void call_array(struct call *call, PyObject *array) {
@@ -344,10 +350,10 @@ static Py_ssize_t out_keyword(PyObject *const *values, PyObject *kwnames, PyObje
 }
 
 static PyObject *parameters(struct function *self) {
-  PyObject *class = self->parameters ? NULL : lookup(&globals.parameters, "numd._tree", "Parameters");
-  if (class)
-    self->parameters = PyObject_CallFunction(class, "O()", self->wrapped);
-  return self->parameters;
+  PyObject *kept = __atomic_load_n(&self->parameters, __ATOMIC_ACQUIRE), *class;
+  if (kept || !(class = module_once(&globals.parameters, "numd._tree", "Parameters")))
+    return kept;
+  return keep_once(&self->parameters, PyObject_CallFunction(class, "O()", self->wrapped));
 }
 
 static PyObject *args_tuple(PyObject *const *args, Py_ssize_t n) {
@@ -423,7 +429,7 @@ static int call_begin(struct call *call, struct function *self, PyObject *const 
 static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf,
                                      PyObject *kwnames) {
   struct call call;
-  PyObject *inlined;
+  PyObject *inlined = NULL;
   int status =
       call_begin(&call, (struct function *)object, args, PyVectorcall_NARGS(nargsf), kwnames, &inlined);
   return status == 0 ? call_run(&call) : status == TRACED ? inlined : NULL;
@@ -432,7 +438,7 @@ static PyObject *function_vectorcall(PyObject *object, PyObject *const *args, si
 /* The same where the call must not be a part of another. 0 or -1. */
 static int call_begin_alone(struct call *call, PyObject *object, PyObject *const *args, Py_ssize_t n,
                             PyObject *kwnames) {
-  PyObject *inlined;
+  PyObject *inlined = NULL;
   int status = call_begin(call, (struct function *)object, args, n, kwnames, &inlined);
   if (status != TRACED)
     return status;
@@ -453,7 +459,7 @@ static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssi
 
 /* A coroutine that submits when it is awaited, numd._async.call. */
 static PyObject *function_async(PyObject *object, PyObject *args, PyObject *kwargs) {
-  PyObject *coroutine = lookup(&globals.async, "numd._async", "call");
+  PyObject *coroutine = module_once(&globals.async, "numd._async", "call");
   PyObject *submit = coroutine ? PyObject_GetAttrString(object, "submit") : NULL;
   PyObject *answer =
       submit ? PyObject_CallFunctionObjArgs(coroutine, submit, args, kwargs ? kwargs : Py_None, NULL) : NULL;
@@ -470,7 +476,7 @@ static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ss
   call_clear(&call);
   if (status != NUMD_OK)
     return raise_status(status);
-  PyObject *class = lookup(&globals.explanation, "numd._explain", "Explanation");
+  PyObject *class = module_once(&globals.explanation, "numd._explain", "Explanation");
   PyObject *answer = class ? PyObject_CallFunction(class, "s", text) : NULL;
   free(text);
   return answer;
@@ -500,7 +506,7 @@ static PyObject *function_decorator(PyTypeObject *type, PyObject *kwargs) {
 }
 
 static int function_set_static(struct function *self, PyObject *names) {
-  PyObject *class = names ? lookup(&globals.parameters, "numd._tree", "Parameters") : NULL;
+  PyObject *class = names ? module_once(&globals.parameters, "numd._tree", "Parameters") : NULL;
   if (!class)
     return names ? -1 : 0;
   self->parameters = PyObject_CallFunctionObjArgs(class, self->wrapped, names, NULL);
@@ -579,16 +585,71 @@ static PyObject *function_reduce(PyObject *self, PyObject *unused) {
 
 static PyMethodDef function_methods[] = {
     {"submit", FAST(function_submit),
-     "submit(*args, out=None, **kwargs)\n--\n\nAs a call, but gives a Future at once and does not wait."},
+     "submit(*args, out=None, **kwargs)\n"
+     "--\n"
+     "\n"
+     "Call without waiting.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "*args, **kwargs\n"
+     "    The arguments of the function.\n"
+     "out : Array, or as the function's result, optional\n"
+     "    Where to store the result.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Future\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> twice = numd.function(lambda x: x + x)\n"
+     ">>> future = twice.submit(numd.ones(2))\n"
+     ">>> future.result(timeout=10).tolist()\n"
+     "[2.0, 2.0]"},
     {"async_", (PyCFunction)(void (*)(void))function_async, METH_VARARGS | METH_KEYWORDS,
-     "async_(*args, out=None, **kwargs)\n--\n\n"
-     "As a call, to be awaited. The call is submitted when it is awaited first or made a task, and "
-     "cancelled\n"
-     "with that."},
+     "async_(*args, out=None, **kwargs)\n"
+     "--\n"
+     "\n"
+     "As a call, to be awaited.\n"
+     "\n"
+     "The call is submitted when it is awaited first or made a task, and cancelled with that.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "*args, **kwargs\n"
+     "    The arguments of the function.\n"
+     "out : Array, or as the function's result, optional\n"
+     "    Where to store the result.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "coroutine\n"
+     "    Of the result.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import asyncio, numd\n"
+     ">>> twice = numd.function(lambda x: x + x)\n"
+     ">>> asyncio.run(twice.async_(numd.ones(2))).tolist()\n"
+     "[2.0, 2.0]"},
     {"explain", FAST(function_explain),
-     "explain(*args, out=None, **kwargs)\n--\n\n"
-     "How the daemon computes it for such arguments, as text.\n\n"
-     "Returns\n-------\nstr\n"
+     "explain(*args, out=None, **kwargs)\n"
+     "--\n"
+     "\n"
+     "How the daemon computes it for such arguments.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "*args, **kwargs\n"
+     "    The arguments of the function.\n"
+     "out : Array, or as the function's result, optional\n"
+     "    Where to store the result.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "str\n"
      "    The steps in order, each with the operations that it fuses and the bytes that it reads and "
      "writes;\n"
      "    the sum of these, beside what doing one operation at a time would move."},

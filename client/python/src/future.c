@@ -5,7 +5,9 @@
  * leaves it on the list of orphans, which later submissions look through. After a fork the child's copies
  * are dropped: tickets stay with the parent.
  *
- * Only one thread may wait for a ticket, for the first to hear of its end finishes it; hence the lock. */
+ * Only one thread may wait for a ticket, for the first to hear of its end finishes it; hence the lock. The
+ * others see `done` when value and error are there for good, and may use the ticket until then and after it:
+ * the block stays as long as the Future, without its references to arrays. */
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +24,14 @@ struct pending {
 };
 
 struct future {
-  PyObject_HEAD struct pending *pending; /* NULL: done */
-  PyThread_type_lock lock;               /* held by the thread that waits */
+  PyObject_HEAD struct pending *pending;
+  int done;
+  PyThread_type_lock lock; /* held by the thread that waits */
   PyObject *value;
   PyObject *error;
 };
 
+SHARED_LOCK(orphans_lock);
 static struct pending *orphans;
 
 static struct pending *pending_new(const struct call *call) {
@@ -45,9 +49,15 @@ static struct pending *pending_new(const struct call *call) {
   return self;
 }
 
-static void pending_free(struct pending *self) {
+/* Lets go of the arrays: the call is over. */
+static void pending_release(struct pending *self) {
   for (int i = 0; i < self->n_owned; i++)
     Py_DECREF(self->owned[i]);
+  self->n_owned = 0;
+}
+
+static void pending_free(struct pending *self) {
+  pending_release(self);
   Py_DECREF(self->plan);
   PyMem_Free(self);
 }
@@ -56,20 +66,30 @@ static int pending_over(struct pending *self) {
   return self->pid != getpid() || numd_wait(&self->ticket, 0, NULL) != NUMD_ETIMEOUT;
 }
 
+static void orphans_add(struct pending *orphan) {
+  SHARED_ENTER(orphans_lock);
+  orphan->next = orphans;
+  orphans = orphan;
+  SHARED_LEAVE(orphans_lock);
+}
+
 static void orphans_sweep(void) {
-  for (struct pending **at = &orphans; *at;) {
-    struct pending *orphan = *at;
-    if (!pending_over(orphan)) {
-      at = &orphan->next;
-      continue;
-    }
-    *at = orphan->next;
-    pending_free(orphan);
+  SHARED_ENTER(orphans_lock);
+  struct pending *all = orphans;
+  orphans = NULL;
+  SHARED_LEAVE(orphans_lock);
+  while (all) {
+    struct pending *orphan = all;
+    all = orphan->next;
+    if (pending_over(orphan))
+      pending_free(orphan);
+    else
+      orphans_add(orphan);
   }
 }
 
 PyObject *future_submit(struct call *call) {
-  if (orphans)
+  if (__atomic_load_n(&orphans, __ATOMIC_RELAXED))
     orphans_sweep();
   struct pending *pending = pending_new(call);
   struct future *self = pending ? PyObject_New(struct future, &future_type) : NULL;
@@ -78,6 +98,7 @@ PyObject *future_submit(struct call *call) {
     return NULL;
   }
   self->pending = NULL;
+  self->done = 0;
   self->value = self->error = NULL;
   self->lock = PyThread_allocate_lock();
   count_call();
@@ -93,14 +114,16 @@ PyObject *future_submit(struct call *call) {
   return NULL;
 }
 
+static int is_done(const struct future *self) {
+  return __atomic_load_n(&self->done, __ATOMIC_ACQUIRE);
+}
+
 static void future_dealloc(PyObject *object) {
   struct future *self = (struct future *)object;
-  if (self->pending && pending_over(self->pending))
+  if (self->pending && (is_done(self) || pending_over(self->pending)))
     pending_free(self->pending);
-  else if (self->pending) {
-    self->pending->next = orphans;
-    orphans = self->pending;
-  }
+  else if (self->pending)
+    orphans_add(self->pending);
   Py_XDECREF(self->value);
   Py_XDECREF(self->error);
   if (self->lock)
@@ -136,8 +159,8 @@ static void future_finish(struct future *self, int status, const numd_scalar *re
     Py_XDECREF(type);
     Py_XDECREF(traceback);
   }
-  self->pending = NULL;
-  pending_free(pending);
+  __atomic_store_n(&self->done, 1, __ATOMIC_RELEASE);
+  pending_release(pending);
 }
 
 /* The lock as acquired: 1; 0: not in time; -1: a signal handler raised. */
@@ -160,7 +183,7 @@ static int future_lock(struct future *self, int64_t deadline_ns) {
 }
 
 static int future_check_process(const struct future *self) {
-  if (!self->pending || self->pending->pid == getpid())
+  if (is_done(self) || self->pending->pid == getpid())
     return 0;
   PyErr_SetString(PyExc_RuntimeError, "the future belongs to the process that submitted the call");
   return -1;
@@ -168,13 +191,15 @@ static int future_check_process(const struct future *self) {
 
 /* 1: done; 0: not in time; -1: an exception. */
 static int future_wait(struct future *self, int64_t deadline_ns) {
-  if (!self->pending || future_check_process(self))
-    return self->pending ? -1 : 1;
+  if (is_done(self))
+    return 1;
+  if (future_check_process(self))
+    return -1;
   int locked = future_lock(self, deadline_ns);
   if (locked != 1)
     return locked;
   int status = NUMD_OK;
-  if (self->pending) {
+  if (!is_done(self)) {
     numd_scalar result;
     status = numd_wait(&self->pending->ticket, 0, &result);
     if (status == NUMD_ETIMEOUT && left_ns(deadline_ns))
@@ -183,7 +208,7 @@ static int future_wait(struct future *self, int64_t deadline_ns) {
       future_finish(self, status, &result);
   }
   PyThread_release_lock(self->lock);
-  return status < 0 ? -1 : !self->pending;
+  return status < 0 ? -1 : is_done(self);
 }
 
 /* ---- Methods */
@@ -238,7 +263,7 @@ static PyObject *future_cancel(PyObject *object, PyObject *unused) {
   int done = future_wait(self, 0);
   if (done)
     return done < 0 ? NULL : Py_NewRef(Py_False);
-  int status = self->pending ? numd_cancel(&self->pending->ticket) : NUMD_OK;
+  int status = numd_cancel(&self->pending->ticket);
   return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(status);
 }
 
@@ -249,10 +274,11 @@ static PyObject *future_notify(PyObject *object, PyObject *unused) {
   int fd = -1, status;
   if (future_check_process(self))
     return NULL;
-  if (!self->pending)
+  if (is_done(self))
     Py_RETURN_NONE;
+  numd_ticket ticket = self->pending->ticket; /* another thread may finish the call meanwhile */
   Py_BEGIN_ALLOW_THREADS;
-  status = numd_notify(&self->pending->ticket, &fd);
+  status = numd_notify(&ticket, &fd);
   Py_END_ALLOW_THREADS;
   if (status == NUMD_OK)
     return PyLong_FromLong(fd);
@@ -316,31 +342,109 @@ static PyObject *future_await(PyObject *object) {
 
 static PyObject *future_repr(PyObject *object) {
   const struct future *self = (struct future *)object;
-  return PyUnicode_FromFormat("<numd.Future, %s>", self->pending ? "running"
-                                                   : self->error ? "failed"
-                                                                 : "done");
+  return PyUnicode_FromFormat("<numd.Future, %s>", !is_done(self) ? "running"
+                                                   : self->error  ? "failed"
+                                                                  : "done");
 }
 
 static PyMethodDef future_methods[] = {
     {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS,
-     "result(timeout=None)\n--\n\n"
-     "Wait for the call and give what it gives, or raise its exception. TimeoutError after that many\n"
-     "seconds; the call then still runs."},
-    {"done", future_done, METH_NOARGS, "done()\n--\n\nWhether the call is over."},
+     "result(timeout=None)\n"
+     "--\n"
+     "\n"
+     "Wait for the call.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "timeout : float, optional\n"
+     "    Seconds; for ever if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "object\n"
+     "    What the call gives.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "TimeoutError\n"
+     "    It is not over after that time; it still runs.\n"
+     "CancelledError\n"
+     "    It was cancelled.\n"
+     "Exception\n"
+     "    What the call raised."},
+    {"done", future_done, METH_NOARGS,
+     "done()\n"
+     "--\n"
+     "\n"
+     "Whether the call is over.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "bool"},
     {"cancel", future_cancel, METH_NOARGS,
-     "cancel()\n--\n\n"
-     "Ask that the call be given up; False if it was over already. result() then raises\n"
-     "numd.CancelledError, or gives the result if it was ready first."},
+     "cancel()\n"
+     "--\n"
+     "\n"
+     "Ask that the call be given up.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "bool\n"
+     "    False if it was over already. Otherwise result() raises numd.CancelledError, or gives the result "
+     "if it\n"
+     "    was ready first."},
     {"exception", (PyCFunction)(void (*)(void))future_exception, METH_VARARGS | METH_KEYWORDS,
-     "exception(timeout=None)\n--\n\n"
-     "Wait for the call and give its exception, or None. TimeoutError after that many seconds."},
-    {"cancelled", future_cancelled, METH_NOARGS, "cancelled()\n--\n\nWhether the call was given up."},
-    {"running", future_running, METH_NOARGS, "running()\n--\n\nWhether the call is not over yet."},
+     "exception(timeout=None)\n"
+     "--\n"
+     "\n"
+     "Wait for the call.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "timeout : float, optional\n"
+     "    Seconds; for ever if it is None.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Exception or None\n"
+     "    What result() would raise.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "TimeoutError\n"
+     "    It is not over after that time; it still runs."},
+    {"cancelled", future_cancelled, METH_NOARGS,
+     "cancelled()\n"
+     "--\n"
+     "\n"
+     "Whether the call was given up.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "bool"},
+    {"running", future_running, METH_NOARGS,
+     "running()\n"
+     "--\n"
+     "\n"
+     "Whether the call is not over yet.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "bool"},
     {"add_done_callback", future_add_done_callback, METH_O,
-     "add_done_callback(fn, /)\n--\n\n"
-     "Call fn(future) when the call is over: at once if it is, else in a thread that waits for the calls "
-     "which\n"
-     "this thread submitted. Exceptions of fn are logged and ignored."},
+     "add_done_callback(fn, /)\n"
+     "--\n"
+     "\n"
+     "Call fn(future) when the call is over.\n"
+     "\n"
+     "That is at once if it is over, else in a thread that waits for the calls which this thread submitted.\n"
+     "Exceptions of fn are logged and ignored.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "fn : callable\n"
+     "    Takes the future."},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "Future[T], for annotations."},
     {"_notify", future_notify, METH_NOARGS, NULL},
     {"_notify_off", future_notify_off, METH_O | METH_STATIC, NULL},
     {0},

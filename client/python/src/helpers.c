@@ -75,7 +75,29 @@ PyMethodDef helper_methods[] = {
     {"_view", helper_view, METH_VARARGS, NULL},
     {"_empty_beside", helper_empty_beside, METH_VARARGS, NULL},
     {"result_type", helper_result_type, METH_VARARGS,
-     "result_type(*operands)\n--\n\n"
-     "The dtype to which Arrays, dtypes and Python scalars promote; scalars are weak."},
+     "result_type(*operands)\n"
+     "--\n"
+     "\n"
+     "The dtype to which Arrays, dtypes and Python scalars promote; scalars are weak.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "*operands : Array, dtype or scalar\n"
+     "    At least one.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "dtype\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "ValueError\n"
+     "    There is no operand.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> numd.result_type(numd.int8, numd.float32, 2)\n"
+     "dtype('float32')"},
     {0},
 };

@@ -1,8 +1,9 @@
 /* How other libraries get at an Array: DLPack, and what the array API standard asks of an array object.
  *
- * A capsule holds a reference to the Array, so the memory stays as long as the consumer keeps the tensor. The
- * layout of the structures is DLPack's ABI, versions 0 and 1 (github.com/dmlc/dlpack,
- * include/dlpack/dlpack.h). Devices: there is one, the host's memory. */
+ * A capsule holds a reference to the Array's view, so the memory stays as long as the consumer keeps the
+ * tensor, which it may free in any thread, and after Python's end. The layout of the structures is DLPack's
+ * ABI, versions 0 and 1 (github.com/dmlc/dlpack, include/dlpack/dlpack.h). Devices: there is one, the host's
+ * memory. */
 #include "pynumd.h"
 
 #define DL_CPU 1
@@ -34,21 +35,19 @@ struct dl_versioned {
   struct dl_tensor tensor;
 };
 
-/* What a capsule points to, one of the two; `array` is the reference that it holds. */
+/* What a capsule points to, one of the two; `view` is the reference that it holds. */
 struct exported {
   union {
     struct dl_managed managed;
     struct dl_versioned versioned;
   };
-  PyObject *array;
+  numd_array *view;
   int64_t strides[NUMD_MAX_DIMS];
 };
 
 static void exported_free(struct exported *self) {
-  PyGILState_STATE state = PyGILState_Ensure();
-  Py_DECREF(self->array);
+  numd_array_unref(self->view);
   PyMem_RawFree(self);
-  PyGILState_Release(state);
 }
 
 static void managed_delete(struct dl_managed *self) {
@@ -100,7 +99,7 @@ static int strides_count(const numd_layout *layout, int64_t strides[]) {
 }
 
 static struct exported *exported_new(PyObject *array) {
-  const numd_array *view = array_view(array);
+  numd_array *view = array_view(array);
   struct exported *self = PyMem_RawCalloc(1, sizeof *self);
   if (!self)
     PyErr_NoMemory();
@@ -108,12 +107,12 @@ static struct exported *exported_new(PyObject *array) {
     PyMem_RawFree(self);
     self = NULL;
   } else
-    self->array = Py_NewRef(array);
+    self->view = numd_array_ref(view);
   return self;
 }
 
 static struct dl_tensor tensor_of(struct exported *self) {
-  const numd_array *view = array_view(self->array);
+  const numd_array *view = self->view;
   return (struct dl_tensor){.data = view->data,
                             .device_type = DL_CPU,
                             .ndim = view->layout->ndim,
@@ -166,6 +165,10 @@ PyObject *array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs) {
                                    &copy) ||
       device_check(device))
     return NULL;
+  if (version != Py_None && !PyTuple_Check(version)) {
+    PyErr_SetString(PyExc_TypeError, "max_version is a tuple (major, minor)");
+    return NULL;
+  }
   if (version != Py_None &&
       !PyArg_ParseTuple(version, "ii;max_version is a tuple (major, minor)", &major, &minor))
     return NULL;
@@ -173,7 +176,9 @@ PyObject *array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs) {
     PyErr_SetString(PyExc_BufferError, "the host's memory has no streams");
     return NULL;
   }
-  int copies = copy != Py_None && PyObject_IsTrue(copy);
+  int copies = copy == Py_None ? 0 : PyObject_IsTrue(copy);
+  if (copies < 0)
+    return NULL;
   PyObject *array = copies ? apply(NUMD_OP_COPY, NULL, 1, &self, NULL) : Py_NewRef(self);
   PyObject *capsule = array ? capsule_new(array, major >= 1, copies) : NULL;
   Py_XDECREF(array);

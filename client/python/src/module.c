@@ -3,6 +3,26 @@
 
 struct globals globals;
 
+PyObject *module_attribute(const char *module_name, const char *name) {
+  PyObject *module = PyImport_ImportModule(module_name);
+  PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
+  Py_XDECREF(module);
+  return attribute;
+}
+
+PyObject *keep_once(PyObject **slot, PyObject *made) {
+  PyObject *kept = NULL;
+  if (!made || __atomic_compare_exchange_n(slot, &kept, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return made;
+  Py_DECREF(made);
+  return kept;
+}
+
+PyObject *module_once(PyObject **slot, const char *module_name, const char *name) {
+  PyObject *kept = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+  return kept ? kept : keep_once(slot, module_attribute(module_name, name));
+}
+
 static int names_init(void) {
   globals.k_out = PyUnicode_InternFromString("out");
   globals.k_dtype = PyUnicode_InternFromString("dtype");
@@ -92,21 +112,56 @@ static PyObject *module_calls(PyObject *module, PyObject *unused) {
 }
 
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
-  return Py_XNewRef(session_get_default());
+  return session_get_default();
 }
 
 static PyMethodDef methods[] = {
     {"connect", (PyCFunction)(void (*)(void))session_connect, METH_VARARGS | METH_KEYWORDS,
-     "connect(address=None, *, start=True, door='ring', wait='auto')\n--\n\n"
-     "Open a session with a daemon.\n\n"
-     "Parameters\n----------\n"
+     "connect(address=None, *, start=True, door='ring', wait='auto')\n"
+     "--\n"
+     "\n"
+     "Open a session with a daemon.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
      "address : path, optional\n"
      "    The daemon's socket; by default $NUMD_SOCKET or the user's own.\n"
-     "start : bool, optional\n    Start a daemon if none answers.\n"
-     "door : {'ring', 'socket'}, optional\n    The way that calls take.\n"
-     "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n    How to wait for the daemon."},
+     "start : bool, optional\n"
+     "    Start a daemon if none answers.\n"
+     "door : {'ring', 'socket'}, optional\n"
+     "    The way that calls take.\n"
+     "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n"
+     "    How to wait for the daemon.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Session\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "DisconnectedError\n"
+     "    No daemon answers.\n"
+     "\n"
+     "Examples\n"
+     "--------\n"
+     ">>> import numd\n"
+     ">>> session = numd.connect()\n"
+     ">>> a = numd.zeros(10, session=session)\n"
+     ">>> session.close()  # ends with the last array"},
     {"default_session", module_default_session, METH_NOARGS,
-     "default_session()\n--\n\nThe session of whatever names none; opened at first use."},
+     "default_session()\n"
+     "--\n"
+     "\n"
+     "The session of whatever names none; opened at first use.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "Session\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "DisconnectedError\n"
+     "    No daemon answers, and none can be started."},
     {"_stats", module_stats, METH_NOARGS, NULL},
     {"_calls", module_calls, METH_NOARGS, NULL},
     {0},
@@ -132,5 +187,8 @@ PyMODINIT_FUNC PyInit__numd(void) {
     Py_DECREF(module);
     return NULL;
   }
+#ifdef Py_GIL_DISABLED
+  PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
   return module;
 }

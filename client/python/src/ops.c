@@ -2,6 +2,8 @@
  *
  * Each row expands to an entry of the table and to a C function that passes the entry on; docstrings are
  * written from the rows when the module is made. A new row of the list needs nothing here. */
+#include <stdbool.h>
+
 #include "pynumd.h"
 
 enum {
@@ -94,24 +96,27 @@ static const char *op_inputs(const struct op *op) {
   return op->n_in < 0 ? "*arrays" : inputs[op->n_in];
 }
 
-/* Keywords of its parameters, after `axis`, which may be given by position. */
-static void doc_keywords(FILE *f, const struct op *op) {
+/* Whether the parameter may be given by position: the axis, and the dtype of astype. */
+static bool by_position(const struct op *op, int bit) {
+  uint32_t mask = NUMD_PARAM_AXES | NUMD_PARAM_AXIS | (op->number == NUMD_OP_ASTYPE ? NUMD_PARAM_DTYPE : 0);
+  return mask >> bit & 1;
+}
+
+static void doc_keywords(FILE *f, const struct op *op, bool positional) {
   for (int bit = 0; bit < N_PARAMS; bit++)
-    if (op->params >> bit & 1)
+    if ((op->params >> bit & 1) && by_position(op, bit) == positional)
       fprintf(f, ", %s=%s", PyUnicode_AsUTF8(globals.params[bit]),
               strcmp(params_table[bit].type, "FLAG") ? "None" : "False");
 }
 
 static void doc_signature(FILE *f, const struct op *op) {
-  fprintf(f, "%s(%s", op->name, op_inputs(op));
-  if (op->n_in > 0)
-    fputs(", /", f);
-  int by_position = op->params & (NUMD_PARAM_AXES | NUMD_PARAM_AXIS) ||
-                    ((op->class == CLASS_MAP || op->class == CLASS_PRODUCT) && !op->params) ||
-                    op->number == NUMD_OP_ASTYPE;
-  if (op->n_in >= 0 && !by_position && (op->params || op->n_out == 1))
-    fputs(op->n_in ? ", *" : "*", f);
-  doc_keywords(f, op);
+  const char *inputs = op_inputs(op);
+  fprintf(f, "%s(%s%s", op->name, inputs, op->n_in > 0 ? ", /" : op->n_in < 0 ? "" : "*");
+  doc_keywords(f, op, true);
+  bool out_by_position = (op->class == CLASS_MAP || op->class == CLASS_PRODUCT) && !op->params;
+  if (op->n_in > 0 && !out_by_position && (op->params || op->n_out == 1))
+    fputs(", *", f);
+  doc_keywords(f, op, false);
   if (op->n_out == 1)
     fputs(", out=None", f);
   if (op->class == CLASS_MAKE)
@@ -133,15 +138,24 @@ static const char *param_type_text(const char *type) {
   return "int or tuple of int";
 }
 
+/* Begins with a capital letter, unless with a name or a formula. */
+static void doc_sentence(FILE *f, const char *text) {
+  size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+  bool word = n && strchr(" ,;:", text[n]) && strncmp(text, "x ", 2); /* strchr finds the end, too */
+  fprintf(f, "%c%s.", word ? *text - 'a' + 'A' : *text, text + 1);
+}
+
 static void doc_parameters(FILE *f, const struct op *op) {
   fputs("\n\nParameters\n----------\n", f);
   if (op->n_in)
     fprintf(f, "%s : array_like\n    Arrays, or Python scalars, which are weak.\n", op_inputs(op));
   for (int bit = 0; bit < N_PARAMS; bit++)
-    if (op->params >> bit & 1)
-      fprintf(f, "%s : %s%s\n    %s.\n", PyUnicode_AsUTF8(globals.params[bit]),
-              param_type_text(params_table[bit].type), op->number == NUMD_OP_ASTYPE ? "" : ", optional",
-              params_table[bit].doc);
+    if (op->params >> bit & 1) {
+      fprintf(f, "%s : %s%s\n    ", PyUnicode_AsUTF8(globals.params[bit]),
+              param_type_text(params_table[bit].type), op->number == NUMD_OP_ASTYPE ? "" : ", optional");
+      doc_sentence(f, params_table[bit].doc);
+      fputc('\n', f);
+    }
   if (op->n_out == 1)
     fputs("out : Array, optional\n    Where to store the result, cast by the same_kind rule.\n", f);
 }
@@ -156,7 +170,8 @@ static void doc_results(FILE *f, const struct op *op) {
     fputs("Array\n    `out`, or a new array, which may have no dimensions.\n", f);
   fprintf(f, "\nNotes\n-----\n%s", typing_note(op));
   if (op->ulp > 0)
-    fprintf(f, "\nThe error of a float64 result is at most %g units in the last place.", op->ulp);
+    fprintf(f, "\nThe error of a float64 result is at most %g unit%s in the last place.", op->ulp,
+            op->ulp > 1 ? "s" : "");
   fprintf(f, "\nFast by %s.\n", op->fast);
 }
 
@@ -168,7 +183,7 @@ static char *op_doc(const struct op *op) {
   if (!f)
     return NULL;
   doc_signature(f, op);
-  fprintf(f, "%s.", op->doc);
+  doc_sentence(f, op->doc);
   doc_parameters(f, op);
   doc_results(f, op);
   return fclose(f) ? NULL : text;
@@ -216,7 +231,7 @@ int ops_add_to(PyObject *module) {
   for (int i = 0; i < N_OPS; i++)
     if (!op_methods[i].ml_doc)
       op_methods[i].ml_doc = op_doc(&ops_table[i]);
-  PyObject *rows = PyModule_New("numd._numd.rows");
+  PyObject *rows = PyModule_New("numd"); /* where pickle finds its functions */
   if (!rows || PyModule_AddFunctions(rows, op_methods)) {
     Py_XDECREF(rows);
     return -1;

@@ -162,10 +162,8 @@ static int plan_connect(struct plan *self, numd_conn *conn) {
     }
     conn = own;
   }
-  if (!conn && !(conn = session_conn(NULL)))
-    return -1;
-  self->conn = numd_conn_ref(conn);
-  return 0;
+  self->conn = conn ? numd_conn_ref(conn) : session_conn(NULL);
+  return self->conn ? 0 : -1;
 }
 
 static int plan_describe(struct plan *self, PyObject *trace, int n_outs) {

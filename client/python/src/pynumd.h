@@ -28,6 +28,24 @@
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buffers as they are");
 
+/* ---- Threads
+ *
+ * The GIL guards what threads share here; where there is none, locks do. None of them is held while Python
+ * code runs or a reference is dropped. */
+#ifdef Py_GIL_DISABLED
+#define SHARED_LOCK(name) static PyMutex name
+#define SHARED_ENTER(name) PyMutex_Lock(&name)
+#define SHARED_LEAVE(name) PyMutex_Unlock(&name)
+#define OBJECT_ENTER(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define OBJECT_LEAVE() Py_END_CRITICAL_SECTION()
+#else
+#define SHARED_LOCK(name) _Static_assert(1, "the GIL is the lock")
+#define SHARED_ENTER(name)
+#define SHARED_LEAVE(name)
+#define OBJECT_ENTER(object) {
+#define OBJECT_LEAVE() }
+#endif
+
 /* ---- module.c */
 
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
@@ -42,6 +60,14 @@ struct globals {
   PyObject *params[32]; /* the keyword of each parameter's bit */
 };
 extern struct globals globals;
+
+/* An attribute of a module of ours. */
+PyObject *module_attribute(const char *module_name, const char *name);
+/* The same looked up once and kept for good in the slot. Borrowed. */
+PyObject *module_once(PyObject **slot, const char *module_name, const char *name);
+/* Keeps an object in a slot that is filled once, unless another thread was faster; takes the reference over.
+ * What is in the slot; NULL for NULL. Borrowed. */
+PyObject *keep_once(PyObject **slot, PyObject *made);
 
 /* ---- convert.c */
 
@@ -72,12 +98,19 @@ int axes_parse(PyObject *object, int ndim, uint32_t *axes);
 extern PyTypeObject session_type;
 
 PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *session_get_default(void); /* borrowed; connects at first use */
-/* The connection of a Session object, or of the default session for None or NULL. */
+PyObject *session_get_default(void); /* a new reference; connects at first use */
+/* A reference to the connection of a Session object, or of the default session for None or NULL: another
+ * thread may close the session at any time. */
 numd_conn *session_conn(PyObject *session);
-/* A connection to the daemon at that address: that of an open session, or a new one. Borrowed. */
+/* The same for the daemon at that address: of an open session, or of a new one. */
 numd_conn *session_conn_at(const char *address);
-/* What the daemon counted, as a dict. */
+/* A reference that is dropped at the end of the block; NULL is none. */
+#define CONN_HELD __attribute__((cleanup(conn_drop))) numd_conn *
+static inline void conn_drop(numd_conn **conn) {
+  if (*conn)
+    numd_conn_unref(*conn);
+}
+/* What the daemon counted, as a dict. Takes the reference over. */
 PyObject *session_stats_of(numd_conn *conn);
 
 /* ---- array.c */
@@ -192,6 +225,7 @@ struct op {
 /* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
 struct operands {
   numd_conn *conn;
+  numd_conn *held; /* the same with a reference, if no array has one; or NULL */
   int n;
   numd_arg args[MAX_INPUTS];
   PyObject *owned[MAX_INPUTS];
@@ -200,8 +234,8 @@ struct operands {
 /* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. If all
  * are scalars they are converted, for then they are not weak. */
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out);
-/* The same without that: scalars stay, and the connection is given. */
-int operands_read_weak(struct operands *operands, int n, PyObject *const *objects, numd_conn *conn);
+/* The same without that: scalars stay, and `conn` and `held` are given. */
+int operands_read_weak(struct operands *operands, int n, PyObject *const *objects);
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);

@@ -10,16 +10,20 @@ struct session {
   struct session *next, *previous;
 };
 
+SHARED_LOCK(lock); /* of the list, of `conn` of those on it, and of default_session */
 static struct session *sessions;
 static PyObject *default_session;
 
 static void session_link(struct session *self) {
+  SHARED_ENTER(lock);
   self->next = sessions;
   if (sessions)
     sessions->previous = self;
   sessions = self;
+  SHARED_LEAVE(lock);
 }
 
+/* With the lock. */
 static void session_unlink(struct session *self) {
   if (self->next)
     self->next->previous = self->previous;
@@ -43,11 +47,14 @@ static PyObject *session_wrap(numd_conn *conn) {
 }
 
 static void session_release(struct session *self) {
+  SHARED_ENTER(lock);
   numd_conn *conn = self->conn;
+  if (conn)
+    session_unlink(self);
+  self->conn = NULL;
+  SHARED_LEAVE(lock);
   if (!conn)
     return;
-  session_unlink(self);
-  self->conn = NULL;
   Py_BEGIN_ALLOW_THREADS;
   numd_conn_unref(conn);
   Py_END_ALLOW_THREADS;
@@ -67,42 +74,68 @@ static PyObject *session_open(const numd_options *options) {
   return status == NUMD_OK ? session_wrap(conn) : raise_status(status);
 }
 
-PyObject *session_get_default(void) {
-  if (default_session && ((struct session *)default_session)->conn)
-    return default_session;
-  PyObject *opened = session_open(NULL);
-  if (!opened)
-    return NULL;
-  if (default_session && ((struct session *)default_session)->conn) /* another thread was faster */
-    Py_DECREF(opened);
-  else
-    Py_XSETREF(default_session, opened);
-  return default_session;
+/* The connection of a session, or NULL, with the lock; no reference. */
+static numd_conn *conn_of(PyObject *session) {
+  return session ? ((struct session *)session)->conn : NULL;
 }
 
-numd_conn *session_conn(PyObject *session) {
-  if (!session || session == Py_None)
-    session = session_get_default();
-  if (!session)
-    return NULL;
-  if (!PyObject_TypeCheck(session, &session_type)) {
-    PyErr_Format(PyExc_TypeError, "session is a %s, not a numd.Session", Py_TYPE(session)->tp_name);
-    return NULL;
-  }
-  numd_conn *conn = ((struct session *)session)->conn;
-  if (!conn)
-    PyErr_SetString(PyExc_ValueError, "the session is closed");
+/* A reference to the connection of a session; NULL, without an exception, if it is closed. */
+static numd_conn *conn_hold(PyObject *session) {
+  SHARED_ENTER(lock);
+  numd_conn *conn = conn_of(session);
+  if (conn)
+    numd_conn_ref(conn);
+  SHARED_LEAVE(lock);
   return conn;
 }
 
+/* The default session, which is `opened` from now on if there is none that is open. Takes that reference
+ * over; gives a new one, or NULL. */
+static PyObject *default_get(PyObject *opened) {
+  PyObject *left = opened;
+  SHARED_ENTER(lock);
+  if (opened && !conn_of(default_session)) {
+    left = default_session;
+    default_session = opened;
+  }
+  PyObject *found = conn_of(default_session) ? Py_NewRef(default_session) : NULL;
+  SHARED_LEAVE(lock);
+  Py_XDECREF(left);
+  return found;
+}
+
+PyObject *session_get_default(void) {
+  PyObject *found = default_get(NULL), *opened = found ? NULL : session_open(NULL);
+  return opened ? default_get(opened) : found;
+}
+
+numd_conn *session_conn(PyObject *session) {
+  int given = session && session != Py_None;
+  if (given && !PyObject_TypeCheck(session, &session_type)) {
+    PyErr_Format(PyExc_TypeError, "session is a %s, not a numd.Session", Py_TYPE(session)->tp_name);
+    return NULL;
+  }
+  session = given ? Py_NewRef(session) : session_get_default();
+  numd_conn *conn = session ? conn_hold(session) : NULL;
+  if (!conn && !PyErr_Occurred())
+    PyErr_SetString(PyExc_ValueError, "the session is closed");
+  Py_XDECREF(session);
+  return conn;
+}
+
+/* A reference to the connection of an open session with that daemon, the default one first, or NULL. */
 static numd_conn *session_find(const char *address) {
-  numd_conn *preferred = default_session ? ((struct session *)default_session)->conn : NULL;
-  if (preferred && !strcmp(numd_conn_address(preferred), address))
-    return preferred;
-  for (struct session *s = sessions; s; s = s->next)
+  SHARED_ENTER(lock);
+  numd_conn *found = conn_of(default_session);
+  if (found && strcmp(numd_conn_address(found), address))
+    found = NULL;
+  for (struct session *s = sessions; s && !found; s = s->next)
     if (!strcmp(numd_conn_address(s->conn), address))
-      return s->conn;
-  return NULL;
+      found = s->conn;
+  if (found)
+    numd_conn_ref(found);
+  SHARED_LEAVE(lock);
+  return found;
 }
 
 numd_conn *session_conn_at(const char *address) {
@@ -112,11 +145,14 @@ numd_conn *session_conn_at(const char *address) {
   PyObject *opened = session_open(&(numd_options){.address = address, .no_start = 1});
   if (!opened)
     return NULL;
+  found = conn_hold(opened);
   /* The first session of a process becomes its default, so that what it makes fits what it was given;
    * further ones live as long as the process, for the arrays that will arrive next. */
+  SHARED_ENTER(lock);
   if (!default_session)
     default_session = opened;
-  return ((struct session *)opened)->conn;
+  SHARED_LEAVE(lock);
+  return found;
 }
 
 static int choice_parse(const char *what, const char *text, const char *const names[], int n) {
@@ -162,7 +198,6 @@ PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
 PyObject *session_stats_of(numd_conn *conn) {
   char *text = NULL;
   int status;
-  numd_conn_ref(conn); /* another thread may close the session meanwhile */
   Py_BEGIN_ALLOW_THREADS;
   status = numd_stats(conn, &text);
   numd_conn_unref(conn);
@@ -190,7 +225,6 @@ static PyObject *session_ping(PyObject *self, PyObject *args) {
     return NULL;
   int status;
   int64_t timeout_ns = timeout < 1e9 ? (int64_t)(timeout * 1e9) : NUMD_FOREVER;
-  numd_conn_ref(conn);
   Py_BEGIN_ALLOW_THREADS;
   status = numd_ping(conn, timeout_ns);
   numd_conn_unref(conn);
@@ -214,26 +248,54 @@ static PyObject *session_exit(PyObject *self, PyObject *args) {
 }
 
 static PyObject *session_address(PyObject *self, void *closure) {
-  numd_conn *conn = session_conn(self);
+  CONN_HELD conn = session_conn(self);
   return conn ? PyUnicode_DecodeFSDefault(numd_conn_address(conn)) : NULL;
 }
 
 static PyObject *session_closed(PyObject *self, void *closure) {
-  return PyBool_FromLong(!((struct session *)self)->conn);
+  CONN_HELD conn = conn_hold(self);
+  return PyBool_FromLong(!conn);
 }
 
 static PyObject *session_repr(PyObject *self) {
-  numd_conn *conn = ((struct session *)self)->conn;
+  CONN_HELD conn = conn_hold(self);
   return conn ? PyUnicode_FromFormat("<numd.Session to %s>", numd_conn_address(conn))
               : PyUnicode_FromString("<numd.Session, closed>");
 }
 
 static PyMethodDef session_methods[] = {
     {"ping", session_ping, METH_VARARGS,
-     "ping(timeout=5.0, /)\n--\n\nWait for an answer of the daemon, at most that many seconds."},
-    {"stats", session_stats, METH_NOARGS, "stats()\n--\n\nThe daemon's counters as a dict."},
+     "ping(timeout=5.0, /)\n"
+     "--\n"
+     "\n"
+     "Wait for an answer of the daemon.\n"
+     "\n"
+     "Parameters\n"
+     "----------\n"
+     "timeout : float, optional\n"
+     "    Seconds.\n"
+     "\n"
+     "Raises\n"
+     "------\n"
+     "TimeLimitError\n"
+     "    There was none in that time.\n"
+     "DisconnectedError\n"
+     "    There is no daemon any more."},
+    {"stats", session_stats, METH_NOARGS,
+     "stats()\n"
+     "--\n"
+     "\n"
+     "The daemon's counters.\n"
+     "\n"
+     "Returns\n"
+     "-------\n"
+     "dict\n"
+     "    ``daemon``, ``sessions``, and who has the cores and the spin tokens."},
     {"close", session_close, METH_NOARGS,
-     "close()\n--\n\nEnd the session as soon as no array of it is left. May be called again."},
+     "close()\n"
+     "--\n"
+     "\n"
+     "End the session as soon as no array of it is left. May be called again."},
     {"__enter__", session_enter, METH_NOARGS, NULL},
     {"__exit__", session_exit, METH_VARARGS, NULL},
     {0},

@@ -1,8 +1,9 @@
 /* Waiting for the daemon.
  *
  * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back
- * from a busy thread. So the first WITH_GIL_NS are waited with the GIL held; only then do other threads get
- * to run. Whoever waits longer looks for signals every SLICE_NS, so that Ctrl-C is heard.
+ * from a busy thread. So the first WITH_GIL_NS are waited with the GIL held; only then, or at once if the
+ * call is known to take longer, do other threads get to run. Whoever waits longer looks for signals every
+ * SLICE_NS, so that Ctrl-C is heard.
  *
  * Exceptions are made by numd._errors, which knows the class for each status. */
 #include "pynumd.h"

@@ -231,19 +231,15 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
     (void)shift_to_spin(w);
 }
 
-/* How long to spin: longer for a peer that must wake up first. Else two sides whose waking takes as long as a
- * spin would find each other asleep for ever. */
-static int64_t spin_budget(struct waiter *w, int64_t ns) {
-  bool woke = w->woke_peer;
-  w->woke_peer = false;
-  return w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : woke ? ns + WAKE_WOKEN_NS : ns;
-}
-
 /* The worker's spin, which holds a token. Whatever it found: without an answer it has given the token back.
  */
 static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
   w->no_spin_until = 0;
-  int found = spin(w, watch, spin_budget(w, WAKE_SPIN_MAX_NS), stop);
+  /* A client that had to be woken takes longest: without this, two sides whose waking takes as long as a spin
+   * would find each other asleep for ever. */
+  int64_t budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS;
+  int found = spin(w, watch, w->woke_peer ? budget + WAKE_WOKEN_NS : budget, stop);
+  w->woke_peer = false;
   if (w->no_spin_until && w->policy == WAIT_AUTO)
     shift_down(w);
   else if (found < 0 && w->n_found >= WAKE_BURST)
@@ -325,7 +321,7 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
   if (wake_is(seq, want))
     return true;
   if (gear == GEAR_SPIN && spin_ns > 0) {
-    int64_t left = deadline - clock_now_ns(), budget = spin_budget(w, spin_ns);
+    int64_t left = deadline - clock_now_ns(), budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns;
     if (spin(w, &watch, budget < left ? budget : left, NULL) >= 0)
       return true;
   }

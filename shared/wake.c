@@ -136,8 +136,10 @@ void wake_parked(struct waiter *w, uint32_t parked) {
   int fd = -1;
   if (parked & PARKED_FD && w->notify_fd)
     fd = atomic_load_explicit(w->notify_fd, memory_order_relaxed);
-  if (parked & PARKED_SEM)
+  if (parked & PARKED_SEM) {
+    w->woke_peer = true;
     sem_post(w->peer_sem);
+  }
   if (fd >= 0)
     (void)send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -233,7 +235,11 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
  */
 static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
   w->no_spin_until = 0;
-  int found = spin(w, watch, w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS, stop);
+  /* A client that had to be woken takes longest: without this, two sides whose waking takes as long as a spin
+   * would find each other asleep for ever. */
+  int64_t budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS;
+  int found = spin(w, watch, w->woke_peer ? budget + WAKE_WOKEN_NS : budget, stop);
+  w->woke_peer = false;
   if (w->no_spin_until && w->policy == WAIT_AUTO)
     shift_down(w);
   else if (found < 0 && w->n_found >= WAKE_BURST)

@@ -27,6 +27,7 @@
 enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
 #define WAKE_SPIN_MAX_NS 50000       /* the longest spin of the adaptive policy */
+#define WAKE_WOKEN_NS 200000         /* so much longer a worker spins for a client that it had to wake */
 #define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
 #define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
 #define WAKE_HOLD_OFF_NS 1000000     /* no adaptive spinning for so long after it; twice as long each time, */
@@ -55,6 +56,7 @@ struct waiter {
   const _Atomic int *notify_fd;  /* worker: the socket that a byte is sent to, or -1; NULL in a client */
   uint32_t woken;                /* how the peer was woken since a seq was stored: PARKED_* */
   bool unsettled;                /* stored a seq and has not fenced since */
+  bool woke_peer;                /* worker: had to wake the client since it last spun */
   bool has_token;                /* worker: may spin */
   bool (*take_token)(void *arg); /* worker; NULL in a client */
   void (*give_token)(void *arg);

@@ -12,9 +12,9 @@ import time
 import numpy as np
 import pytest
 
-from conftest import BUILD
-
-BENCH = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "bench"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
+BENCH = TOP / "scripts" / "bench"
 POINTS = (("add", 64), ("sum", 1000))
 
 pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="other programs do not run under a sanitizer")

@@ -226,13 +226,13 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
       shift_down(w);
     return;
   }
-  w->n_quick = gap_ns < WAKE_SPIN_MAX_NS ? w->n_quick + 1 : 0;
-  if (w->policy == WAIT_SPIN || (w->policy == WAIT_AUTO && w->n_quick >= 2 && now >= w->no_spin_until))
+  w->n_quick = gap_ns >= WAKE_SPIN_MAX_NS ? 0 : w->n_quick + (w->n_quick < WAKE_QUICK);
+  if (w->policy == WAIT_SPIN ||
+      (w->policy == WAIT_AUTO && w->n_quick == WAKE_QUICK && now >= w->no_spin_until))
     (void)shift_to_spin(w);
 }
 
-/* The worker's spin, which holds a token. Whatever it found: without an answer it has given the token back.
- */
+/* The worker's spin, which holds a token. Without an answer it has given that back. */
 static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
   w->no_spin_until = 0;
   /* A client that had to be woken takes longest: without this, two sides whose waking takes as long as a spin
@@ -257,7 +257,7 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
   if (found < 0 && spun)
     found = spin_worker(w, watch, stop);
   if (found >= 0) {
-    w->n_found++;
+    w->n_found += w->n_found < WAKE_BURST;
     return found;
   }
   int64_t since = clock_now_ns();

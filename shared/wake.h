@@ -26,15 +26,22 @@
 
 enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
-#define WAKE_SPIN_MAX_NS 50000       /* the longest spin of the adaptive policy */
-#define WAKE_WOKEN_NS 200000         /* so much longer a worker spins for a client that it had to wake */
-#define WAKE_SPIN_FIXED_NS 200000000 /* that of WAIT_SPIN: long, but an idle channel still goes to sleep */
-#define WAKE_PREEMPTED_NS 500000     /* a gap in a spinner's time that says so */
-#define WAKE_HOLD_OFF_NS 1000000     /* no adaptive spinning for so long after it; twice as long each time, */
-#define WAKE_HOLD_OFF_MAX_NS 32000000 /* up to this, */
-#define WAKE_FORGET_NS 100000000      /* until there was none for so long */
-#define WAKE_BURST 4            /* calls that a spinner found until it gave up, to expect another burst */
-#define WAKE_SLICE_NS 100000000 /* the longest sleep of a client without a look at its socket */
+/* The longest spin of the adaptive policy; so much longer for a client that the worker had to wake; and that
+ * of WAIT_SPIN: long, but an idle channel still goes to sleep. */
+#define WAKE_SPIN_MAX_NS 50000
+#define WAKE_WOKEN_NS 200000
+#define WAKE_SPIN_FIXED_NS 200000000
+/* A gap in a spinner's time that looks like preemption. No adaptive spinning after it for HOLD_OFF; twice as
+ * long each time, up to HOLD_OFF_MAX, until there was none for FORGET. */
+#define WAKE_PREEMPTED_NS 500000
+#define WAKE_HOLD_OFF_NS 1000000
+#define WAKE_HOLD_OFF_MAX_NS 32000000
+#define WAKE_FORGET_NS 100000000
+/* Calls that a spinner must have found, to expect another burst; and short gaps in a row, to begin one. */
+#define WAKE_BURST 4
+#define WAKE_QUICK 2
+/* The longest sleep of a client without a look at its socket. */
+#define WAKE_SLICE_NS 100000000
 
 /* What one side keeps in private memory. */
 struct waiter {
@@ -46,8 +53,8 @@ struct waiter {
   int pinned_to;                 /* worker: the core it moved to, or -1 */
   uint32_t cpu;                  /* as last published */
   int avoids;                    /* worker: the core it does not run on, or -1 */
-  int n_quick;                   /* worker: calls in a row that followed quickly */
-  int n_found;                   /* worker: calls found by spinning since it last woke */
+  int n_quick;                   /* worker: calls in a row that followed quickly, WAKE_QUICK at most */
+  int n_found;                   /* worker: calls found since it last began to spin, WAKE_BURST at most */
   int64_t no_spin_until;         /* worker: cores were short lately */
   int64_t hold_off_ns;           /* worker: how long it will not spin when it is preempted next */
   int64_t preempted_at;          /* worker: when it last was */

@@ -11,11 +11,9 @@
 #include "server/kernels/walk.h"
 #include "server/kernels/whole.h"
 
-#define CHUNK_ITEMS 65536 /* elements of a line to a unit */
-#define BOOL_CHUNK                                                                                    \
-  1048576            /* the same of bools, of which a chunk is read up to the first that it looks for \
-                      */
-#define STRETCH 4096 /* elements whose best value is found before its place */
+#define CHUNK_ITEMS 65536  /* elements of a line to a unit */
+#define BOOL_CHUNK 1048576 /* of bools, which are read up to the first that is looked for */
+#define STRETCH 4096       /* elements whose best value is found before its place */
 #define COLUMNS 512
 #define SHORT_LINE 64
 #define GROUP_ITEMS 16384 /* elements that a unit of many short lines reads, about */

@@ -3,12 +3,13 @@
  *
  *   SESSION  supervisor -> worker   here is a client (its socket beside it): serve it
  *   STOP     supervisor -> worker   the daemon ends: say goodbye
- *   SHARE    worker -> supervisor   keep this object (beside it) and name it; answered by REPLY with the
- * token IMPORT   worker -> supervisor   the object of this token; answered by REPLY with the object beside it
+ *   SHARE    worker -> supervisor   keep this object (beside it) and name it; REPLY with the token
+ *   IMPORT   worker -> supervisor   the object of this token; REPLY with the object beside it
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
- *   LEND, TAKE, GIVE, IS_FREE       holds on a block of an object, as broker.h says; all but GIVE are
- * answered PUBLISH, OPEN, UNPUBLISH        names of blocks, each with a note that only clients read; answered
- *   MEMORY   worker -> supervisor   who holds what; answered by REPLY with a text (JSON) beside it
+ *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
+ *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
+ *                                but GIVE are answered
+ *   PUBLISH, OPEN, UNPUBLISH     worker -> supervisor   names of blocks, with notes that only clients read
  *
  * A token is 128 random bits: who knows it may have the object. */
 #ifndef NUMD_SERVER_CONTROL_H

@@ -114,6 +114,20 @@ def test_loops_one_after_another_leave_nothing():
     assert descriptors() == before
 
 
+def test_two_loops_in_turn_in_one_thread():
+    x, small = large(), numd.asarray(A)
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:
+        task = first.create_task(slow.async_(x))
+        first.run_until_complete(asyncio.sleep(0))  # it waits now
+        got = second.run_until_complete(asyncio.wait_for(scaled.async_(small, 2.0), 60))
+        np.testing.assert_allclose(np.asarray(got), np.exp(A) * 2)
+        assert first.run_until_complete(asyncio.wait_for(task, 60)).shape == x.shape
+    finally:
+        first.close()
+        second.close()
+
+
 def test_a_loop_in_each_of_several_threads():
     failures = []
 

@@ -35,7 +35,7 @@ class Watch:
         watch = known.get(fd)
         if watch is None or watch.loop is not loop or not os.path.sameopenfile(fd, watch.copy):
             if watch is not None:
-                watch.end()
+                watch.hand_over()
             watch = known[fd] = cls(loop, fd)
         return watch
 
@@ -55,10 +55,20 @@ class Watch:
         if not self.waiting:
             self.end()
 
+    def hand_over(self):
+        """Another loop of this thread takes the descriptor: who still waits in this one hears of the end by a thread."""
+        self.close()
+        if not self.loop.is_closed():
+            for waiter, future in self.waiting.items():
+                _wake_from_thread(self.loop, waiter, future)
+
     def end(self):
         if self.watches.__dict__.get(self.fd) is self:
             del self.watches.__dict__[self.fd]
             _notify_off(self.fd)
+        self.close()
+
+    def close(self):
         if self.copy >= 0:
             if not self.loop.is_closed():
                 self.loop.remove_reader(self.copy)
@@ -80,7 +90,7 @@ async def wait(future):
     waiter, fd = loop.create_future(), future._notify()
     watch = None if fd is None else Watch.of(loop, fd)
     if watch is None:
-        add_done_callback(future, lambda _: loop.call_soon_threadsafe(_wake, waiter))
+        _wake_from_thread(loop, waiter, future)
     else:
         watch.waiting[waiter] = future
     try:
@@ -93,6 +103,10 @@ async def wait(future):
         if watch is not None:
             watch.forget(waiter)
     return future.result()
+
+
+def _wake_from_thread(loop, waiter, future):
+    add_done_callback(future, lambda _: loop.call_soon_threadsafe(_wake, waiter))
 
 
 def _wake(waiter):

@@ -153,6 +153,26 @@ static void give(_Atomic uint32_t owners[], uint32_t n, uint32_t entry, int coun
   }
 }
 
+int board_begin_work(struct board *board, uint32_t entry) {
+  atomic_fetch_add_explicit(&board->entries[entry].n_callers, 1, memory_order_relaxed);
+  int others = atomic_fetch_add_explicit(&board->n_callers, 1, memory_order_relaxed);
+  return others > 0 ? others : 0;
+}
+
+void board_end_work(struct board *board, uint32_t entry) {
+  atomic_fetch_sub_explicit(&board->n_callers, 1, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&board->entries[entry].n_callers, 1, memory_order_relaxed);
+}
+
+bool board_has_idle_core(const struct board *board) {
+  if (atomic_load_explicit(&board->n_callers, memory_order_relaxed) >= (int)board->n_cores)
+    return false;
+  for (uint32_t i = 0; i < board->n_cores; i++)
+    if (atomic_load_explicit(&board->core_owner[i], memory_order_relaxed) == 0)
+      return true;
+  return false;
+}
+
 int board_take_cores(struct board *board, uint32_t entry, int want) {
   return take(board->core_owner, board->n_cores, entry, want);
 }
@@ -173,6 +193,7 @@ void board_bury(struct board *board, uint32_t entry) {
   struct board_entry *e = &board->entries[entry];
   give(board->core_owner, board->n_cores, entry, BOARD_MAX_CORES);
   give(board->spin_owner, board->n_spin, entry, BOARD_MAX_CORES);
+  atomic_fetch_sub(&board->n_callers, atomic_exchange(&e->n_callers, 0));
   atomic_store(&e->pid, 0);
   atomic_store(&e->uid, 0);
   atomic_store(&e->client_pid, 0);

@@ -5,7 +5,9 @@
  * compare-and-swap and cleared by its owner, or by the supervisor when the owner is dead; so no core is ever
  * lost. A core here is a permission to run one more thread, not a particular processor. Spin tokens are
  * permissions for a channel thread to spin (its client spins too, so there is one for every two cores); same
- * rules. Numbers in entries are written by their worker alone, with relaxed order: readers only show them. */
+ * rules. Callers at work are counted as well, for a caller that gets no core does its work all the same; a
+ * worker that dies between the two counters makes the total too small, never too large. Numbers in entries
+ * are written by their worker alone, with relaxed order: readers only show them. */
 #ifndef NUMD_SERVER_BOARD_H
 #define NUMD_SERVER_BOARD_H
 
@@ -24,6 +26,7 @@ struct board_entry {
   _Atomic uint64_t calls_ring, calls_socket, errors;
   _Atomic uint64_t segments, segment_bytes, plans, channels;
   _Atomic uint64_t busy_ns;
+  _Atomic int32_t n_callers; /* its share of the board's */
 };
 
 enum board_state { BOARD_FREE, BOARD_SPARE, BOARD_SESSION };
@@ -32,6 +35,7 @@ struct board {
   uint32_t n_cores, n_spin, n_entries;
   uint64_t started_ns; /* CLOCK_BOOTTIME */
   _Atomic uint64_t sessions_total, workers_lost;
+  _Atomic int32_t n_callers; /* threads at work on calls large enough to be shared out */
   _Atomic uint32_t core_owner[BOARD_MAX_CORES];
   _Atomic uint32_t spin_owner[BOARD_MAX_CORES];
   struct board_entry entries[BOARD_MAX_ENTRIES];
@@ -43,6 +47,12 @@ int board_map(int fd, struct board **out);
 void board_unmap(struct board *board);
 /* The number of cores this process may use: affinity mask, limited by cgroup v1/v2 CPU quota; at least 1. */
 int board_count_cores(void);
+
+/* Counts one more caller at work; how many others there were. */
+int board_begin_work(struct board *board, uint32_t entry);
+void board_end_work(struct board *board, uint32_t entry);
+/* Whether there is a core that no call is at work on. */
+bool board_has_idle_core(const struct board *board);
 
 /* Takes up to `want` cores for `entry`; returns how many. Never waits. */
 int board_take_cores(struct board *board, uint32_t entry, int want);

@@ -39,7 +39,12 @@ struct ring_door {
 
 static bool take_token(void *arg) {
   const struct session *s = arg;
-  return board_take_spin(s->board, s->board_entry);
+  return board_has_idle_core(s->board) && board_take_spin(s->board, s->board_entry);
+}
+
+static bool keep_token(void *arg) {
+  const struct session *s = arg;
+  return board_has_idle_core(s->board);
 }
 
 static void give_token(void *arg) {
@@ -121,7 +126,8 @@ static void *serve(void *arg) {
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  wake_init_worker(&c->waiter, m, c->policy, take_token, give_token, c->session);
+  const struct spin_token token = {take_token, keep_token, give_token, c->session};
+  wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {
     struct slot *slot = channel_slot(m, number);

@@ -51,7 +51,23 @@ void cursor_seek_from(struct cursor *c, const struct cursor *outer, int first, i
   seek(c, linear);
 }
 
-unsigned exec_block(const struct step *step, char *slot[], char *registers, int64_t n) {
+#define LINE 64 /* bytes of a cache line */
+
+/* Part i of the block that follows, as many parts as there are instructions. */
+static void prefetch_part(const struct step *s, char *const slot[], int64_t n, uint32_t i) {
+  for (uint32_t m = 0; m < s->n_memories; m++) {
+    const int64_t bytes = n * s->memories[m].item_bytes;
+    if (s->memories[m].stride[s->ndim - 1] != s->memories[m].item_bytes)
+      continue;
+    const char *next = slot[m] + bytes;
+    for (int64_t at = bytes * i / s->n_instructions, end = bytes * (i + 1) / s->n_instructions; at < end;
+         at += LINE)
+      __builtin_prefetch(next + at, 0, 2);
+  }
+}
+
+unsigned exec_block(const struct step *step, char *slot[], char *registers, int64_t n, bool another) {
+  const bool prefetch = another && step->n_instructions > 1;
   unsigned flags = 0;
   for (uint32_t i = 0; i < step->n_registers; i++)
     slot[step->n_memories + i] = registers + (size_t)i * (size_t)step->block * step->item_bytes;
@@ -60,6 +76,8 @@ unsigned exec_block(const struct step *step, char *slot[], char *registers, int6
     char *ptr[4];
     for (int a = 0; a < in->n_args; a++)
       ptr[a] = slot[in->arg[a]];
+    if (prefetch)
+      prefetch_part(step, slot, n, i);
     flags |= in->fn(n, ptr, in->stride);
   }
   return flags;
@@ -108,7 +126,7 @@ static void map_block(struct map_run *m, int64_t b) {
     to[i] = slot[m->streams[i]];
     slot[m->streams[i]] = free_arena;
   }
-  m->flags |= exec_block(s, slot, free_arena, n);
+  m->flags |= exec_block(s, slot, free_arena, n, at + 2 * n <= s->shape[inner_loop]);
   for (uint32_t i = 0; i < m->n_streams; i++)
     kernel_stream(n, s->memories[m->streams[i]].item_bytes, slot[m->streams[i]], to[i]);
 }

@@ -68,8 +68,10 @@ static inline void cursor_next(struct cursor *c) {
 #define ARENA_BYTES (384 * 1024)
 char *exec_arena(void);
 
-/* Runs the instructions of a step on n elements; slot[0 .. n_memories-1] are set, registers are added. */
-unsigned exec_block(const struct step *step, char *slot[], char *arena, int64_t n);
+/* Runs the instructions of a step on n elements; slot[0 .. n_memories-1] are set, registers are added. If
+ * another block follows in memory, its lines are fetched meanwhile, a part of them before each instruction:
+ * the processor's own prefetcher follows a stream only while it is read, and not across pages. */
+unsigned exec_block(const struct step *step, char *slot[], char *arena, int64_t n, bool another);
 
 static inline bool call_given_up(struct call *call) {
   uint64_t id = atomic_load_explicit(call->cancel, memory_order_relaxed);

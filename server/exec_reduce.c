@@ -133,7 +133,7 @@ static unsigned reduce_blocks(struct call *call, const struct step *s, const str
       int64_t at = b * s->block, n = inner - at < s->block ? inner - at : s->block;
       for (uint32_t i = 0; i < s->n_memories; i++)
         slot[i] = c.at[i] + at * s->memories[i].stride[inner_loop];
-      flags |= exec_block(s, slot, exec_arena(), n);
+      flags |= exec_block(s, slot, exec_arena(), n, u + 1 < last && at + 2 * n <= inner);
       for (uint32_t r = 0; r < s->n_reductions; r++) {
         char acc[MAX_ITEM_BYTES] __attribute__((aligned(16)));
         s->reductions[r].fn(n, slot[s->reductions[r].source], s->reductions[r].source_stride, acc);
@@ -156,7 +156,7 @@ static unsigned reduce_single(const struct step *s, const struct cursor *kept) {
   unsigned flags = 0;
   memcpy(slot, kept->at, sizeof(char *) * s->n_memories);
   if (s->n_instructions > 0)
-    flags = exec_block(s, slot, exec_arena(), s->shape[s->ndim - 1]);
+    flags = exec_block(s, slot, exec_arena(), s->shape[s->ndim - 1], false);
   for (uint32_t r = 0; r < s->n_reductions; r++) {
     const struct reduction *red = &s->reductions[r];
     red->fn(s->shape[s->ndim - 1], slot[red->source], red->source_stride, kept->at[red->target]);
@@ -273,7 +273,7 @@ static unsigned add_computed_rows(struct call *call, const struct step *s, struc
   for (int64_t row = first; row < last && !call_given_up(call); row++, cursor_next(c)) {
     for (uint32_t i = 0; i < s->n_memories; i++)
       slot[i] = c->at[i] + at * s->memories[i].stride[s->ndim - 1];
-    flags |= exec_block(s, slot, exec_arena(), n);
+    flags |= exec_block(s, slot, exec_arena(), n, false);
     for (uint32_t r = 0; r < s->n_reductions; r++)
       cascade_add_rows(&sums[r], 1, slot[s->reductions[r].source], 0, s->reductions[r].source_stride);
   }

@@ -136,13 +136,19 @@ static int offer(struct pool *p, struct job *j, int want, struct helper *offered
   return n;
 }
 
-static int take_cores(struct pool *p, int want) {
-  return p->board ? board_take_cores(p->board, p->entry, want) : want;
+/* Up to `want` cores, of those that other callers leave. */
+static int begin_work(struct pool *p, int want) {
+  if (!p->board)
+    return want;
+  int left = (int)p->board->n_cores - board_begin_work(p->board, p->entry);
+  return board_take_cores(p->board, p->entry, left < want ? left : want);
 }
 
-static void give_cores(struct pool *p, int n) {
-  if (p->board && n > 0)
-    board_give_cores(p->board, p->entry, n);
+static void end_work(struct pool *p, int cores) {
+  if (!p->board)
+    return;
+  board_give_cores(p->board, p->entry, cores);
+  board_end_work(p->board, p->entry);
 }
 
 void pool_run(struct pool *p, int64_t n_tasks, pool_task fn, void *arg) {
@@ -154,7 +160,7 @@ void pool_run(struct pool *p, int64_t n_tasks, pool_task fn, void *arg) {
   struct helper *offered[MAX_HELPERS];
   struct job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
-  int cores = take_cores(p, want), n = 0;
+  int cores = begin_work(p, want), n = 0;
   sem_init(&j.done, 0, 0);
   if (cores > 1) /* one of them is for this thread */
     n = offer(p, &j, cores - 1, offered);
@@ -165,6 +171,6 @@ void pool_run(struct pool *p, int64_t n_tasks, pool_task fn, void *arg) {
       while (sem_wait(&j.done) < 0) {
       }
   }
-  give_cores(p, cores);
+  end_work(p, cores);
   sem_destroy(&j.done);
 }

@@ -55,12 +55,16 @@ static void unpin(struct waiter *w, int but) {
   wake_publish_cpu(w);
 }
 
+static bool is_worker(const struct waiter *w) {
+  return w->token.take != NULL;
+}
+
 /* Should the scheduler have put both sides on one core, spinning only keeps the other from running: the
  * worker moves away, and a client sleeps. */
 static bool still_shares_core(struct waiter *w) {
   if (!shares_core(w))
     return false;
-  if (!w->take_token)
+  if (!is_worker(w))
     return true;
   unpin(w, (int)w->cpu);
   if (shares_core(w))
@@ -91,15 +95,16 @@ static void hold_off(struct waiter *w, int64_t now) {
 /* stop: NULL, or what ends the spin when it is set. */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, const atomic_int *stop) {
   int found = -1;
-  if (w->take_token)
+  if (is_worker(w))
     (void)was_preempted(w);
   for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
-    if (still_shares_core(w) || (stop && atomic_load_explicit(stop, memory_order_relaxed)))
+    if (still_shares_core(w) || (w->has_token && !w->token.keep(w->token.arg)) ||
+        (stop && atomic_load_explicit(stop, memory_order_relaxed)))
       return -1;
     found = look_for_a_moment(watch);
     int64_t before = now;
     now = clock_now_ns();
-    if (now - before > WAKE_PREEMPTED_NS && w->take_token && was_preempted(w))
+    if (now - before > WAKE_PREEMPTED_NS && is_worker(w) && was_preempted(w))
       hold_off(w, now);
   }
   return found;
@@ -181,7 +186,7 @@ void wake_leave_peer(struct waiter *w) {
 
 /* Whether it may spin now. */
 static bool shift_to_spin(struct waiter *w) {
-  if (w->policy == WAIT_AUTO && !w->has_token && !(w->has_token = w->take_token(w->token_arg)))
+  if (w->policy == WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
     return false;
   set_gear(w, GEAR_SPIN);
   int cpu = (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
@@ -193,7 +198,7 @@ static bool shift_to_spin(struct waiter *w) {
 
 static void return_token(struct waiter *w) {
   if (w->has_token)
-    w->give_token(w->token_arg);
+    w->token.give(w->token.arg);
   w->has_token = false;
 }
 
@@ -204,11 +209,9 @@ static void shift_down(struct waiter *w) {
 }
 
 void wake_init_worker(struct waiter *w, struct channel_memory *c, enum wait_policy policy,
-                      bool (*take_token)(void *arg), void (*give_token)(void *arg), void *token_arg) {
+                      const struct spin_token *token) {
   init(w, &c->worker, &c->client, &c->worker_sem, &c->client_sem, policy);
-  w->take_token = take_token;
-  w->give_token = give_token;
-  w->token_arg = token_arg;
+  w->token = *token;
   sched_getaffinity(0, sizeof(w->allowed), &w->allowed);
   set_gear(w, policy == WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
   wake_publish_cpu(w);

@@ -8,7 +8,8 @@
  * quick succession; otherwise it moves to the client's core before it sleeps. When a burst of calls ends it
  * sleeps where it is, without the token, and stays in its gear: the first call of the next burst wakes it,
  * and from the second on it spins; to move it twice would cost more than the burst. A spinner that finds
- * itself preempted knows that cores are short, and does not spin for a while. It publishes its gear and
+ * itself preempted knows that cores are short, and does not spin for a while; one that sees calls of others
+ * at work on every core sleeps at once. It publishes its gear and
  * core, and the client follows: it spins if the worker is in that gear on another core, and else sleeps at
  * once, on the worker's core, giving the core to it. A client's own affinity is changed only for the
  * duration of such a sleep.
@@ -43,37 +44,43 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 /* The longest sleep of a client without a look at its socket. */
 #define WAKE_SLICE_NS 100000000
 
+/* Permission to spin, kept by somebody else. */
+struct spin_token {
+  bool (*take)(void *arg);
+  bool (*keep)(void *arg); /* whether it may be held still; asked every few microseconds of a spin */
+  void (*give)(void *arg);
+  void *arg;
+};
+
 /* What one side keeps in private memory. */
 struct waiter {
   struct channel_side *me, *peer;
   sem_t *my_sem, *peer_sem;
   enum wait_policy policy;
-  enum gear gear;                /* worker: the current one */
-  cpu_set_t allowed;             /* worker: where it may run */
-  int pinned_to;                 /* worker: the core it moved to, or -1 */
-  uint32_t cpu;                  /* as last published */
-  int avoids;                    /* worker: the core it does not run on, or -1 */
-  int n_quick;                   /* worker: calls in a row that followed quickly, WAKE_QUICK at most */
-  int n_found;                   /* worker: calls found since it last began to spin, WAKE_BURST at most */
-  int64_t no_spin_until;         /* worker: cores were short lately */
-  int64_t hold_off_ns;           /* worker: how long it will not spin when it is preempted next */
-  int64_t preempted_at;          /* worker: when it last was */
-  long n_switches;               /* worker: how often the scheduler took the core away */
-  uint32_t also;                 /* client: PARKED_FD while it is to be notified as well, else 0 */
-  const _Atomic int *notify_fd;  /* worker: the socket that a byte is sent to, or -1; NULL in a client */
-  uint32_t woken;                /* how the peer was woken since a seq was stored: PARKED_* */
-  bool unsettled;                /* stored a seq and has not fenced since */
-  bool woke_peer;                /* worker: had to wake the client since it last spun */
-  bool has_token;                /* worker: may spin */
-  bool (*take_token)(void *arg); /* worker; NULL in a client */
-  void (*give_token)(void *arg);
-  void *token_arg;
+  enum gear gear;               /* worker: the current one */
+  cpu_set_t allowed;            /* worker: where it may run */
+  int pinned_to;                /* worker: the core it moved to, or -1 */
+  uint32_t cpu;                 /* as last published */
+  int avoids;                   /* worker: the core it does not run on, or -1 */
+  int n_quick;                  /* worker: calls in a row that followed quickly, WAKE_QUICK at most */
+  int n_found;                  /* worker: calls found since it last began to spin, WAKE_BURST at most */
+  int64_t no_spin_until;        /* worker: cores were short lately */
+  int64_t hold_off_ns;          /* worker: how long it will not spin when it is preempted next */
+  int64_t preempted_at;         /* worker: when it last was */
+  long n_switches;              /* worker: how often the scheduler took the core away */
+  uint32_t also;                /* client: PARKED_FD while it is to be notified as well, else 0 */
+  const _Atomic int *notify_fd; /* worker: the socket that a byte is sent to, or -1; NULL in a client */
+  uint32_t woken;               /* how the peer was woken since a seq was stored: PARKED_* */
+  bool unsettled;               /* stored a seq and has not fenced since */
+  bool woke_peer;               /* worker: had to wake the client since it last spun */
+  bool has_token;               /* worker: may spin */
+  struct spin_token token;      /* worker; all zero in a client */
 };
 
 void wake_init_client(struct waiter *w, struct channel_memory *channel, enum wait_policy policy);
-/* Called by the thread that will wait. take and give a spin token; may be called often. */
+/* Called by the thread that will wait. */
 void wake_init_worker(struct waiter *w, struct channel_memory *channel, enum wait_policy policy,
-                      bool (*take_token)(void *arg), void (*give_token)(void *arg), void *token_arg);
+                      const struct spin_token *token);
 void wake_deinit_worker(struct waiter *w); /* gives the token back */
 
 /* Publishes the core that this side runs on, if it changed. */

@@ -26,7 +26,8 @@ static void nothing(void *arg) {
 static void answer_calls(struct channel_memory *m, enum wait_policy policy, uint64_t n) {
   struct waiter w;
   atomic_int stop = 0;
-  wake_init_worker(&w, m, policy, always, nothing, NULL);
+  const struct spin_token token = {always, always, nothing, NULL};
+  wake_init_worker(&w, m, policy, &token);
   for (uint64_t call = 0; call < n; call++) {
     struct slot *s = channel_slot(m, call);
     const struct watch watch = {.seq = {&s->seq, &m->single[0].seq},

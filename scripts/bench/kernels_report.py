@@ -2,12 +2,11 @@
 import html
 import json
 import pathlib
-import re
 
 import machine
 from kernels_cases import case_of
 from kernels_figures import LIMIT, geomean, slower
-from report import VERDICTS, bullet_list, machine_list, table
+from parts import VERDICTS, bullet_list, document, machine_list, raised, table
 from svg import count, digits, duration
 
 ESC = html.escape
@@ -175,11 +174,6 @@ def headline(found):
             f"{LIMIT} times.")
 
 
-def raised(text):
-    """10^5 with its exponent raised."""
-    return re.sub(r"10\^(\d+)", r"10<sup>\1</sup>", text)
-
-
 def figures_table(figures):
     lines = []
     for f in figures:
@@ -333,15 +327,12 @@ def sections(found):
 
 
 def page(found):
-    css = (HERE / "page.css").read_text() + (HERE / "kernels.css").read_text()
     body = "".join(f"<h2>{heading}</h2>{content}" for heading, content in sections(found))
     facts = found["facts"]
     script = (f'<script type="application/json" id="data">{page_data(found)}</script>\n'
               f'<script>\n{(HERE / "kernels.js").read_text()}</script>\n') if found["rows"] else ""
-    return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>numd: operations against NumPy</title>\n<style>\n{css}</style></head>\n<body><main>\n"
-            f'<header><p class="dim">numd: operations against NumPy · {ESC(facts["date"])} · {ESC(facts["cpu"])}</p>'
-            f"<h1>{ESC(headline(found))}</h1></header>\n{banners(found)}\n{body}\n"
-            '<p class="dim">The numbers behind this page: kernels.json and kernels-run.json beside it.</p>\n'
-            f"</main>{script}</body></html>\n")
+    head = (f'<p class="dim">numd: operations against NumPy · {ESC(facts["date"])} · {ESC(facts["cpu"])}</p>'
+            f"<h1>{ESC(headline(found))}</h1>")
+    return document("numd: operations against NumPy", head, f"{banners(found)}\n{body}\n"
+                    '<p class="dim">The numbers behind this page: kernels.json and kernels-run.json beside it.</p>',
+                    css=("page.css", "kernels.css"), scripts=script)

@@ -8,6 +8,8 @@ import time
 
 import numpy as np
 
+import bootstrap
+import hardware
 import stats
 
 METHOD = [
@@ -17,7 +19,13 @@ METHOD = [
     "A sample is the mean of a batch of calls. A batch is the smallest power of two for which the clock costs "
     "under 2 % of it, and at least 16 calls where one takes under a microsecond; longer calls are timed one by "
     "one. C and Python do the same. The clock's own time is subtracted. Percentiles are over samples. Where "
-    "batches are longer than one call, calls timed one by one are in results.json as single_p50_ns and so on.",
+    "batches are longer than one call, calls are timed one by one too: the distributions show those, since a mean of "
+    "a batch hides what is rare. The 99.9th percentile is told where there are at least 1000.",
+    f"Intervals are by bootstrap, {bootstrap.LEVEL} %: {bootstrap.RESAMPLES} times, with the seed {bootstrap.SEED}, as many "
+    "rounds as there were are drawn with replacement and then samples within each of them, since samples of one turn "
+    "are not independent; the interval holds the middle of the medians found. For a ratio within a run both ways get the "
+    "same rounds. Of three rounds it cannot tell what a fourth would have been: such intervals are rather too narrow; "
+    "where there is one round only, it tells of nothing but that round.",
     "An eighth of a turn's time goes to warming up, with PyPy at least 0.3 s. Python's garbage collector is off while "
     "timing, for all.",
     "Before timing, the output is filled with NaN; after it, the output is compared with NumPy's answer: "
@@ -25,8 +33,6 @@ METHOD = [
     "Processor time is that of the client's process and, for the other side, of the daemon with all its "
     "workers or of the partner process, over all calls of a turn.",
     "Before each measurement the harness waits a moment, with a limit, until nothing else runs on the machine.",
-    "Nothing is pinned but the floors: their two processes sit on the first and the last core, or both on the "
-    "first.",
     "NumPy and its BLAS run with their default threads, also on the other side of the pipes. expr in NumPy is the "
     "formula as one writes it; numpy-out is the same with every step writing into an array that is there already. "
     "numd's ad hoc expr is five operations one after the other.",
@@ -86,12 +92,6 @@ def system_name():
         return platform.system()
 
 
-def blas_name():
-    maps = pathlib.Path("/proc/self/maps").read_text()
-    names = {pathlib.Path(line.split()[-1]).resolve().name for line in maps.splitlines() if "blas" in line.lower()}
-    return ", ".join(sorted(names)) or None
-
-
 def disturbances(facts):
     """What disturbed a run so much that its reader should know, as sentences."""
     out = []
@@ -104,17 +104,29 @@ def disturbances(facts):
     return out
 
 
+PINNING = {
+    "none": "Nothing is pinned but the floors, since programs are not either; the kernel places processes, and numd its "
+            "workers.",
+    "apart": "Clients are pinned to the first usable core and what computes for them to the last; numd places its workers "
+             "itself.",
+    "together": "Clients and what computes for them are all pinned to the first usable core; numd places its workers "
+                "itself.",
+}
+FLOORS_PINNED = " The floors' two processes sit on the first and the last core, or both on the first."
+
+
 class Facts:
-    def __init__(self, context, quick, seed):
+    def __init__(self, context, quick, seed, pinning="none"):
         np.ones((2, 2)) @ np.ones((2, 2))
         self.started = time.monotonic()
         self.busy, self.stolen = busy_ns(), stolen_ns()
         self.values = dict(
             cpu=cpu_model(), cores=len(os.sched_getaffinity(0)), kernel=platform.release(), system=system_name(),
-            python=platform.python_version(), numpy=np.__version__, blas=blas_name(),
+            python=platform.python_version(), numpy=np.__version__, blas=hardware.blas(),
+            hardware=hardware.hardware(),
             compiler=first_line(["cc", "--version"]), numd=first_line([str(context.build / "numd"), "--version"]),
             date=time.strftime("%Y-%m-%d %H:%M %Z"), quick=quick, seed=seed, load_before=os.getloadavg()[0],
-            method=METHOD)
+            pinning=pinning, method=METHOD + [PINNING[pinning] + FLOORS_PINNED])
 
     def disturbance(self, children):
         """How long the run took and what disturbed it; children: what its ended processes used."""

@@ -39,3 +39,24 @@ class Progress:
         if self.bar:
             self.stream.write("\r\x1b[2K")
         self.stream.flush()
+
+
+class Part:
+    """A part of a run whose steps nobody can count beforehand: it goes on by time, as far as its share."""
+
+    def __init__(self, whole, seconds, share):
+        self.whole, self.seconds, self.share = whole, seconds, share
+        self.gone, self.started = 0.0, time.monotonic()
+
+    def step(self, label, _weight=1):
+        self.advance(label, min(1.0, (time.monotonic() - self.started) / self.seconds))
+
+    def advance(self, label, part):
+        weight, self.gone = part * self.share - self.gone, part * self.share
+        self.whole.step(label, weight)
+
+    def say(self, text):
+        self.whole.say(text)
+
+    def end(self):
+        self.advance("", 1.0)

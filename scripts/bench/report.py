@@ -1,151 +1,299 @@
-"""The page: one self-contained HTML file that opens with the answer."""
+#!/usr/bin/env python3
+"""The page: one self-contained HTML file that opens with the answer. run.py writes it; as a program it makes the page and
+the table anew from the results.json of a directory."""
+import argparse
 import html
 import pathlib
+import sys
 
+import catalog
+import extras
 import machine
+import panels
 import plots
+import report_kernels
+import results as results_file
 import stats
 import tables
+from parts import (NOT_MEASURED, VERDICTS, bullet_list, details, document, figure, interval, machine_list, raised, table,
+                   tabs, times_interval)
 from svg import count, digits, duration
-from tables import figures_text, markdown, terminal
-
-__all__ = ["figures_text", "markdown", "page", "terminal"]
 
 ESC = html.escape
-CASES = ("add", "sum", "expr", "matmul")
-PERCENTILES = (50, 90, 99)
-NOT_MEASURED = "<p>Not measured in this run.</p>"
+CASES = tuple(tables.CASE_TITLES)
 
 
-def table(head, lines, first_wraps=False):
-    """Cells are HTML already."""
-    def line_html(line):
-        first = '<td class="wrap">' if first_wraps else "<td>"
-        return "<tr>" + "".join((first if not i else "<td>") + cell + "</td>" for i, cell in enumerate(line)) + "</tr>"
-    heads = "".join(f"<th>{h}</th>" for h in head)
-    return (f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
-            f'<tbody>{"".join(map(line_html, lines))}</tbody></table></div>')
+class Report:
+    """The sections of one run's page, each a method that gives HTML, empty if there is nothing to show."""
 
+    def __init__(self, results, directory=None):
+        self.results, self.directory = results, directory
+        self.rows, self.facts = results["rows"], results["machine"]
+        self.known = catalog.Catalog()
+        at_64 = stats.select(self.rows, case="add", n=64, data=None)
+        floors = stats.select(self.rows, case="floor")
+        self.at_64 = sorted(at_64, key=lambda r: r["p50_ns"])
+        self.prepared = self.in_groups([r for r in at_64 if r["mode"] != "adhoc"] + floors)
 
-def figure(content, caption="", heading=""):
-    return ("<figure>" + (f"<h3>{heading}</h3>" if heading else "") + content
-            + (f"<figcaption>{caption}</figcaption>" if caption else "") + "</figure>")
+    def in_groups(self, rows):
+        """Group by group, and within each the fastest first."""
+        groups = [g.key for g in catalog.GROUPS]
+        return sorted(rows, key=lambda r: (groups.index(self.known.group(r["way"]).key), r["p50_ns"]))
 
+    # ---- What the page opens with
 
-def bullet_list(items):
-    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+    def add64(self, way, client="python", mode=None, wait=None):
+        return stats.find(self.at_64, way=way, client=client, mode=mode, wait=wait)
 
+    def headline(self):
+        """The answer in a sentence."""
+        numpy, ring = self.add64("numpy"), self.add64("numd-ring", mode="prepared", wait="spin")
+        pipe, shm = self.add64("pipe"), self.add64("shm-pipe")
+        if numpy and ring:
+            text = (f"Adding 64 numbers in another process takes {duration(ring['p50_ns'])} from Python through numd’s "
+                    f"ring: {times(ring, numpy)} NumPy’s own call in process")
+            if pipe:
+                text += f", where sending the arrays through a Pipe takes {times(pipe, numpy)} as long"
+            return text + self.large_headline() + "."
+        if numpy and pipe and shm:
+            return (f"Adding 64 numbers takes NumPy {duration(numpy['p50_ns'])} in process, {times(shm, numpy)} as long "
+                    f"through shared memory with a Pipe, and {times(pipe, numpy)} through a Pipe alone. numd was not "
+                    "measured in this run.")
+        return "What a call costs through every way of computing that ran here."
 
-def three_durations(row):
-    return [duration(row[f"p{q}_ns"]) for q in PERCENTILES]
+    def large_headline(self):
+        about = dict(case="expr", n=10**6, data=None)
+        large = stats.find(self.rows, way="numd-ring", client="python", mode="prepared", wait="auto", **about)
+        base = stats.find(self.rows, way="numpy", **about)
+        return f"; a formula over a million numbers takes {times(large, base)} NumPy’s time" if large and base else ""
 
+    def opening(self):
+        ways = {(w.name, w.client): w.opening for w in self.known.ways}
+        rows = [r for r in self.at_64 + stats.select(self.rows, case="floor")
+                if r["mode"] != "adhoc" and r["wait"] in ways.get((r["way"], r["client"]), ())]
+        if not rows:
+            return NOT_MEASURED
+        rows.sort(key=lambda r: r["p50_ns"])
+        return figure(plots.both_widths(plots.dots, rows, self.known, "Time of adding 64 numbers by way"),
+                      "Adding 64 float64 numbers. Marker: median; bar: its 95 % interval; ticks: 90th and 99th "
+                      "percentile. Floors compute nothing. Colours are those of the groups below.")
 
-# ---- What the page opens with
+    def warnings(self):
+        out = ""
+        if self.facts["wrong"]:
+            out += ('<p class="banner"><strong>Wrong results; do not use these numbers:</strong> '
+                    f'{ESC("; ".join(self.facts["wrong"]))}</p>')
+        return out + "".join(f'<p class="banner">{ESC(text)}</p>' for text in machine.disturbances(self.facts))
 
-def add64(rows, way, client="python", mode=None, wait=None):
-    return stats.find(rows, case="add", n=64, data=None, way=way, client=client, mode=mode, wait=wait)
+    # ---- Pictures and their tables
+
+    def grouped(self, pictures):
+        return '<div class="grid">' + "".join(
+            figure(picture, ESC(group.about), ESC(group.title)) for group, picture in pictures) + "</div>"
+
+    def chips(self):
+        """A button a series, which the page's script shows: it lights its lines up in all pictures."""
+        measured = {catalog.key_of(r) for r in self.rows if r["case"] not in ("floor", "idle")}
+        out = ""
+        for group in catalog.GROUPS:
+            keys = [k for k in sorted(measured, key=self.known.rank) if self.known.group(k[0]) == group]
+            buttons = "".join(f'<button type="button" class="chip" data-s="{ESC(catalog.slug(k))}" '
+                              f'aria-pressed="false">{ESC(self.known.series_title(k))}</button>' for k in keys)
+            out += f'<div class="chips {group.look}"><span>{ESC(group.title)}</span>{buttons}</div>' if keys else ""
+        return ('<details class="chooser" hidden><summary>Choose ways to light up in every picture of this page</summary>'
+                '<p class="dim"><button type="button" class="chip" id="none">none</button> <label><input type="checkbox" '
+                'id="only"> hide the others</label></p>' + out + "</details>")
+
+    def latency(self):
+        """Time against size: a view a case, in it a panel a group, and the numbers."""
+        views = []
+        for case in CASES:
+            pictures = panels.latency(self.rows, self.known, case)
+            if pictures:
+                views.append((case, ESC(tables.CASE_TITLES[case]), self.grouped(pictures) + details(
+                    "As numbers", self.results_table(case))))
+        if not views:
+            return ""
+        return ("<p>Median time of a call, both axes logarithmic; each panel has one group in front and all others "
+                "behind. NumPy is in every panel: where a way’s line meets it, going through that way costs nothing any "
+                "more.</p>" + self.chips() + tabs("latency", views))
+
+    def results_table(self, case):
+        blocks = [(title, columns) for title, columns in tables.columns_of(self.rows) if title.startswith(f"{case}:")]
+        return "".join(self.block_table(title, columns) for title, columns in blocks)
+
+    def block_table(self, title, columns):
+        variants, cells = tables.block(self.rows, [c for _, c in columns], self.known)
+        lines = []
+        for key in variants:
+            row = dict(zip(("way", "client", "mode", "wait"), key), case=None)
+            lines.append([ESC(self.known.row_title(row))] + [result_cell(cells.get((key, c))) for _, c in columns])
+        heading = f"<h3>{ESC(title)}</h3>" if title else ""
+        return heading + table(["median, µs (× NumPy)"] + [h for h, _ in columns], lines)
+
+    def distribution(self):
+        if not self.prepared:
+            return ""
+        lasting = [r for r in self.prepared if r["case"] != "floor" and r["wait"] in (
+            None, self.known.last_wait(r["way"]))]
+        return ("<p>Adding 64 numbers, calls timed one by one, prepared ones. Box: the middle half; whisker from the 5th "
+                "percentile, with ticks at the 90th, 99th and 99.9th (that one only where 1000 calls were timed).</p>"
+                + figure(plots.both_widths(plots.strips, self.prepared, self.known, "Spread of adding 64 numbers"))
+                + "<p>The same calls by percentile: a line that bends up at the right has a long tail.</p>"
+                + self.grouped(panels.tails(lasting, self.known, "Percentiles of adding 64 numbers"))
+                + details("As numbers, with ad hoc calls, intervals and how far the rounds’ medians were apart",
+                          self.spread_table()))
+
+    def spread_table(self):
+        def line(row):
+            apart = [edge(row["rounds_p50_ns"]) for edge in (min, max)]
+            alone = "single_" if "single_p50_ns" in row else ""
+            tail = [row[f"{alone}p{q}_ns"] for q in ("50", "90", "99", "999")]
+            return [ESC(self.known.row_title(row)), duration(row["p50_ns"]), times_interval(row["p50_ci_ns"]),
+                    times_interval(apart), *[duration(v) if v is not None else "–" for v in tail],
+                    digits(row["ratio"]) if row.get("ratio") else "–", interval(row.get("ratio_ci")),
+                    f"{row['batch']:,}", f"{row['calls']:,}", duration(row["overhead_ns"])]
+        heads = ["", "median", "95 % interval", "rounds’ medians", "alone: p50", "p90", "p99", "p99.9", "× NumPy",
+                 "95 % interval", "batch", "calls", "clock"]
+        return table(heads, map(line, self.at_64 + stats.select(self.rows, case="floor")))
+
+    # ---- When it pays
+
+    def break_even(self):
+        found = [b for b in self.results["break_even"] if b["sizes"]]
+        if not found:
+            return ""
+        cases = [c for c in CASES if any(b["case"] == c for b in found)]
+        cells = {(catalog.key_of(b), b["case"]): b for b in found}
+        keys = sorted({key for key, _ in cells}, key=self.known.rank)
+        pays = {catalog.key_of(b) for b in found if b["within_10_percent"]}
+        never = ", ".join(ESC(self.known.series_title(key)) for key in keys if key not in pays)
+        heads = [""] + [ESC(tables.CASE_TITLES[c]) + (", side" if c == "matmul" else "") for c in cases]
+        lines = [[ESC(self.known.series_title(key))] + [break_even_cell(cells.get((key, c))) for c in cases]
+                 for key in keys if key in pays]
+        return ("<p>The size from which on a way takes at most 10 % longer than NumPy in process, and in brackets the one "
+                "from which on it is faster; between two measured sizes by interpolation. “never”: not up to the "
+                "largest size measured.</p>" + table(heads, lines)
+                + (f"<p>Never, in any of these cases: {never}.</p>" if never else "") + self.boundary())
+
+    def boundary(self):
+        """numd's clients over the very same kernel in process."""
+        pictures = [(case, panels.cost(self.rows, self.known, case)) for case in CASES]
+        inside = "".join(figure(p, heading=ESC(tables.CASE_TITLES[case])) for case, p in pictures if p)
+        if not inside:
+            return ""
+        lines = []
+        for case in CASES:
+            for _, label, sizes, ratios in panels.multiples(self.rows, self.known, case):
+                size = stats.break_even(sizes, ratios)
+                lines.append([case, label, size_text(size, sizes), digits(ratios[0]), digits(ratios[-1])])
+        return ("<h3>The boundary alone: the same kernel in process and in the daemon</h3>"
+                "<p>numd’s C client over a C program that calls the daemon’s kernels in its own process. Below the green "
+                'line the boundary costs under 10 %.</p><div class="grid">' + inside + "</div>"
+                + details("As numbers", table(["case", "call", "under 10 % from", "times, smallest", "times, largest"],
+                                              lines)))
+
+    def processor(self):
+        rows = self.in_groups([r for r in self.prepared if r["cpu_client_ns"]])
+        if not rows:
+            return ""
+        lines = [[ESC(self.known.row_title(r)), duration(r["p50_ns"]), duration(r["cpu_client_ns"]),
+                  duration(r["cpu_server_ns"]), digits((r["cpu_client_ns"] + r["cpu_server_ns"]) / r["p50_ns"])]
+                 for r in rows]
+        return ("<p>Adding 64 numbers: the time of a call (upright bar), and the processor time that it costs the client "
+                "(filled) and the other side (ring). Spinning buys its speed with a second core; what sleeps costs less "
+                "processor time than it lasts.</p>"
+                + figure(plots.both_widths(plots.processor, rows, self.known, "Processor time of adding 64 numbers"))
+                + details("As numbers", table(["", "call", "client", "other side", "cores busy"], lines))
+                + self.idle())
+
+    def idle(self):
+        idle = stats.find(self.rows, case="idle")
+        return (f"<p>A daemon with {idle['sessions']} idle sessions used {idle['cpu_percent']:.3f} % of a core over "
+                f"{idle['seconds']:.0f} s.</p>" if idle else "")
+
+    # ---- Figures, and what was not measured
+
+    def figures(self):
+        lines = []
+        for f in self.results["figures"]:
+            both = f["p50_ns"] and f["against_p50_ns"]
+            lines.append([raised(ESC(f["name"])), "–" if f["value"] is None else digits(f["value"]), interval(f["ci"]),
+                          f"≤ {digits(f['target'])}", verdict(f),
+                          f"{duration(f['p50_ns'])} : {duration(f['against_p50_ns'])}" if both else "",
+                          interval(f["rounds"]) if f["rounds"] else ""])
+        return ("<p>Ratios of medians measured in this run, with what numd is meant to reach.</p>"
+                + table(["figure", "measured", "95 % interval", "target", "", "medians", "single rounds"], lines,
+                        first_wraps=True))
+
+    def real_data(self):
+        blocks = [b for b in tables.columns_of(self.rows) if b[0].split(":")[0] not in CASES]
+        views = [(title.partition(":")[0], ESC(title.partition(": ")[2]), self.block_table("", columns))
+                 for title, columns in blocks]
+        return tabs("data", views) if views else ""
+
+    def left_out(self):
+        out = ""
+        if self.facts["shortened"]:
+            out += f'<p class="dim">Measured in one round only, for time: {ESC(", ".join(self.facts["shortened"]))}.</p>'
+        lines = [[ESC(" ".join(filter(None, [self.known.title(s["way"]), s["client"], s["mode"], s["wait"]]))),
+                  ESC(s["case"] or "all"), ESC(s["reason"])] for s in self.facts["skipped"]]
+        if lines:
+            out += "<p>Skipped, with what to install or what went wrong.</p>" + table(
+                ["way", "case", "reason"], lines, words=True)
+        return out
+
+    def machine(self):
+        return machine_list(self.facts)
+
+    def method(self):
+        clocks = {}
+        for row in self.rows:
+            if row.get("overhead_ns"):
+                clocks.setdefault(row["client"], []).append(row["overhead_ns"])
+        shown = ", ".join(f"{stats.percentile(v, 50):.0f} ns from {catalog.CLIENTS.get(c, c)}"
+                          for c, v in sorted(clocks.items()))
+        more = [f"Reading the clock took {shown} (medians of this run); that is subtracted."] if shown else []
+        return bullet_list(raised(ESC(text)) for text in [*self.facts["method"], *more])
+
+    def extra(self, key):
+        return extras.section(key, self.results)
+
+    def sections(self):
+        """(anchor, heading, HTML) of all that have something to show, in their order."""
+        headings = {e.key: e.heading for e in extras.EXTRAS}
+        found = [
+            ("size", "Time against size", self.latency()),
+            ("distribution", "Distribution", self.distribution()),
+            ("break-even", "When it pays", self.break_even()),
+            ("open_loop", headings["open_loop"], self.extra("open_loop")),
+            ("processor", "Processor time on both sides", self.processor()),
+            ("breakdowns", headings["breakdowns"], self.extra("breakdowns")),
+            ("claims", headings["claims"], self.extra("claims")),
+            ("real-data", "Real data", self.real_data()),
+            ("kernels", "Every operation", report_kernels.section(self.directory)),
+            ("figures", "Figures with targets", self.figures()),
+            ("left-out", "Not measured", self.left_out()),
+            ("machine", "Machine", self.machine()),
+            ("method", "Method", self.method()),
+        ]
+        return [s for s in found if s[2]]
+
+    def page(self):
+        sections = self.sections()
+        links = "".join(f'<a href="#{anchor}">{heading}</a>' for anchor, heading, _ in sections)
+        body = "".join(f'<section id="{anchor}"><h2>{heading}</h2>{content}</section>\n'
+                       for anchor, heading, content in sections)
+        about = f"numd: the cost of a call · {ESC(self.facts['date'])} · {ESC(self.facts['cpu'])}"
+        script = (pathlib.Path(__file__).resolve().parent / "page.js").read_text()
+        return document("numd: the cost of a call", f'<p class="dim">{about}</p><h1>{ESC(self.headline())}</h1>',
+                        f"{self.warnings()}{self.opening()}\n<nav>{links}</nav>\n{body}"
+                        '<p class="dim">The numbers behind this page: results.json beside it.</p>',
+                        css=("page.css",), scripts=f"<script>\n{script}</script>\n")
 
 
 def times(row, base):
     return f"{digits(row['p50_ns'] / base['p50_ns'])} times"
-
-
-def headline(rows):
-    """The answer in a sentence."""
-    numpy, ring = add64(rows, "numpy"), add64(rows, "numd-ring", mode="prepared", wait="spin")
-    pipe, shm = add64(rows, "pipe"), add64(rows, "shm-pipe")
-    if numpy and ring:
-        text = (f"Adding 64 numbers in another process takes {duration(ring['p50_ns'])} from Python through numd’s "
-                f"ring: {times(ring, numpy)} NumPy’s own call in process")
-        if pipe:
-            text += f", where sending the arrays through a Pipe takes {times(pipe, numpy)} as long"
-        return text + large_headline(rows) + "."
-    if numpy and pipe and shm:
-        return (f"Adding 64 numbers takes NumPy {duration(numpy['p50_ns'])} in process, {times(shm, numpy)} as long "
-                f"through shared memory with a Pipe, and {times(pipe, numpy)} through a Pipe alone. numd was not "
-                "measured in this run.")
-    return "What a call costs through every way of computing that ran here."
-
-
-def large_headline(rows):
-    large = stats.find(rows, case="expr", n=10**6, data=None, way="numd-ring", client="python", mode="prepared",
-                       wait="auto")
-    base = stats.find(rows, case="expr", n=10**6, data=None, way="numpy")
-    return f"; a formula over a million numbers takes {times(large, base)} NumPy’s time" if large and base else ""
-
-
-def hero_rows(rows):
-    wanted = [add64(rows, "numpy"), add64(rows, "shm-pipe"), add64(rows, "pipe")]
-    wanted += [add64(rows, "numd-ring", "c", "prepared", "spin"), add64(rows, "numd-socket", "python", "prepared")]
-    wanted += [add64(rows, "numd-ring", "python", "prepared", w) for w in ("spin", "auto", "handoff", "sleep")]
-    wanted += [stats.find(rows, case="floor", way=w) for w in ("cache-line", "semaphore", "unix-socket")]
-    return sorted(filter(None, wanted), key=lambda r: r["p50_ns"])
-
-
-# ---- Pictures in both widths, and in panels
-
-def both_widths(draw, rows, title):
-    return draw(rows, 900, title) + draw(rows, 400, title) if rows else NOT_MEASURED
-
-
-def panels(draw, rows):
-    pictures = [(case, draw(rows, case)) for case in CASES]
-    inside = "".join(figure(picture, heading=f"{case}: {ESC(tables.CASE_TITLES[case])}")
-                     for case, picture in pictures if picture)
-    return f'<div class="grid">{inside}</div>' if inside else NOT_MEASURED
-
-
-# ---- Tables
-
-def break_even_table(rows):
-    cells, labels = {}, []
-    cases = [c for c in CASES if plots.multiples(rows, c)]
-    for case in cases:
-        for label, _, sizes, ratios in plots.multiples(rows, case):
-            labels += [label] if label not in labels else []
-            cells[label, case] = break_even_text(stats.break_even(sizes, ratios), sizes)
-    heads = ["C client"] + [c + (" (side)" if c == "matmul" else "") for c in cases]
-    lines = [[label] + [cells.get((label, c), "–") for c in cases] for label in labels]
-    return table(heads, lines) if labels else NOT_MEASURED
-
-
-def break_even_text(size, sizes):
-    if size is None:
-        return f"above {count(max(sizes))}"
-    if size <= min(sizes):
-        return f"all (from {count(min(sizes))})"
-    unit = 10 ** max(0, len(str(int(size))) - 2)  # two digits: more would be false precision
-    return f"{round(size / unit) * unit:,}"
-
-
-VERDICTS = {None: "skipped", True: '<span class="good">✓ met</span>', False: '<span class="bad">✗ missed</span>'}
-
-
-def figures_table(rows):
-    lines = []
-    for f in stats.figures(rows):
-        both = f["p50_ns"] and f["against_p50_ns"]
-        lines.append([ESC(f["name"]), "–" if f["value"] is None else digits(f["value"]), f"≤ {f['target']}",
-                      VERDICTS[f["ok"]], f"{duration(f['p50_ns'])} : {duration(f['against_p50_ns'])}" if both else "",
-                      " – ".join(map(digits, f["rounds"])) if f["rounds"] else ""])
-    return table(["figure", "measured", "target", "", "medians", "ratio in single rounds"], lines, first_wraps=True)
-
-
-def spread_table(rows):
-    def line(row):
-        apart = [edge(row["rounds_p50_ns"]) / row["p50_ns"] for edge in (min, max)]
-        return [ESC(plots.name(row)), *three_durations(row), " – ".join(map(digits, apart)), f"{row['calls']:,}"]
-    return table(["", "p50", "p90", "p99", "rounds’ medians", "calls"], map(line, rows))
-
-
-def all_results(rows):
-    parts = []
-    for title, columns in tables.columns_of(rows):
-        variants, cells = tables.block(rows, [c for _, c in columns])
-        lines = [[ESC(tables.variant_label(key))] + [result_cell(cells.get((key, c))) for _, c in columns]
-                 for key in variants]
-        parts.append(f"<h3>{ESC(title)}</h3>" + table(["median, µs (× NumPy)"] + [h for h, _ in columns], lines))
-    return "".join(parts)
 
 
 def result_cell(cell):
@@ -155,96 +303,49 @@ def result_cell(cell):
     return digits(us) + (f' <span class="ratio">×{digits(ratio)}</span>' if ratio else "")
 
 
-# ---- About the run
-
-def machine_list(facts):
-    run = f"{facts['date']}, {facts['seconds']:.0f} s{', quick' if facts['quick'] else ''}, seed {facts['seed']}"
-    disturbance = (f"programs that are no part of this run used {facts['strangers_percent']:.1f} % of a core; the "
-                   f"hypervisor took {facts['stolen_percent']:.1f} %")
-    if "waiting_clients_percent" in facts:
-        disturbance += f"; ways that were waiting for their turn used {facts['waiting_clients_percent']:.2f} %"
-    items = [("Processor", f"{facts['cpu']}, {facts['cores']} cores usable"),
-             ("System", f"{facts['system']}, kernel {facts['kernel']}"),
-             ("Python, NumPy, BLAS", f"{facts['python']}, {facts['numpy']}, {facts['blas']}"),
-             ("Compiler", facts["compiler"]), ("numd", facts["numd"] or "not built"), ("Run", run),
-             ("Disturbance", disturbance)]
-    return bullet_list(f"<strong>{k}:</strong> {ESC(str(v))}" for k, v in items if v)
+def verdict(figure):
+    """With "unsure" where the target is within the interval."""
+    unsure = figure["ci"] and figure["ci"][0] <= figure["target"] < figure["ci"][1]
+    return VERDICTS[figure["ok"]] + (' <span class="dim">unsure</span>' if unsure else "")
 
 
-def warnings(facts):
-    out = ""
-    if facts["wrong"]:
-        out += ('<p class="banner"><strong>Wrong results; do not use these numbers:</strong> '
-                f'{ESC("; ".join(facts["wrong"]))}</p>')
-    return out + "".join(f'<p class="banner">{ESC(text)}</p>' for text in machine.disturbances(facts))
+def size_text(size, sizes):
+    if size is None:
+        return "never"
+    if size <= min(sizes):
+        return "always"
+    unit = 10 ** max(0, len(str(int(size))) - 2)  # two digits: more would be false precision
+    return f"{round(size / unit) * unit:,}"
 
 
-def left_out(facts):
-    out = ""
-    if facts["shortened"]:
-        out += f'<p class="dim">Measured in one round only, for time: {ESC(", ".join(facts["shortened"]))}.</p>'
-    if facts["skipped"]:
-        lines = [[ESC(" ".join(filter(None, [s["way"], s["client"], s["mode"], s["wait"]]))), ESC(s["case"] or "all"),
-                  ESC(s["reason"])] for s in facts["skipped"]]
-        out += (f"<details open><summary>Skipped ({len(lines)})</summary>"
-                + table(["way", "case", "reason"], lines) + "</details>")
-    return out
+def break_even_cell(found):
+    if found is None:
+        return "–"
+    within, cheaper = (size_text(found[k], found["sizes"]) for k in ("within_10_percent", "cheaper"))
+    upto = f' <span class="ratio">to {count(max(found["sizes"]))}</span>' if "never" in (within, cheaper) else ""
+    return within + (f" ({cheaper})" if cheaper != within else "") + upto
 
 
-def idle_text(rows):
-    idle = stats.find(rows, case="idle")
-    return (f"<p>A daemon with {idle['sessions']} idle sessions used {idle['cpu_percent']:.3f} % of a core over "
-            f"{idle['seconds']:.0f} s.</p>" if idle else "")
+def write(directory, results):
+    """Everything but results.json that is made of it."""
+    known = catalog.Catalog()
+    (directory / "figures.txt").write_text(tables.figures_text(results["figures"]) + "\n")
+    (directory / "table.md").write_text(tables.markdown(results, known))
+    (directory / "index.html").write_text(Report(results, directory).page())
 
 
-def sections(rows, facts):
-    """(heading, HTML beneath it)."""
-    at_64 = stats.select(rows, case="add", n=64, data=None)
-    at_64.sort(key=lambda r: r["p50_ns"])
-    prepared = [r for r in at_64 if r["mode"] != "adhoc"]
-    floors = stats.select(rows, case="floor")
-    return [
-        ("Figures",
-         "<p>Ratios of medians measured in this run, with what numd is meant to reach.</p>" + figures_table(rows)),
-        ("Time against size",
-         "<p>Median time of a call. Python clients, but for the dashed line: the daemon’s own kernel called by a C "
-         "program in process.</p>" + panels(plots.latency, rows)),
-        ("The cost of the process boundary",
-         "<p>numd’s C client over the very same kernel called in process. Below the green line the boundary costs "
-         "under 10 %.</p>" + panels(plots.cost, rows)
-         + "<h3>The size from which it costs under 10 %</h3>" + break_even_table(rows)),
-        ("Spread",
-         "<p>Adding 64 numbers, all variants but ad hoc calls. Marker: median; ticks: 90th and 99th percentile.</p>"
-         + figure(both_widths(plots.dots, prepared, "Spread of adding 64 numbers"))
-         + "<details><summary>As numbers, with ad hoc calls and how far the rounds’ medians were apart</summary>"
-         + spread_table(at_64) + "</details>"),
-        ("Processor time on both sides",
-         "<p>Adding 64 numbers. Filled: the client; hollow: the other side. Spinning buys its speed with a second "
-         "core.</p>" + figure(both_widths(plots.cpu, prepared, "Processor time of adding 64 numbers"))
-         + idle_text(rows)),
-        ("Floors",
-         "<p>The least that one round trip between two processes takes here, in plain C.</p>"
-         + table(["", "p50", "p90", "p99"],
-                 [[ESC(plots.FLOOR_NAMES.get(r["way"], r["way"])), *three_durations(r)] for r in floors])),
-        ("All results",
-         "<details><summary>Medians of every way, case and size</summary>" + all_results(rows) + "</details>"
-         + left_out(facts)),
-        ("Machine", machine_list(facts)),
-        ("Method", bullet_list(map(ESC, facts["method"]))),
-    ]
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Makes index.html, table.md and figures.txt anew from results.json.")
+    parser.add_argument("directory", type=pathlib.Path, nargs="?", default=pathlib.Path("build/report"))
+    directory = parser.parse_args(argv).directory
+    try:
+        write(directory, results_file.load(directory / "results.json"))
+    except results_file.Unreadable as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
+    print(directory / "index.html")
+    return 0
 
 
-def page(rows, facts):
-    css = (pathlib.Path(__file__).resolve().parent / "page.css").read_text()
-    opening = figure(both_widths(plots.dots, hero_rows(rows), "Time of adding 64 numbers by way"),
-                     "Adding 64 float64 numbers. Marker: median; ticks: 90th and 99th percentile. Clients are Python "
-                     "where not said otherwise. Floors are plain C and compute nothing.")
-    body = "".join(f"<h2>{heading}</h2>{content}" for heading, content in sections(rows, facts))
-    about = f"numd: the cost of a call · {ESC(facts['date'])} · {ESC(facts['cpu'])}"
-    return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>numd: the cost of a call</title>\n<style>\n{css}</style></head>\n<body><main>\n"
-            f'<header><p class="dim">{about}</p><h1>{ESC(headline(rows))}</h1></header>\n'
-            f"{warnings(facts)}{opening}\n{body}\n"
-            '<p class="dim">The numbers behind this page: results.json and machine.json beside it.</p>\n'
-            "</main></body></html>\n")
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,7 +5,9 @@ Every way is a process of its own that lives for the whole run (ways/, one file 
 size all ways get their turn, in several rounds and in shuffled order, so that what disturbs the machine
 disturbs all alike. Results are compared with NumPy's; a wrong one fails the run.
 
-Writes results.json, machine.json, figures.txt, table.md and index.html into BUILD/report.
+Then come, each by a module of its own (extras.py), latency against rate, where the time goes, and the claims.
+
+Writes results.json (results.py says what is in it), machine.json, figures.txt, table.md and index.html into BUILD/report.
 """
 import argparse
 import json
@@ -21,17 +23,22 @@ import time
 
 import numpy as np
 
+import catalog
 import cases
+import extras
 import machine
 import report
+import results
 import servers
 import stats
+import tables
 from processes import Client, Daemon, Failed, cpu_ns
-from progress import Progress
+from progress import Part, Progress
 from way import Context, load_ways
 
 TURN_BUDGET_NS = {False: 50_000_000, True: 25_000_000}  # quick or not
 ROUNDS = {False: 3, True: 2}
+STEPS_A_SECOND = 8      # of the progress bar, about
 LARGE_ROUNDS = 2        # from 10^6 elements on
 FIGURE_ROUNDS = {False: 12, True: 6}  # and short turns, where most figures with targets are taken from
 FIGURE_BUDGET_NS = {False: 20_000_000, True: 12_000_000}
@@ -43,9 +50,9 @@ TIME_LIMIT_ALL_S = {False: 900, True: 150}  # the same for all ways
 
 
 class Bench:
-    def __init__(self, context, ways, points, quick, seed, directory, progress):
+    def __init__(self, context, ways, points, quick, seed, directory, progress, pinning="none"):
         self.context, self.points, self.quick = context, points, quick
-        self.random = random.Random(seed)
+        self.random, self.pinning = random.Random(seed), pinning
         self.directory, self.progress = pathlib.Path(directory), progress
         self.rows, self.skipped, self.wrong, self.shortened = [], [], [], []
         self.daemon, self.clients, self.servers = None, {}, {}
@@ -113,12 +120,11 @@ class Bench:
         return self.clients[key]
 
     def close(self):
-        for client in self.clients.values():
-            client.stop()
-        if self.daemon:
-            self.daemon.stop()
-        for server in self.servers.values():
-            server.stop()
+        """Ends all processes; harmless when they have ended."""
+        clients, daemon, running = self.clients, self.daemon, self.servers
+        self.clients, self.daemon, self.servers = {}, None, {}
+        for each in [*clients.values(), *filter(None, [daemon]), *running.values()]:
+            each.stop()
         for name in os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else ():
             owner = name.split("-")[2] if name.startswith("numd-bench-") else ""
             if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
@@ -144,6 +150,15 @@ class Bench:
             quiet = quiet + 1 if machine.running() <= 1 else 0
         self.patience_s -= time.monotonic() - start - 0.006
 
+    def pin(self, way, client, others):
+        """Puts a way's processes where the run was told to; floors and numd's workers place themselves."""
+        if self.pinning == "none" or way.floor:
+            return
+        cores = sorted(os.sched_getaffinity(0))
+        pin_threads(client, cores[0])
+        for pid in others if not way.daemon else ():
+            pin_threads(pid, cores[-1] if self.pinning == "apart" else cores[0])
+
     def turn(self, way, words, output):
         """One turn of a way: prepare, measure, finish. The measurement."""
         client = self.client(way)
@@ -153,6 +168,7 @@ class Bench:
         if way.server:
             others += self.servers[way.server].pids()
             partners.append(self.servers[way.server].process.pid)
+        self.pin(way, client.process.pid, others)
         self.settle()
         idle, before, start = self.others_cpu_ns(way), {pid: cpu_ns(pid) for pid in others}, time.monotonic_ns()
         try:
@@ -267,6 +283,15 @@ class Bench:
             self.wrong.append("the daemon died during the run")
 
 
+def pin_threads(pid, core):
+    """All threads that a process has; those that it starts later follow their maker."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(thread), {core})
+    except OSError:
+        pass  # it has ended, which its turn will tell
+
+
 def weight(point, quick):
     """A guess of how long a turn takes, for the progress bar."""
     work = point.n**3 / 300 if point.case == "matmul" else point.n * {"add": 1, "sum": 0.7, "expr": 3}[point.case]
@@ -281,6 +306,10 @@ def parse_arguments(argv):
     parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: takes half an hour")
     parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
     parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
+    parser.add_argument("--pin", choices=machine.PINNING, default="none", help="where processes may run (default: none "
+                        "is pinned)")
+    parser.add_argument("--extras", default=None, help="what to measure beside the ways: any of "
+                        f"{','.join(e.key for e in extras.EXTRAS)}, or none; the default goes by the other options")
     parser.add_argument("--output", type=pathlib.Path, default=None, help="default: BUILD/report")
     return parser.parse_args(argv)
 
@@ -296,6 +325,33 @@ def chosen_ways(ways, text, all_of_them):
     return [w for w in ways if w.name in names or not names and (w.core or all_of_them)]
 
 
+def chosen_extras(arguments):
+    """[(extra, whether quickly)]. Where only some ways or cases are tried out there are none, nor in a quick run of the
+    core ways; one of all ways that is not quick takes its time for them."""
+    tried_out = arguments.ways or arguments.cases or arguments.quick and not arguments.all
+    names = arguments.extras.split(",") if arguments.extras is not None else [
+        e.key for e in extras.EXTRAS if not tried_out]
+    return [(e, arguments.quick or not arguments.all) for e in extras.EXTRAS if e.key in names and e.module]
+
+
+def measure_extras(chosen, context, progress, bench):
+    """{key: what its module found}. One that cannot be measured is skipped; a mistake in one, which is a wrong result,
+    loses nothing of what the others found."""
+    found = {}
+    for extra, quick in chosen:
+        part = Part(progress, extra.seconds[quick], extra.seconds[quick] * STEPS_A_SECOND)
+        try:
+            found[extra.key] = extra.module.measure(context, quick, part)
+        except (Failed, OSError) as error:
+            bench.skipped.append(dict(way=extra.key, client=None, mode=None, wait=None, case=None, reason=str(error)))
+            progress.say(f"skipped: {extra.heading}: {error}")
+        except Exception as error:
+            bench.wrong.append(f"{extra.heading}: {type(error).__name__}: {error}")
+            progress.say("WRONG: " + bench.wrong[-1])
+        part.end()
+    return found
+
+
 def end_on_signal(_number, _frame):
     raise KeyboardInterrupt
 
@@ -305,15 +361,22 @@ def main(argv=None):
     context = Context(build=arguments.build.resolve(), python=sys.executable)
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     points = chosen_points(arguments.cases, arguments.quick)
-    ways = chosen_ways(load_ways(), arguments.ways, arguments.all)
+    all_ways = load_ways()
+    ways = chosen_ways(all_ways, arguments.ways, arguments.all)
     directory = tempfile.mkdtemp(prefix="numd-bench-")
-    facts = machine.Facts(context, arguments.quick, seed)
+    facts = machine.Facts(context, arguments.quick, seed, arguments.pin)
+    more = chosen_extras(arguments)
     progress = Progress(1)
     print(f"numd bench: order of the ways by seed {seed} (--seed {seed} repeats it)", file=sys.stderr)
-    bench = Bench(context, ways, points, arguments.quick, seed, directory, progress)
-    progress.total = sum(weight(p, arguments.quick) * len(list(bench.variants(p))) for p in points)
+    bench = Bench(context, ways, points, arguments.quick, seed, directory, progress,
+                  arguments.pin)
+    progress.total = sum(weight(p, arguments.quick) * len(list(bench.variants(p))) for p in points) + sum(
+        e.seconds[quick] * STEPS_A_SECOND for e, quick in more)
+    found = {}
     try:
         bench.run()
+        bench.close()
+        found = measure_extras(more, context, progress, bench)
     except KeyboardInterrupt:
         print("\nnumd bench: stopped; nothing was written", file=sys.stderr)
         return 130
@@ -323,24 +386,20 @@ def main(argv=None):
         shutil.rmtree(directory, ignore_errors=True)
     output = arguments.output or context.build / "report"
     facts.finish(bench, resource.getrusage(resource.RUSAGE_CHILDREN))
-    write(output, bench, facts.values)
-    print(report.terminal(bench.rows, facts.values))
+    found = results.of_run(bench.rows, facts.values, all_ways, **found)
+    write(output, found)
+    print(tables.terminal(found, catalog.Catalog(all_ways)))
     print(f"page:    {output / 'index.html'}\nresults: {output / 'results.json'}")
     for text in bench.wrong:
         print(f"WRONG RESULT: {text}", file=sys.stderr)
     return 1 if bench.wrong else 0
 
 
-def write(output, bench, facts):
+def write(output, found):
     output.mkdir(parents=True, exist_ok=True)
-    rows = bench.rows
-    # In the file `wait` names a fixed gear; the adaptive policy, which is what programs get, is null.
-    plain = [{**row, "wait": None} if row["wait"] == "auto" else row for row in rows]
-    (output / "results.json").write_text(json.dumps(plain, indent=1) + "\n")
-    (output / "machine.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (output / "figures.txt").write_text(report.figures_text(rows) + "\n")
-    (output / "table.md").write_text(report.markdown(rows, facts))
-    (output / "index.html").write_text(report.page(rows, facts))
+    results.save(output / "results.json", found)
+    (output / "machine.json").write_text(json.dumps(found["machine"], indent=1) + "\n")
+    report.write(output, found)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Numbers from samples: percentiles, rows of the results, the figures with targets, break-even sizes."""
 import math
 
-ROW_KEYS = ("case", "way", "client", "mode", "wait", "dtype", "n", "data", "p50_ns", "p90_ns", "p99_ns", "calls",
-            "cpu_client_ns", "cpu_server_ns")
+import bootstrap
+
+ROW_KEYS = ("case", "way", "client", "mode", "wait", "dtype", "n", "data", "p50_ns", "p50_ci_ns", "p90_ns", "p99_ns",
+            "p999_ns", "calls", "cpu_client_ns", "cpu_server_ns")
+LEAST_FOR_P999 = 1000  # samples; the 99.9th percentile of fewer would be the greatest by another name
+QUANTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)  # of calls timed alone, in `alone_ns`
 
 
 def percentile(samples, q):
@@ -14,22 +18,34 @@ def percentile(samples, q):
     return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
 
 
-def three(samples, prefix=""):
-    return {f"{prefix}p{q}_ns": round(percentile(samples, q), 1) for q in (50, 90, 99)}
+def quantile(samples, q):
+    """The same, rounded; None if there are too few samples to tell."""
+    return None if q > 99 and len(samples) < LEAST_FOR_P999 else round(percentile(samples, q), 1)
+
+
+def percentiles(samples, prefix=""):
+    ordered = sorted(samples)
+    return {f"{prefix}p{str(q).replace('.', '')}_ns": quantile(ordered, q) for q in (50, 90, 99, 99.9)}
 
 
 def merge(turns):
-    """A row's numbers from the turns of all rounds."""
+    """A row's numbers from the turns of all rounds, in their order. `rounds_ns` are the samples that bootstrap.py goes
+    by, `alone_ns` the quantiles of single calls, which batches would hide."""
     samples = [x for turn in turns for x in turn["ns"]]
     singles = [x for turn in turns for x in turn["single_ns"]]
     calls = sum(turn["calls"] for turn in turns)
-    row = three(samples)
+    rounds = [bootstrap.thinned(turn["ns"]) for turn in turns]
+    alone = sorted(singles or samples)
+    row = percentiles(samples)
     row.update(calls=calls, samples=len(samples), batch=max(turn["batch"] for turn in turns),
+               p50_ci_ns=[round(x, 1) for x in bootstrap.of_median(rounds)], rounds_ns=rounds,
                rounds_p50_ns=[round(percentile(turn["ns"], 50), 1) for turn in turns],
+               alone_ns=[quantile(alone, q) for q in QUANTILES],
+               overhead_ns=percentile([turn["overhead_ns"] for turn in turns], 50),
                cpu_client_ns=round(sum(turn["cpu_ns"] for turn in turns) / calls, 1),
                cpu_server_ns=round(sum(turn["cpu_server_ns"] for turn in turns) / calls, 1))
     if singles:
-        row.update(three(singles, "single_"))
+        row.update(percentiles(singles, "single_"))
     return row
 
 
@@ -73,9 +89,32 @@ FIGURES = [
     ("Python, ring: a*b + sqrt(a) - exp(b), 10^6 : NumPy",
      dict(case="expr", n=10**6, client="python", wait="auto", data=None, **RING),
      dict(case="expr", n=10**6, way="numpy", data=None), 0.4),
+    ("Python, ring, spin: add 64 : shared_memory + Pipe",
+     dict(case="add", n=64, client="python", wait="spin", data=None, **RING),
+     dict(case="add", n=64, way="shm-pipe", data=None), 1 / 50),
+    ("Python, ring, spin: add 64 : multiprocessing.Pipe",
+     dict(case="add", n=64, client="python", wait="spin", data=None, **RING),
+     dict(case="add", n=64, way="pipe", data=None), 1 / 150),
 ]
 IDLE_TARGET_PERCENT = 0.1
 IDLE_NAME = "idle daemon, 10 sessions: processor, % of a core"
+
+
+def ratio_interval(a, b):
+    """Interval of the ratio of two rows' medians in one run, by bootstrap. None if there are no samples."""
+    if not (a and b and a.get("rounds_ns") and b.get("rounds_ns")):
+        return None
+    return [float(f"{x:.4g}") for x in bootstrap.of_ratio(a["rounds_ns"], b["rounds_ns"])]
+
+
+def add_ratios(rows, baseline):
+    """Gives each row its ratio to the baseline way's row of the same case, size and data, with its interval."""
+    base = {(r["case"], r["n"], r["data"]): r for r in rows if r["way"] == baseline}
+    for each in rows:
+        against = base.get((each["case"], each["n"], each["data"]))
+        if against and each["p50_ns"]:
+            each["ratio"] = float(f"{each['p50_ns'] / against['p50_ns']:.4g}")
+            each["ratio_ci"] = ratio_interval(each, against)
 
 
 def rounds_range(a, b):
@@ -90,13 +129,13 @@ def figures(rows):
     out = []
     for name, over, under, target in FIGURES:
         a, b = find(rows, **over), find(rows, **under)
-        value = round(a["p50_ns"] / b["p50_ns"], 3) if a and b else None
+        value = float(f"{a['p50_ns'] / b['p50_ns']:.4g}") if a and b else None
         out.append(dict(name=name, value=value, target=target, ok=None if value is None else value <= target,
-                        rounds=rounds_range(a, b), p50_ns=a and a["p50_ns"],
+                        ci=ratio_interval(a, b), rounds=rounds_range(a, b), p50_ns=a and a["p50_ns"],
                         against_p50_ns=b and b["p50_ns"]))
     idle = find(rows, case="idle")
     value = idle["cpu_percent"] if idle else None
-    out.append(dict(name=IDLE_NAME, value=value, target=IDLE_TARGET_PERCENT, rounds=None, p50_ns=None,
+    out.append(dict(name=IDLE_NAME, value=value, target=IDLE_TARGET_PERCENT, ci=None, rounds=None, p50_ns=None,
                     against_p50_ns=None, ok=None if value is None else value <= IDLE_TARGET_PERCENT))
     return out
 

@@ -5,9 +5,10 @@ import math
 
 
 class Svg:
-    def __init__(self, width, height, title):
+    def __init__(self, width, height, title, about=""):
+        """title and about: for those who cannot see the picture."""
         self.width, self.height, self.parts = width, height, []
-        self.title = title
+        self.title, self.about = title, about
 
     def add(self, tag, text=None, **attributes):
         pairs = " ".join(f'{key.rstrip("_").replace("_", "-")}="{number(value)}"' for key, value in attributes.items())
@@ -19,25 +20,41 @@ class Svg:
     def line(self, x1, y1, x2, y2, class_="grid"):
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
-    def path(self, points, class_):
-        self.add("path", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), class_=class_)
+    def path(self, points, class_, tip=None):
+        d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        body = f'<path d="{d}" class="{class_}"'
+        self.parts.append(f"{body}><title>{html.escape(tip)}</title></path>" if tip else f"{body}/>")
+
+    def band(self, x1, x2, y, height, class_):
+        """A bar along the line y, seen even where it has no width."""
+        x1, x2 = (x1, x2) if x2 - x1 >= 1 else ((x1 + x2 - 1) / 2, (x1 + x2 + 1) / 2)
+        self.add("rect", x=x1, y=y - height / 2, width=x2 - x1, height=float(height), class_=f"band {class_}")
+
+    def begin(self, class_, series):
+        """A group of what belongs to one series, for the page's script to find."""
+        self.parts.append(f'<g class="{class_}" data-s="{html.escape(series, quote=True)}">')
+
+    def end(self):
+        self.parts.append("</g>")
 
     def marker(self, x, y, shape, class_, tip=None, size=4.0):
-        """shape: circle, square, diamond, up, down, ring."""
-        if shape in ("circle", "ring"):
-            hollow = " hollow" if shape == "ring" else ""
+        """shape: circle, square, diamond, up, down; hollow: ring, box, gem."""
+        solid = {"ring": "circle", "box": "square", "gem": "diamond"}
+        hollow, shape = " hollow" if shape in solid else "", solid.get(shape, shape)
+        if shape == "circle":
             body = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" class="{class_}{hollow}"'
         else:
             d = {"square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
                  "diamond": [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],
                  "up": [(0, -1.2), (1.2, 1), (-1.2, 1)], "down": [(0, 1.2), (1.2, -1), (-1.2, -1)]}[shape]
             points = " ".join(f"{x + a * size * 0.9:.1f},{y + b * size * 0.9:.1f}" for a, b in d)
-            body = f'<polygon points="{points}" class="{class_}"'
+            body = f'<polygon points="{points}" class="{class_}{hollow}"'
         self.parts.append(body + (f"><title>{html.escape(tip)}</title></{body[1:].split()[0]}>" if tip else "/>"))
 
     def render(self, class_=""):
         return (f'<svg viewBox="0 0 {self.width} {self.height}" role="img" class="{class_}" '
-                f'aria-label="{html.escape(self.title, quote=True)}">{"".join(self.parts)}</svg>')
+                f'aria-label="{html.escape(self.title, quote=True)}"><title>{html.escape(self.title)}</title>'
+                f'<desc>{html.escape(self.about or self.title)}</desc>{"".join(self.parts)}</svg>')
 
 
 def number(value):
@@ -106,6 +123,12 @@ def duration(ns):
         if ns >= size or unit == "µs":
             return f"{digits(ns / size)} {unit}"
     return ""
+
+
+def short_duration(ns):
+    """A decade's label: "10 µs"."""
+    unit, size = next((u, s) for u, s in (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1)) if ns >= s or s == 1)
+    return f"{ns / size:g} {unit}"
 
 
 def digits(value):

@@ -1,4 +1,5 @@
 """The results as text: in the terminal and as Markdown for the README."""
+import catalog
 import machine
 import stats
 from svg import count, digits
@@ -12,15 +13,16 @@ def variant(row):
     return tuple(row[k] for k in ("way", "client", "mode", "wait"))
 
 
-def variant_label(key):
+def variant_label(key, known):
+    """As on the command line, for --ways: names, not titles."""
     way, client, mode, wait = key
-    shown = client if way.startswith("numd") else None
-    return " ".join(filter(None, [way, shown, mode, wait]))
+    return " ".join(filter(None, [way, client if way in known.several else None, mode, wait]))
 
 
-def block(rows, columns, baseline="numpy"):
+def block(rows, columns, known):
     """(variants in their order, {(variant, column): (µs, ratio to NumPy)}); a column is (case, n, data)."""
-    base = {column: stats.find(rows, way=baseline, **dict(zip(("case", "n", "data"), column))) for column in columns}
+    base = {column: stats.find(rows, way=catalog.BASELINE, **dict(zip(("case", "n", "data"), column)))
+            for column in columns}
     variants, cells = [], {}
     for row in rows:
         column = (row["case"], row["n"], row["data"])
@@ -30,10 +32,8 @@ def block(rows, columns, baseline="numpy"):
                 variants.append(key)
             against = base[column]
             cells[key, column] = (row["p50_ns"] / 1e3, row["p50_ns"] / against["p50_ns"] if against else None)
-    order = ["numpy", "numpy-out", "ctypes", "c-direct", "numd-ring", "numd-socket", "shm-pipe", "pipe"]
-    rank = {way: i for i, way in enumerate(order)}
-    modes, waits = {"prepared": 0, "adhoc": 1}, {"spin": 0, "handoff": 1, "sleep": 2, "auto": 3}
-    variants.sort(key=lambda v: (rank.get(v[0], 99), v[1] != "python", modes.get(v[2], 0), waits.get(v[3], 0)))
+    gears = [None, *catalog.GEARS]
+    variants.sort(key=lambda v: (known.rank(v[:3]), gears.index(v[3]) if v[3] in gears else 0))
     return variants, cells
 
 
@@ -63,34 +63,36 @@ def columns_of(rows):
     return out
 
 
-def terminal_block(title, columns, rows):
-    variants, cells = block(rows, [c for _, c in columns])
+def terminal_block(title, columns, rows, known):
+    variants, cells = block(rows, [c for _, c in columns], known)
     lines = [f"{title}   (median, µs; in brackets: times NumPy in process)",
              " " * 32 + "".join(f"{heading:>17}" for heading, _ in columns)]
     for key in variants:
         texts = []
         for _, column in columns:
             texts.append(cell_text(cells.get((key, column)), "-"))
-        lines.append(f"{variant_label(key):<32}" + "".join(f"{t:>17}" for t in texts))
+        lines.append(f"{variant_label(key, known):<32}" + "".join(f"{t:>17}" for t in texts))
     return "\n".join(lines)
 
 
-def figures_text(rows):
-    lines = [f"{'figure':<60}{'measured':>10}{'target':>9}"]
-    for f in stats.figures(rows):
+def figures_text(figures):
+    lines = [f"{'figure':<60}{'measured':>10}{'target':>10}        {'95 % interval':>17}"]
+    for f in figures:
         value = "skipped" if f["value"] is None else digits(f["value"])
         verdict = {None: "", True: "  ok", False: "  MISSED"}[f["ok"]]
-        lines.append(f"{f['name']:<60}{value:>10}{'<= ' + str(f['target']):>9}{verdict}")
+        ci = " to ".join(map(digits, f["ci"])) if f["ci"] else ""
+        lines.append(f"{f['name']:<60}{value:>10}{'<= ' + digits(f['target']):>10}{verdict:<8}{ci:>17}".rstrip())
     return "\n".join(lines)
 
 
-def terminal(rows, facts):
-    parts = [terminal_block(title, columns, rows) for title, columns in columns_of(rows)]
+def terminal(results, known):
+    rows, facts = results["rows"], results["machine"]
+    parts = [terminal_block(title, columns, rows, known) for title, columns in columns_of(rows)]
     floors = [r for r in rows if r["case"] == "floor"]
     if floors:
         parts.append("floors (plain C, median µs)\n" + "\n".join(
             f"{r['way']:<32}{digits(r['p50_ns'] / 1e3):>17}" for r in floors))
-    parts.append(figures_text(rows))
+    parts.append(figures_text(results["figures"]))
     if facts["skipped"]:
         parts.append("skipped\n" + "\n".join(
             "  " + " ".join(filter(None, [s["way"], s["client"], s["mode"], s["wait"], s["case"]])) + ": " + s["reason"]
@@ -102,27 +104,24 @@ def terminal(rows, facts):
 README_COLUMNS = [("add 64", ("add", 64, None)), ("sum 64", ("sum", 64, None)), ("expr 64", ("expr", 64, None)),
                   ("add 10⁶", ("add", 10**6, None)), ("expr 10⁶", ("expr", 10**6, None)),
                   ("matmul 512", ("matmul", 512, None)), ("expr on a photo", ("expr", 819840, "photo"))]
-README_WAYS = [("NumPy, in process", ("numpy", "python", None, None)),
-               ("numd ring, Python", ("numd-ring", "python", "prepared", "auto")),
-               ("numd ring, Python, ad hoc", ("numd-ring", "python", "adhoc", "auto")),
-               ("numd ring, C", ("numd-ring", "c", "prepared", "auto")),
-               ("numd socket, Python", ("numd-socket", "python", "prepared", None)),
-               ("`shared_memory` + `Pipe`", ("shm-pipe", "python", None, None)),
-               ("`Pipe`, arrays pickled", ("pipe", "python", None, None)),
-               ("same kernel in process, C", ("c-direct", "c", None, None))]
 
 
-def markdown(rows, facts):
+def summary_series(known):
+    """The series that the README's table has, in their order."""
+    return [key for key in known.order if key[2] in known.by_client[key[:2]].summary]
+
+
+def markdown(results, known):
     """The main table for the README: medians in µs, and how many times NumPy in process."""
+    rows, facts = results["rows"], results["machine"]
     columns = [(h, c) for h, c in README_COLUMNS if stats.find(rows, case=c[0], n=c[1], data=c[2])]
-    _, cells = block(rows, [c for _, c in columns])
+    _, cells = block(rows, [c for _, c in columns], known)
     lines = ["| median, µs (times NumPy) | " + " | ".join(h for h, _ in columns) + " |",
              "|---|" + "---:|" * len(columns)]
-    for label, key in README_WAYS:
-        texts = []
-        for _, column in columns:
-            texts.append(cell_text(cells.get((key, column)), "–"))
+    for key in summary_series(known):
+        variant_key = (*key, known.last_wait(key[0]))
+        texts = [cell_text(cells.get((variant_key, column)), "–") for _, column in columns]
         if any(t != "–" for t in texts):
-            lines.append(f"| {label} | " + " | ".join(texts) + " |")
-    machine = f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}, NumPy {facts['numpy']}."
-    return "\n".join(lines) + f"\n\n{machine}\n"
+            lines.append(f"| {known.series_title(key)} | " + " | ".join(texts) + " |")
+    about = f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}, NumPy {facts['numpy']}."
+    return "\n".join(lines) + f"\n\n{about}\n"

@@ -32,6 +32,10 @@ class Context:
 @dataclass(frozen=True)
 class Way:
     name: str                       # column "way" of the results
+    title: str = ""                 # how people call it; default: its name
+    group: str = "other"            # one of catalog.GROUPS
+    opening: tuple = ()             # the waits with which it is in the report's first picture; () is not at all
+    summary: tuple = ()             # the modes that the README's table has
     client: Optional[str] = None    # "c", "python" or None
     modes: tuple = (None,)
     waits: tuple = (None,)          # the last one is measured at all sizes, the others where calls are short

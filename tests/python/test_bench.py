@@ -24,7 +24,8 @@ def bench_modules(monkeypatch):
 
 
 def make_turn(ns, calls=10):
-    return dict(ns=ns, single_ns=[], calls=calls, batch=1, cpu_ns=5 * calls, cpu_server_ns=3 * calls)
+    return dict(ns=ns, single_ns=[], calls=calls, batch=1, cpu_ns=5 * calls, cpu_server_ns=3 * calls,
+                overhead_ns=20.0)
 
 
 def make_row(case, way, p50, **about):
@@ -110,14 +111,18 @@ def test_a_run_writes_results_and_page(tmp_path):
     before = leftovers()
     done = run_bench(tmp_path / "report", tmp_path, "--ways", "numpy,pipe,shm-pipe,c-direct")
     assert done.returncode == 0, done.stderr
-    rows = json.loads((tmp_path / "report" / "results.json").read_text())
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    rows = results["rows"]
     ways = ("numpy", "pipe", "shm-pipe")
     assert {(r["case"], r["way"]) for r in rows} == {(c, w) for c in ("add", "sum") for w in ways}
     for row in rows:
         assert set(stats.ROW_KEYS) <= set(row)
         assert row["dtype"] == "float64" and row["n"] == 64 and row["data"] is None
         assert 0 < row["p50_ns"] <= row["p90_ns"] <= row["p99_ns"] and row["calls"] > 0
+        assert row["p50_ci_ns"][0] <= row["p50_ci_ns"][1] and row["ratio_ci"][0] <= row["ratio_ci"][1]
+        assert len(row["alone_ns"]) == len(results["quantiles"]) and row["overhead_ns"] > 0
     facts = json.loads((tmp_path / "report" / "machine.json").read_text())
+    assert facts == results["machine"] and facts["hardware"]["Governor"] and facts["pinning"] == "none"
     assert [s["way"] for s in facts["skipped"]] == ["c-direct"] and "not built" in facts["skipped"][0]["reason"]
     page = (tmp_path / "report" / "index.html").read_text()
     assert page.count("<h1>") == 1 and "<svg" in page and "http" not in page
@@ -143,7 +148,7 @@ def test_a_wrong_result_fails_the_run(tmp_path, monkeypatch, capsys):
     status = run.main(["--build", str(tmp_path), "--output", str(tmp_path / "report"), "--quick", "--cases", "add:64"])
     assert status == 1
     assert "wrong result" in capsys.readouterr().err
-    assert json.loads((tmp_path / "report" / "results.json").read_text()) == []
+    assert json.loads((tmp_path / "report" / "results.json").read_text())["rows"] == []
 
 
 def test_a_client_that_dies_is_skipped_with_the_reason(tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path):
     status = short.main(["--build", str(BUILD), "--output", str(output), "--seed", "1", "--ways",
                          ",".join(w.name for w in others), "--cases", ",".join(f"{c}:{n}" for c, n in POINTS)])
     assert status == 0
-    measured = {(r["way"], r["case"], r["n"]) for r in json.loads((output / "results.json").read_text())}
+    measured = {(r["way"], r["case"], r["n"]) for r in json.loads((output / "results.json").read_text())["rows"]}
     skipped = {s["way"]: s for s in json.loads((output / "machine.json").read_text())["skipped"]}
     for each in others:
         if each.name in skipped:

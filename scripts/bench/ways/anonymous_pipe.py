@@ -4,7 +4,7 @@ import os
 from partner import stream_call
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="os-pipe", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="os-pipe", title="anonymous pipes", group="streams", client="python", largest=BY_VALUE)]
 
 
 def open_call(job):

@@ -12,13 +12,16 @@ SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 CFFI = (("_cffi_backend", "python3-cffi"), ("cffi", "python3-cffi"))
 
 
-def compiled(name, file, modules=()):
+def compiled(name, title, file, modules=()):
     # The loops do not tile: a larger product would say nothing about calls.
-    return Way(name=name, client="python", argument=name, needs=(f"bench/{file}",), modules=modules, largest_side=256)
+    return Way(name=name, title=title, group="process", client="python", argument=name, needs=(f"bench/{file}",),
+               modules=modules, largest_side=256)
 
 
-WAYS = [compiled("c-extension", f"_bench_extension{SUFFIX}"), compiled("cython", f"_bench_cython{SUFFIX}"),
-        compiled("cffi-api", f"_bench_cffi{SUFFIX}", CFFI), compiled("cffi-abi", "libbench-loops.so", CFFI)]
+WAYS = [compiled("c-extension", "C extension", f"_bench_extension{SUFFIX}"),
+        compiled("cython", "Cython", f"_bench_cython{SUFFIX}"),
+        compiled("cffi-api", "cffi, compiled", f"_bench_cffi{SUFFIX}", CFFI),
+        compiled("cffi-abi", "cffi, not compiled", "libbench-loops.so", CFFI)]
 
 
 def load(job, name):

@@ -6,7 +6,8 @@ import numpy as np
 from cases import PROGRAMS
 from way import Call, Way
 
-WAYS = [Way(name="ctypes", client="python", core=True, needs=("libnumd-engine.so",))]
+WAYS = [Way(name="ctypes", title="numd’s kernel, ctypes", group="process", client="python", core=True,
+            needs=("libnumd-engine.so",))]
 
 
 def program_text(job):

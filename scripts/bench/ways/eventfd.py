@@ -4,7 +4,7 @@ import os
 from partner import shared_arrays, shared_call
 from way import Way
 
-WAYS = [Way(name="eventfd", client="python")]
+WAYS = [Way(name="eventfd", title="shm + eventfd", group="shared", client="python")]
 
 
 def open_call(job):

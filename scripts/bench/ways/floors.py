@@ -1,5 +1,8 @@
 """What saying something to another process and hearing back takes at least on this machine; plain C."""
 from way import Way
 
-WAYS = [Way(name=name, client="c", program="bench/bench-floors", argument=name, floor=True, core=True)
-        for name in ("cache-line", "semaphore", "semaphore-same-core", "unix-socket")]
+TITLES = {"cache-line": "one cache line, both spinning", "semaphore": "semaphores, two cores",
+          "semaphore-same-core": "semaphores, one core", "unix-socket": "Unix socket, 64 bytes"}
+WAYS = [Way(name=name, title=title, group="floor", client="c", program="bench/bench-floors", argument=name, floor=True,
+            core=True, opening=(None,) if name != "semaphore-same-core" else ())
+        for name, title in TITLES.items()]

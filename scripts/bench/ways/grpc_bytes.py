@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from partner import SpawnedPartner, bytes_call, compute_bytes, raw
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="grpc", client="python", largest=BY_VALUE, modules=(("grpc", "python3-grpcio"),))]
+WAYS = [Way(name="grpc", title="gRPC, Unix socket", group="servers", client="python", largest=BY_VALUE,
+            modules=(("grpc", "python3-grpcio"),))]
 OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
 

@@ -12,7 +12,7 @@ from numpy_side import compute_into
 from partner import Patience, SpawnedPartner
 from way import BY_VALUE, Call, Way
 
-WAYS = [Way(name="iceoryx2", client="python", largest=BY_VALUE,
+WAYS = [Way(name="iceoryx2", title="iceoryx2", group="shared", client="python", largest=BY_VALUE,
             modules=(("iceoryx2", "it from PyPI, where that can be reached"),))]
 SHM = pathlib.Path("/dev/shm")
 

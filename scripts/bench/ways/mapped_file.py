@@ -7,7 +7,7 @@ import numpy as np
 from partner import Patience, shared_arrays, shared_bytes, shared_call
 from way import Way
 
-WAYS = [Way(name="mmap-file", client="python")]
+WAYS = [Way(name="mmap-file", title="mapped file, polled", group="shared", client="python")]
 
 
 def file_bytes(n):

@@ -10,7 +10,7 @@ from numpy_side import compute_into
 from partner import Partner, empty_arrays
 from way import BY_VALUE, Call, Way
 
-WAYS = [Way(name="posix-mq", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="posix-mq", title="POSIX message queue", group="streams", client="python", largest=BY_VALUE)]
 
 
 class Attributes(ctypes.Structure):

@@ -8,7 +8,7 @@ from numpy_side import COMPUTE, compute_into
 from partner import Partner
 from way import Call, Way
 
-WAYS = [Way(name="mp-array", client="python")]
+WAYS = [Way(name="mp-array", title="mp.Array + semaphore", group="shared", client="python")]
 
 
 def view(shared, shape):

@@ -5,7 +5,7 @@ from numpy_side import compute
 from partner import die_with_client
 from way import BY_VALUE, Call, Way
 
-WAYS = [Way(name="mp-manager", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="mp-manager", title="mp.Manager", group="pickled", client="python", largest=BY_VALUE)]
 
 
 class Computer:

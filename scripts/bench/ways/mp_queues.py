@@ -6,8 +6,9 @@ from partner import Partner
 from way import BY_VALUE, Call, Way
 
 ARGUMENT = ""  # set by runner.py
-WAYS = [Way(name="mp-queue", client="python", argument="Queue", largest=BY_VALUE),
-        Way(name="mp-simplequeue", client="python", argument="SimpleQueue", largest=BY_VALUE)]
+WAYS = [Way(name="mp-queue", title="mp.Queue", group="pickled", client="python", argument="Queue", largest=BY_VALUE),
+        Way(name="mp-simplequeue", title="mp.SimpleQueue", group="pickled", client="python",
+            argument="SimpleQueue", largest=BY_VALUE)]
 
 
 def serve(case, asked, done):

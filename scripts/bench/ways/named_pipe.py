@@ -4,7 +4,7 @@ import os
 from partner import stream_call
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="fifo", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="fifo", title="named pipes", group="streams", client="python", largest=BY_VALUE)]
 
 
 def both_ends(name):

@@ -8,9 +8,11 @@ MODES = ("prepared", "adhoc")
 NEEDS = ("python/numd/__init__.py",)
 
 WAYS = [
-    Way(name="numd-ring", client="python", core=True, modes=MODES, waits=("spin", "handoff", "sleep", "auto"), needs=NEEDS,
-        argument="ring", daemon=True),
-    Way(name="numd-socket", client="python", core=True, modes=MODES, needs=NEEDS, argument="socket", daemon=True),
+    Way(name="numd-ring", title="numd ring", group="numd", client="python", core=True,
+        opening=("spin", "handoff", "sleep", "auto"), summary=MODES, modes=MODES,
+        waits=("spin", "handoff", "sleep", "auto"), needs=NEEDS, argument="ring", daemon=True),
+    Way(name="numd-socket", title="numd socket", group="numd", client="python", core=True, opening=(None,),
+        summary=("prepared",), modes=MODES, needs=NEEDS, argument="socket", daemon=True),
 ]
 
 

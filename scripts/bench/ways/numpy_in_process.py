@@ -3,7 +3,7 @@ import numpy as np
 
 from way import Call, Way
 
-WAYS = [Way(name="numpy", client="python", core=True)]
+WAYS = [Way(name="numpy", title="NumPy", group="process", client="python", core=True, opening=(None,), summary=(None,))]
 
 STATEMENTS = {
     "add": "add(a, b, out=o)",

@@ -3,7 +3,7 @@ import numpy as np
 
 from way import Call, Way
 
-WAYS = [Way(name="numpy-out", client="python", core=True, cases=("expr",))]
+WAYS = [Way(name="numpy-out", title="NumPy with out=", group="process", client="python", core=True, cases=("expr",))]
 
 
 def open_call(job):

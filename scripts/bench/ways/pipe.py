@@ -5,7 +5,8 @@ import multiprocessing
 from numpy_side import COMPUTE
 from way import Call, Way
 
-WAYS = [Way(name="pipe", client="python", core=True)]
+WAYS = [Way(name="pipe", title="mp.Pipe", group="pickled", client="python", core=True, opening=(None,),
+            summary=(None,))]
 
 
 def serve(connection, case):

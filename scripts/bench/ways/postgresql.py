@@ -6,7 +6,8 @@ import select
 from partner import Partner, bytes_call, compute_bytes, raw
 from way import Way
 
-WAYS = [Way(name="postgresql", client="python", largest=10**5, modules=(("psycopg2", "python3-psycopg2"),),
+WAYS = [Way(name="postgresql", title="PostgreSQL", group="servers", client="python", opening=(None,), summary=(None,),
+            largest=10**5, modules=(("psycopg2", "python3-psycopg2"),),
             server="postgresql")]
 
 

@@ -4,8 +4,8 @@ import math
 from way import Call, Way
 
 LIMITS = dict(largest=10**5, largest_side=64)  # beyond them a call takes longer than anyone would wait
-WAYS = [Way(name="python-loops", client="python", **LIMITS),
-        Way(name="pypy-loops", client="python", interpreter="pypy3", **LIMITS)]
+WAYS = [Way(name="python-loops", title="Python loops", group="loops", client="python", **LIMITS),
+        Way(name="pypy-loops", title="PyPy loops", group="loops", client="python", interpreter="pypy3", **LIMITS)]
 
 
 def add(a, b):

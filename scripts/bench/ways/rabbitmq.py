@@ -4,7 +4,8 @@ import os
 from partner import Partner, bytes_call, compute_bytes, raw
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="rabbitmq", client="python", largest=BY_VALUE, modules=(("pika", "python3-pika"),),
+WAYS = [Way(name="rabbitmq", title="RabbitMQ", group="servers", client="python",
+            largest=BY_VALUE, modules=(("pika", "python3-pika"),),
             server="rabbitmq")]
 
 

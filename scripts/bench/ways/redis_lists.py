@@ -5,7 +5,8 @@ import os
 from partner import Partner, bytes_call, compute_bytes, raw
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="redis", client="python", largest=BY_VALUE, modules=(("redis", "python3-redis"),), server="redis")]
+WAYS = [Way(name="redis", title="Redis", group="servers", client="python", opening=(None,), summary=(None,),
+            largest=BY_VALUE, modules=(("redis", "python3-redis"),), server="redis")]
 
 
 def connect():

@@ -4,7 +4,7 @@ import socket
 from partner import stream_call
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="unix-seqpacket", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="unix-seqpacket", title="Unix seqpacket", group="streams", client="python", largest=BY_VALUE)]
 MESSAGE_BYTES = 1 << 16
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy_side import compute_into
 from way import Call, Way
 
-WAYS = [Way(name="shm-pipe", client="python", core=True)]
+WAYS = [Way(name="shm-pipe", title="shared_memory + Pipe", group="shared", client="python", core=True, opening=(None,),
+            summary=(None,))]
 
 
 def share(shape, tag):

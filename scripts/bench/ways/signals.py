@@ -5,7 +5,7 @@ import signal
 from partner import shared_arrays, shared_call
 from way import Way
 
-WAYS = [Way(name="signals", client="python")]
+WAYS = [Way(name="signals", title="shm + signals", group="shared", client="python")]
 LIBC = ctypes.CDLL(None)
 
 

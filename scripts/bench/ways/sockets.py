@@ -6,8 +6,9 @@ from partner import stream_call
 from way import BY_VALUE, Way
 
 ARGUMENT = ""  # set by runner.py
-WAYS = [Way(name="unix-stream", client="python", argument="unix", largest=BY_VALUE),
-        Way(name="tcp", client="python", argument="tcp", largest=BY_VALUE)]
+WAYS = [Way(name="unix-stream", title="Unix socket", group="streams", client="python", opening=(None,), summary=(None,),
+            argument="unix", largest=BY_VALUE),
+        Way(name="tcp", title="TCP, loopback", group="streams", client="python", argument="tcp", largest=BY_VALUE)]
 
 
 def tcp_pair():

@@ -6,7 +6,7 @@ import sqlite3
 from partner import Partner, Patience, bytes_call, compute_bytes, raw
 from way import BY_VALUE, Way
 
-WAYS = [Way(name="sqlite", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="sqlite", title="SQLite", group="servers", client="python", largest=BY_VALUE)]
 
 
 def connect(path):

@@ -9,7 +9,7 @@ from numpy_side import compute_into
 from partner import Partner, empty_arrays, raw, read_all, write_all
 from way import BY_VALUE, Call, Way
 
-WAYS = [Way(name="temporary-file", client="python", largest=BY_VALUE)]
+WAYS = [Way(name="temporary-file", title="temporary files", group="streams", client="python", largest=BY_VALUE)]
 
 
 def write_file(file, arrays):

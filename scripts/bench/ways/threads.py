@@ -8,8 +8,9 @@ from numpy_side import COMPUTE, compute_into
 from way import WAYS_DIR, Call, Way, load_file
 
 ARGUMENT = ""  # set by runner.py
-WAYS = [Way(name="thread-numpy", client="python", argument="numpy"),
-        Way(name="thread-loops", client="python", argument="loops", largest=10**5, largest_side=64)]
+WAYS = [Way(name="thread-numpy", title="thread, NumPy", group="loops", client="python", argument="numpy"),
+        Way(name="thread-loops", title="thread, Python loops", group="loops", client="python",
+            argument="loops", largest=10**5, largest_side=64)]
 
 
 def open_call(job):

@@ -9,8 +9,10 @@ from way import BY_VALUE, Way
 
 ARGUMENT = ""  # set by runner.py
 MODULES = (("zmq", "python3-zmq"),)
-WAYS = [Way(name="zeromq-ipc", client="python", argument="ipc", largest=BY_VALUE, modules=MODULES),
-        Way(name="zeromq-tcp", client="python", argument="tcp", largest=BY_VALUE, modules=MODULES)]
+WAYS = [Way(name="zeromq-ipc", title="ZeroMQ, Unix socket", group="servers", client="python", opening=(None,),
+            summary=(None,), argument="ipc", largest=BY_VALUE, modules=MODULES),
+        Way(name="zeromq-tcp", title="ZeroMQ, TCP", group="servers", client="python",
+            argument="tcp", largest=BY_VALUE, modules=MODULES)]
 
 
 def serve(job, address):

@@ -1,0 +1,31 @@
+"""What a run measures beside the ways, each by a module of its own: `measure(context, quick, progress)` gives what
+results.json holds under its key, `html_section(results)` the report's section, empty if there is nothing to show."""
+import importlib
+import importlib.util
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extra:
+    key: str        # in results.json
+    name: str       # of the module
+    heading: str    # in the report
+    seconds: dict   # about how long it takes: {quick: seconds}
+
+    @property
+    def module(self):
+        """None where there is no such module."""
+        return importlib.import_module(self.name) if importlib.util.find_spec(self.name) else None
+
+
+EXTRAS = [
+    Extra("open_loop", "open_loop", "Latency against rate", {False: 120, True: 15}),
+    Extra("breakdowns", "breakdown", "Where the time goes", {False: 120, True: 15}),
+    Extra("claims", "claims", "Claims, settled", {False: 240, True: 40}),
+]
+
+
+def section(key, results):
+    """The section's HTML; empty without data or module."""
+    module = next(e for e in EXTRAS if e.key == key).module
+    return module.html_section(results) if module and results.get(key) else ""

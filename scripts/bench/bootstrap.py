@@ -12,9 +12,9 @@ import functools
 import numpy as np
 
 SEED = 20240
-RESAMPLES = 1000
+RESAMPLES = 500
 LEVEL = 95           # per cent of the resampled values that an interval holds
-KEPT_A_ROUND = 50
+KEPT_A_ROUND = 40
 
 
 def thinned(samples, most=KEPT_A_ROUND):
@@ -58,8 +58,13 @@ def of_median(rounds):
     return interval(medians(rounds))
 
 
-def of_ratio(over, under, same_run=True):
-    """Interval of the ratio of two medians. The rounds are paired if they are of one run and equally many."""
-    paired = same_run and len(over) == len(under)
-    divisors = medians(under, 1, 0 if paired else 1)
-    return interval(medians(over) / np.maximum(divisors, 1e-3))
+def base_medians(over, under, stream=0):
+    """Medians of `under` to divide medians(over, stream, stream) by, both of one run: with the same rounds drawn, if they
+    are equally many. None is zero."""
+    paired = len(over) == len(under)
+    return np.maximum(medians(under, stream + 1, stream if paired else stream + 1), 1e-3)
+
+
+def of_ratio(over, under):
+    """Interval of the ratio of two medians of one run."""
+    return interval(medians(over) / base_medians(over, under))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 class Extra:
     key: str        # in results.json
     name: str       # of the module
-    heading: str    # in the report
     seconds: dict   # about how long it takes: {quick: seconds}
 
     @property
@@ -19,13 +18,13 @@ class Extra:
 
 
 EXTRAS = [
-    Extra("open_loop", "open_loop", "Latency against rate", {False: 120, True: 15}),
-    Extra("breakdowns", "breakdown", "Where the time goes", {False: 120, True: 15}),
-    Extra("claims", "claims", "Claims, settled", {False: 240, True: 40}),
+    Extra("open_loop", "open_loop", {False: 120, True: 15}),
+    Extra("breakdowns", "breakdown", {False: 120, True: 15}),
+    Extra("claims", "claims", {False: 240, True: 40}),
 ]
 
 
 def section(key, results):
     """The section's HTML; empty without data or module."""
-    module = next(e for e in EXTRAS if e.key == key).module
+    module = next((e.module for e in EXTRAS if e.key == key), None)
     return module.html_section(results) if module and results.get(key) else ""

@@ -166,14 +166,14 @@ class Report:
         cases = [c for c in CASES if any(b["case"] == c for b in found)]
         cells = {(catalog.key_of(b), b["case"]): b for b in found}
         keys = sorted({key for key, _ in cells}, key=self.known.rank)
-        pays = {catalog.key_of(b) for b in found if b["within_10_percent"]}
-        never = ", ".join(ESC(self.known.series_title(key)) for key in keys if key not in pays)
+        pays = {catalog.key_of(b) for b in found if b["within_10_percent"] or b["within_10_percent_up_to"]}
+        never = "; ".join(ESC(self.known.series_title(key)) for key in keys if key not in pays)
         heads = [""] + [ESC(tables.CASE_TITLES[c]) + (", side" if c == "matmul" else "") for c in cases]
         lines = [[ESC(self.known.series_title(key))] + [break_even_cell(cells.get((key, c))) for c in cases]
                  for key in keys if key in pays]
         return ("<p>The size from which on a way takes at most 10 % longer than NumPy in process, and in brackets the one "
                 "from which on it is faster; between two measured sizes by interpolation. “never”: not up to the "
-                "largest size measured.</p>" + table(heads, lines)
+                "largest size measured; “up to”: only below that size.</p>" + table(heads, lines)
                 + (f"<p>Never, in any of these cases: {never}.</p>" if never else "") + self.boundary())
 
     def boundary(self):
@@ -256,20 +256,16 @@ class Report:
         more = [f"Reading the clock took {shown} (medians of this run); that is subtracted."] if shown else []
         return bullet_list(raised(ESC(text)) for text in [*self.facts["method"], *more])
 
-    def extra(self, key):
-        return extras.section(key, self.results)
-
     def sections(self):
         """(anchor, heading, HTML) of all that have something to show, in their order."""
-        headings = {e.key: e.heading for e in extras.EXTRAS}
         found = [
             ("size", "Time against size", self.latency()),
             ("distribution", "Distribution", self.distribution()),
             ("break-even", "When it pays", self.break_even()),
-            ("open_loop", headings["open_loop"], self.extra("open_loop")),
+            ("open_loop", "Latency against rate", extras.section("open_loop", self.results)),
             ("processor", "Processor time on both sides", self.processor()),
-            ("breakdowns", headings["breakdowns"], self.extra("breakdowns")),
-            ("claims", headings["claims"], self.extra("claims")),
+            ("breakdowns", "Where the time goes", extras.section("breakdowns", self.results)),
+            ("claims", "Claims, settled", extras.section("claims", self.results)),
             ("real-data", "Real data", self.real_data()),
             ("kernels", "Every operation", report_kernels.section(self.directory)),
             ("figures", "Figures with targets", self.figures()),
@@ -321,6 +317,8 @@ def size_text(size, sizes):
 def break_even_cell(found):
     if found is None:
         return "–"
+    if found["within_10_percent"] is None and found["within_10_percent_up_to"]:
+        return "up to " + size_text(found["within_10_percent_up_to"], found["sizes"])
     within, cheaper = (size_text(found[k], found["sizes"]) for k in ("within_10_percent", "cheaper"))
     upto = f' <span class="ratio">to {count(max(found["sizes"]))}</span>' if "never" in (within, cheaper) else ""
     return within + (f" ({cheaper})" if cheaper != within else "") + upto

@@ -16,14 +16,14 @@
                 p50_ci_ns              interval of the median
                 ratio, ratio_ci        the median over NumPy's of the same case, size and data, and its interval
                 rounds_p50_ns          the median of each round
-                rounds_ns              samples of each round, at most 50 of them, evenly spaced
+                rounds_ns              samples of each round, at most 40 of them, evenly spaced
                 alone_ns               quantiles of calls timed one by one
                 batch, samples, calls  calls in a sample, samples, calls in all
                 overhead_ns            the clock's own time, subtracted from every sample
                 cpu_client_ns cpu_server_ns   processor time a call of the client and of the other side
     figures     ratios with targets: name, value, ci, target, ok, rounds (least and greatest of single rounds)
-    break_even  for each case and series the sizes from which on it takes at most 1.1 and 1 times NumPy's time; null:
-                at no size measured
+    break_even  for each case and series the sizes from which on it takes at most 1.1 and 1 times NumPy's time, and the
+                one up to which it takes at most 1.1; null where there is none
     open_loop, breakdowns, claims   latency against rate, where the time goes, and the claims: as their modules say.
                 Not there if they were not measured.
 
@@ -37,7 +37,6 @@ import catalog
 import stats
 
 FORMAT = "numd bench 2"
-BREAK_EVEN_LIMITS = (1.1, 1.0)
 
 
 class Unreadable(Exception):
@@ -47,7 +46,7 @@ class Unreadable(Exception):
 def of_run(rows, facts, ways, **parts):
     """The results as one object, of everything that a run has found."""
     known = catalog.Catalog(ways)
-    stats.add_ratios(rows, catalog.BASELINE)
+    stats.add_intervals(rows, catalog.BASELINE)
     skipped = {(s["way"], s["client"]): s["reason"] for s in facts["skipped"] if s["case"] is None}
     names = dict.fromkeys(key[:2] for key in known.order)
     about = [dict(name=name, client=client, title=known.title(name), group=known.group(name).key,
@@ -66,11 +65,13 @@ def break_even(rows, known):
                 and r["wait"] in (None, known.last_wait(r["way"])) and r.get("ratio")]
         for key in sorted({catalog.key_of(r) for r in ours if r["way"] != catalog.BASELINE}, key=known.rank):
             points = [(r["n"], r["ratio"]) for r in ours if catalog.key_of(r) == key]
-            sizes = [stats.break_even(*zip(*points), limit) for limit in BREAK_EVEN_LIMITS]
+            sizes, ratios = zip(*points)
+            turns = dict(within_10_percent=stats.break_even(sizes, ratios, 1.1),
+                         cheaper=stats.break_even(sizes, ratios, 1.0),
+                         within_10_percent_up_to=stats.pays_up_to(sizes, ratios, 1.1))
             way, client, mode = key
-            out.append(dict(case=case, way=way, client=client, mode=mode, sizes=[n for n, _ in points],
-                            within_10_percent=sizes[0] and math.ceil(sizes[0]),
-                            cheaper=sizes[1] and math.ceil(sizes[1])))
+            out.append(dict(case=case, way=way, client=client, mode=mode, sizes=sizes,
+                            **{name: size and math.ceil(size) for name, size in turns.items()}))
     return out
 
 

@@ -344,9 +344,9 @@ def measure_extras(chosen, context, progress, bench):
             found[extra.key] = extra.module.measure(context, quick, part)
         except (Failed, OSError) as error:
             bench.skipped.append(dict(way=extra.key, client=None, mode=None, wait=None, case=None, reason=str(error)))
-            progress.say(f"skipped: {extra.heading}: {error}")
+            progress.say(f"skipped: {extra.key}: {error}")
         except Exception as error:
-            bench.wrong.append(f"{extra.heading}: {type(error).__name__}: {error}")
+            bench.wrong.append(f"{extra.key}: {type(error).__name__}: {error}")
             progress.say("WRONG: " + bench.wrong[-1])
         part.end()
     return found

@@ -34,11 +34,10 @@ def merge(turns):
     samples = [x for turn in turns for x in turn["ns"]]
     singles = [x for turn in turns for x in turn["single_ns"]]
     calls = sum(turn["calls"] for turn in turns)
-    rounds = [bootstrap.thinned(turn["ns"]) for turn in turns]
     alone = sorted(singles or samples)
     row = percentiles(samples)
     row.update(calls=calls, samples=len(samples), batch=max(turn["batch"] for turn in turns),
-               p50_ci_ns=[round(x, 1) for x in bootstrap.of_median(rounds)], rounds_ns=rounds,
+               rounds_ns=[bootstrap.thinned(turn["ns"]) for turn in turns],
                rounds_p50_ns=[round(percentile(turn["ns"], 50), 1) for turn in turns],
                alone_ns=[quantile(alone, q) for q in QUANTILES],
                overhead_ns=percentile([turn["overhead_ns"] for turn in turns], 50),
@@ -104,17 +103,28 @@ def ratio_interval(a, b):
     """Interval of the ratio of two rows' medians in one run, by bootstrap. None if there are no samples."""
     if not (a and b and a.get("rounds_ns") and b.get("rounds_ns")):
         return None
-    return [float(f"{x:.4g}") for x in bootstrap.of_ratio(a["rounds_ns"], b["rounds_ns"])]
+    return rounded(bootstrap.of_ratio(a["rounds_ns"], b["rounds_ns"]))
 
 
-def add_ratios(rows, baseline):
-    """Gives each row its ratio to the baseline way's row of the same case, size and data, with its interval."""
+def rounded(values):
+    return [float(f"{x:.4g}") for x in values]
+
+
+def add_intervals(rows, baseline):
+    """Gives each measured row the interval of its median, its ratio to the baseline way's row of the same case, size and
+    data, and the ratio's interval."""
     base = {(r["case"], r["n"], r["data"]): r for r in rows if r["way"] == baseline}
-    for each in rows:
-        against = base.get((each["case"], each["n"], each["data"]))
-        if against and each["p50_ns"]:
-            each["ratio"] = float(f"{each['p50_ns'] / against['p50_ns']:.4g}")
-            each["ratio_ci"] = ratio_interval(each, against)
+    divisors = {}
+    for each in [r for r in rows if r.get("rounds_ns")]:
+        resampled = bootstrap.medians(each["rounds_ns"])
+        each["p50_ci_ns"] = [round(x, 1) for x in bootstrap.interval(resampled)]
+        point = each["case"], each["n"], each["data"]
+        if point in base:
+            key = point, len(each["rounds_ns"])
+            if key not in divisors:
+                divisors[key] = bootstrap.base_medians(each["rounds_ns"], base[point]["rounds_ns"])
+            each["ratio"], = rounded([each["p50_ns"] / max(base[point]["p50_ns"], 1e-3)])
+            each["ratio_ci"] = rounded(bootstrap.interval(resampled / divisors[key]))
 
 
 def rounds_range(a, b):
@@ -149,6 +159,18 @@ def break_even(sizes, ratios, limit=1.1):
     above = [i for i, (_, ratio) in enumerate(points) if ratio > limit]
     if not above:
         return points[0][0]
-    (n0, r0), (n1, r1) = points[above[-1]], points[above[-1] + 1]
+    return crossing(points[above[-1]], points[above[-1] + 1], limit)
+
+
+def pays_up_to(sizes, ratios, limit=1.1):
+    """The size up to which the ratio stays at or below the limit; None if it is above at the smallest or never."""
+    points = sorted(zip(sizes, ratios))
+    above = [i for i, (_, ratio) in enumerate(points) if ratio > limit]
+    return crossing(points[above[0] - 1], points[above[0]], limit) if above and above[0] else None
+
+
+def crossing(before, after, limit):
+    """Where a log-log line between two points (size, ratio) is at the limit."""
+    (n0, r0), (n1, r1) = before, after
     part = math.log(r0 / limit) / math.log(r0 / r1)
     return n0 * (n1 / n0) ** part

@@ -1,9 +1,9 @@
 """Confidence by bootstrap, with a fixed seed: how far a median, or the ratio of two, might be off.
 
-Samples of one round follow each other closely and are not independent; rounds are minutes apart. So both are drawn anew:
-first rounds, with replacement, then samples within each of them, and the median of all. Each round counts alike. What a
-round keeps of its samples is evenly spaced over it (`thinned`), which is also what results.json holds, so that anyone
-can compute the same intervals from the file.
+Samples of one round follow each other closely and are not independent; between two rounds all other ways have their
+turn. So both are drawn anew: first rounds, with replacement, then samples within each of them, and the median of all.
+Each round counts alike. What a round keeps of its samples is evenly spaced over it (`thinned`), which is also what
+results.json holds, so that anyone can compute the same intervals from the file.
 
 For a ratio within a run the same rounds are drawn for both, since what disturbed a round disturbed both.
 """
@@ -59,8 +59,8 @@ def of_median(rounds):
 
 
 def base_medians(over, under, stream=0):
-    """Medians of `under` to divide medians(over, stream, stream) by, both of one run: with the same rounds drawn, if they
-    are equally many. None is zero."""
+    """Medians of `under` to divide medians(over, stream, stream) by, both of one run: with the same rounds drawn, if
+    they are equally many. None is zero."""
     paired = len(over) == len(under)
     return np.maximum(medians(under, stream + 1, stream if paired else stream + 1), 1e-3)
 

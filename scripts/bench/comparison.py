@@ -54,7 +54,7 @@ def load(path):
             return of_kernels(path, found)
     except (KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"{path}: damaged: {type(error).__name__}: {error}") from None
-    raise Unreadable(f"{path}: none of results.json, kernels.json, python.json that this version of the benchmark writes")
+    raise Unreadable(f"{path}: none of results.json, kernels.json and python.json as this version of numd writes them")
 
 
 def of_ways(path):
@@ -80,8 +80,9 @@ def of_kernels(path, found):
     beside = path.with_name("kernels-run.json")
     run = Run(path, "kernels.json", read_json(beside)["facts"] if beside.exists() else {})
     for r in found:
-        numpy = Row(r["numpy_ns"], quartiles=r["numpy_quartiles_ns"])
-        run.rows[f"{r['op']} {r['dtype']} {r['size']}"] = Row(r["numd_ns"], quartiles=r["numd_quartiles_ns"], base=numpy)
+        row = Row(r["numd_ns"], quartiles=r["numd_quartiles_ns"])
+        row.base = Row(r["numpy_ns"], quartiles=r["numpy_quartiles_ns"])
+        run.rows[f"{r['op']} {r['dtype']} {r['size']}"] = row
     return run
 
 
@@ -174,7 +175,8 @@ def lines(a, b, shown, relative):
     for name, ratio, ci, word in shown:
         between = f"{digits(ci[0])} to {digits(ci[1])}" if ci else ""
         out.append(f"{name:<{width}}{value(a.rows[name], relative, a.kind):>12}"
-                   f"{value(b.rows[name], relative, b.kind):>12}{digits(ratio):>9}{between:>18}  {'' if word == 'same' else word}".rstrip())
+                   f"{value(b.rows[name], relative, b.kind):>12}{digits(ratio):>9}{between:>18}"
+                   f"{'' if word == 'same' else '  ' + word}")
     return out + [""]
 
 
@@ -188,12 +190,12 @@ def summary(a, b, found, relative, least):
     """How many rows went which way, how many would by chance, and the ratio of all."""
     counts = {word: sum(f[3] == word for f in found) for word in ("faster", "slower", "same")}
     mean = math.exp(sum(math.log(f[1]) for f in found) / len(found))
-    out = [f"{len(found)} rows in both: {counts['faster']} faster, {counts['slower']} slower by {100 * least:g} % or more; "
-           f"{counts['same']} the same within what can be told. B : A in the geometric mean: {digits(mean)}."]
+    out = [f"{len(found)} rows in both: {counts['faster']} faster, {counts['slower']} slower by {100 * least:g} % or "
+           f"more; {counts['same']} the same within what can be told. B : A in the geometric mean: {digits(mean)}."]
     if a.kind == "results.json":
         chance = round(len(found) * (100 - bootstrap.LEVEL) / 100)
-        out.append(f"Intervals: {bootstrap.LEVEL} %, bootstrap of {bootstrap.RESAMPLES} with seed {bootstrap.SEED}; of so "
-                   f"many rows up to {chance} may leave 1 out by chance, and more where there were few rounds.")
+        out.append(f"Intervals: {bootstrap.LEVEL} %, bootstrap of {bootstrap.RESAMPLES} with seed {bootstrap.SEED}; of "
+                   f"so many rows up to {chance} may leave 1 out by chance, and more where there were few rounds.")
     else:
         out.append("Intervals: between the quartiles of A and B.")
     for run, other in ((a, b), (b, a)):

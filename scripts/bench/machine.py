@@ -21,11 +21,11 @@ METHOD = [
     "one. C and Python do the same. The clock's own time is subtracted. Percentiles are over samples. Where "
     "batches are longer than one call, calls are timed one by one too: the distributions show those, since a mean of "
     "a batch hides what is rare. The 99.9th percentile is told where there are at least 1000.",
-    f"Intervals are by bootstrap, {bootstrap.LEVEL} %: {bootstrap.RESAMPLES} times, with the seed {bootstrap.SEED}, as many "
-    "rounds as there were are drawn with replacement and then samples within each of them, since samples of one turn "
-    "are not independent; the interval holds the middle of the medians found. For a ratio within a run both ways get the "
-    "same rounds. Of three rounds it cannot tell what a fourth would have been: such intervals are rather too narrow; "
-    "where there is one round only, it tells of nothing but that round.",
+    f"Intervals are by bootstrap, {bootstrap.LEVEL} %: {bootstrap.RESAMPLES} times, with the seed {bootstrap.SEED}, as "
+    "many rounds as there were are drawn with replacement and then samples within each of them, since samples of one "
+    "turn are not independent; the interval holds the middle of the medians found. For a ratio within a run both ways "
+    "get the same rounds. Of three rounds it cannot tell what a fourth would have been: such intervals are rather too "
+    "narrow; where there is one round only, it tells of nothing but that round.",
     "An eighth of a turn's time goes to warming up, with PyPy at least 0.3 s. Python's garbage collector is off while "
     "timing, for all.",
     "Before timing, the output is filled with NaN; after it, the output is compared with NumPy's answer: "
@@ -99,16 +99,16 @@ def disturbances(facts):
         out.append(f"Other programs used {facts['strangers_percent']:.0f} % of a core during this run: expect wide "
                    "spreads, and run it again on a quiet machine.")
     if facts["stolen_percent"] > 5:
-        out.append(f"The host of this virtual machine took {facts['stolen_percent']:.0f} % of a core away during this run: "
-                   "a call that crosses processes needs two cores at once and suffers more than one in process.")
+        out.append(f"The host of this virtual machine took {facts['stolen_percent']:.0f} % of a core away during this "
+                   "run: a call that crosses processes needs two cores at once and suffers more than one in process.")
     return out
 
 
 PINNING = {
-    "none": "Nothing is pinned but the floors, since programs are not either; the kernel places processes, and numd its "
-            "workers.",
-    "apart": "Clients are pinned to the first usable core and what computes for them to the last; numd places its workers "
-             "itself.",
+    "none": "Nothing is pinned but the floors, since programs are not either; the kernel places processes, and numd "
+            "its workers.",
+    "apart": "Clients are pinned to the first usable core and what computes for them to the last; numd places its "
+             "workers itself.",
     "together": "Clients and what computes for them are all pinned to the first usable core; numd places its workers "
                 "itself.",
 }

@@ -99,13 +99,14 @@ def processor(rows, known, title, width):
                      known, True, 16)
     svg, x = chart.svg, chart.scale
     for row, y, class_, _ in chart.each():
-        name, both = known.row_title(row), [v for v in (row["cpu_client_ns"], row["cpu_server_ns"]) if v and v > 1]
+        both = [v for v in (row["cpu_client_ns"], row["cpu_server_ns"]) if v and v > 1]
         if len(both) == 2:
             svg.line(x(min(both)), y, x(max(both)), y, f"whisker {class_}")
         svg.line(x(row["p50_ns"]), y - 8, x(row["p50_ns"]), y + 8, f"now {class_}")
         for key, shape, side in (("cpu_client_ns", "circle", "client"), ("cpu_server_ns", "ring", "other side")):
             if row[key] and row[key] > 1:
-                svg.marker(x(row[key]), y, shape, class_, f"{name}: processor time of the {side} {duration(row[key])}", 5)
+                tip = f"{known.row_title(row)}: processor time of the {side} {duration(row[key])}"
+                svg.marker(x(row[key]), y, shape, class_, tip, 5)
     return chart.render()
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The page: one self-contained HTML file that opens with the answer. run.py writes it; as a program it makes the page and
-the table anew from the results.json of a directory."""
+"""The page: one self-contained HTML file that opens with the answer. run.py writes it; as a program it makes the page
+and the table anew from the results.json of a directory."""
 import argparse
 import html
 import pathlib
@@ -15,8 +15,8 @@ import report_kernels
 import results as results_file
 import stats
 import tables
-from parts import (NOT_MEASURED, VERDICTS, bullet_list, details, document, figure, interval, machine_list, raised, table,
-                   tabs, times_interval)
+from parts import (NOT_MEASURED, VERDICTS, bullet_list, details, document, figure, interval, machine_list, raised,
+                   table, tabs, times_interval)
 from svg import count, digits, duration
 
 ESC = html.escape
@@ -56,9 +56,9 @@ class Report:
                 text += f", where sending the arrays through a Pipe takes {times(pipe, numpy)} as long"
             return text + self.large_headline() + "."
         if numpy and pipe and shm:
-            return (f"Adding 64 numbers takes NumPy {duration(numpy['p50_ns'])} in process, {times(shm, numpy)} as long "
-                    f"through shared memory with a Pipe, and {times(pipe, numpy)} through a Pipe alone. numd was not "
-                    "measured in this run.")
+            return (f"Adding 64 numbers takes NumPy {duration(numpy['p50_ns'])} in process, {times(shm, numpy)} as "
+                    f"long through shared memory with a Pipe, and {times(pipe, numpy)} through a Pipe alone. numd was "
+                    "not measured in this run.")
         return "What a call costs through every way of computing that ran here."
 
     def large_headline(self):
@@ -100,9 +100,9 @@ class Report:
             buttons = "".join(f'<button type="button" class="chip" data-s="{ESC(catalog.slug(k))}" '
                               f'aria-pressed="false">{ESC(self.known.series_title(k))}</button>' for k in keys)
             out += f'<div class="chips {group.look}"><span>{ESC(group.title)}</span>{buttons}</div>' if keys else ""
-        return ('<details class="chooser" hidden><summary>Choose ways to light up in every picture of this page</summary>'
-                '<p class="dim"><button type="button" class="chip" id="none">none</button> <label><input type="checkbox" '
-                'id="only"> hide the others</label></p>' + out + "</details>")
+        return ('<details class="chooser" hidden><summary>Choose ways to light up in every picture of this page'
+                '</summary><p class="dim"><button type="button" class="chip" id="none">none</button> <label><input '
+                'type="checkbox" id="only"> hide the others</label></p>' + out + "</details>")
 
     def latency(self):
         """Time against size: a view a case, in it a panel a group, and the numbers."""
@@ -115,8 +115,8 @@ class Report:
         if not views:
             return ""
         return ("<p>Median time of a call, both axes logarithmic; each panel has one group in front and all others "
-                "behind. NumPy is in every panel: where a way’s line meets it, going through that way costs nothing any "
-                "more.</p>" + self.chips() + tabs("latency", views))
+                "behind. NumPy is in every panel: where a way’s line meets it, going through that way costs nothing "
+                "any more.</p>" + self.chips() + tabs("latency", views))
 
     def results_table(self, case):
         blocks = [(title, columns) for title, columns in tables.columns_of(self.rows) if title.startswith(f"{case}:")]
@@ -136,8 +136,9 @@ class Report:
             return ""
         lasting = [r for r in self.prepared if r["case"] != "floor" and r["wait"] in (
             None, self.known.last_wait(r["way"]))]
-        return ("<p>Adding 64 numbers, calls timed one by one, prepared ones. Box: the middle half; whisker from the 5th "
-                "percentile, with ticks at the 90th, 99th and 99.9th (that one only where 1000 calls were timed).</p>"
+        return ("<p>Adding 64 numbers, calls timed one by one, prepared ones. Box: the middle half; whisker from the "
+                "5th percentile, with ticks at the 90th, 99th and 99.9th (that one only where 1000 calls were timed)."
+                "</p>"
                 + figure(plots.both_widths(plots.strips, self.prepared, self.known, "Spread of adding 64 numbers"))
                 + "<p>The same calls by percentile: a line that bends up at the right has a long tail.</p>"
                 + self.grouped(panels.tails(lasting, self.known, "Percentiles of adding 64 numbers"))
@@ -171,8 +172,8 @@ class Report:
         heads = [""] + [ESC(tables.CASE_TITLES[c]) + (", side" if c == "matmul" else "") for c in cases]
         lines = [[ESC(self.known.series_title(key))] + [break_even_cell(cells.get((key, c))) for c in cases]
                  for key in keys if key in pays]
-        return ("<p>The size from which on a way takes at most 10 % longer than NumPy in process, and in brackets the one "
-                "from which on it is faster; between two measured sizes by interpolation. “never”: not up to the "
+        return ("<p>The size from which on a way takes at most 10 % longer than NumPy in process, and in brackets the "
+                "one from which on it is faster; between two measured sizes by interpolation. “never”: not up to the "
                 "largest size measured; “up to”: only below that size.</p>" + table(heads, lines)
                 + (f"<p>Never, in any of these cases: {never}.</p>" if never else "") + self.boundary())
 
@@ -188,8 +189,8 @@ class Report:
                 size = stats.break_even(sizes, ratios)
                 lines.append([case, label, size_text(size, sizes), digits(ratios[0]), digits(ratios[-1])])
         return ("<h3>The boundary alone: the same kernel in process and in the daemon</h3>"
-                "<p>numd’s C client over a C program that calls the daemon’s kernels in its own process. Below the green "
-                'line the boundary costs under 10 %.</p><div class="grid">' + inside + "</div>"
+                "<p>numd’s C client over a C program that calls the daemon’s kernels in its own process. Below the "
+                'green line the boundary costs under 10 %.</p><div class="grid">' + inside + "</div>"
                 + details("As numbers", table(["case", "call", "under 10 % from", "times, smallest", "times, largest"],
                                               lines)))
 
@@ -200,9 +201,9 @@ class Report:
         lines = [[ESC(self.known.row_title(r)), duration(r["p50_ns"]), duration(r["cpu_client_ns"]),
                   duration(r["cpu_server_ns"]), digits((r["cpu_client_ns"] + r["cpu_server_ns"]) / r["p50_ns"])]
                  for r in rows]
-        return ("<p>Adding 64 numbers: the time of a call (upright bar), and the processor time that it costs the client "
-                "(filled) and the other side (ring). Spinning buys its speed with a second core; what sleeps costs less "
-                "processor time than it lasts.</p>"
+        return ("<p>Adding 64 numbers: the time of a call (upright bar), and the processor time that it costs the "
+                "client (filled) and the other side (ring). Spinning buys its speed with a second core; what sleeps "
+                "costs less processor time than it lasts.</p>"
                 + figure(plots.both_widths(plots.processor, rows, self.known, "Processor time of adding 64 numbers"))
                 + details("As numbers", table(["", "call", "client", "other side", "cores busy"], lines))
                 + self.idle())
@@ -235,7 +236,8 @@ class Report:
     def left_out(self):
         out = ""
         if self.facts["shortened"]:
-            out += f'<p class="dim">Measured in one round only, for time: {ESC(", ".join(self.facts["shortened"]))}.</p>'
+            points = ", ".join(self.facts["shortened"])
+            out += f'<p class="dim">Measured in one round only, for time: {ESC(points)}.</p>'
         lines = [[ESC(" ".join(filter(None, [self.known.title(s["way"]), s["client"], s["mode"], s["wait"]]))),
                   ESC(s["case"] or "all"), ESC(s["reason"])] for s in self.facts["skipped"]]
         if lines:

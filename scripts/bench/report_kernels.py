@@ -28,8 +28,8 @@ def section(directory):
     css = (HERE / "kernels.css").read_text()
     legend = "".join(f'<span class="{name}">{words}</span>' for _, name, words in BINS)
     link = ' <a href="kernels.html">All dtypes, times and calls</a>.' if (directory / "kernels.html").exists() else ""
-    return (f"<style>{css}</style><p>{ESC(headline(found))} From <code>make bench-kernels</code> of {ESC(facts['date'])}, "
-            f"another run than the rest of this page.{link}</p>"
+    return (f"<style>{css}</style><p>{ESC(headline(found))} From <code>make bench-kernels</code> of "
+            f"{ESC(facts['date'])}, another run than the rest of this page.{link}</p>"
             f'<div class="legend"><span>numd’s time : NumPy’s</span>{legend}</div>' + heat_map(found["rows"]))
 
 

@@ -7,7 +7,8 @@ disturbs all alike. Results are compared with NumPy's; a wrong one fails the run
 
 Then come, each by a module of its own (extras.py), latency against rate, where the time goes, and the claims.
 
-Writes results.json (results.py says what is in it), machine.json, figures.txt, table.md and index.html into BUILD/report.
+Writes results.json (results.py says what is in it), machine.json, figures.txt, table.md and index.html into
+BUILD/report.
 """
 import argparse
 import json

@@ -111,8 +111,8 @@ def rounded(values):
 
 
 def add_intervals(rows, baseline):
-    """Gives each measured row the interval of its median, its ratio to the baseline way's row of the same case, size and
-    data, and the ratio's interval."""
+    """Gives each measured row the interval of its median, its ratio to the baseline way's row of the same case, size
+    and data, and the ratio's interval."""
     base = {(r["case"], r["n"], r["data"]): r for r in rows if r["way"] == baseline}
     divisors = {}
     for each in [r for r in rows if r.get("rounds_ns")]:

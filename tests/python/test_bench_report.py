@@ -1,4 +1,4 @@
-"""The benchmark's report: intervals, what follows from the ways, the page in a browser, and the comparison of two runs."""
+"""The benchmark's report: intervals, what follows from the ways, the page in a browser, and comparing two runs."""
 
 import functools
 import json
@@ -36,15 +36,15 @@ def turn(rng, ns, samples=60):
 
 def made_up_facts(cpu):
     return dict(cpu=cpu, cores=2, kernel="6.1", system="A system", python="3.11", numpy="1.24", blas="none",
-                 compiler="cc", numd="numd", date="2026-01-01", quick=False, seed=1, load_before=0.0, method=["By a test."],
-                 pinning="none", hardware={"Governor": "not told by this machine"}, seconds=1.0, load_after=0.0,
-                 strangers_percent=0.0, stolen_percent=0.0, waiting_clients_percent=0.0, wrong=[], shortened=[],
-                 skipped=[dict(way="redis", client="python", mode=None, wait=None, case=None, reason="not here")])
+                compiler="cc", numd="numd", date="2026-01-01", quick=False, seed=1, load_before=0.0, load_after=0.0,
+                method=["By a test."], pinning="none", hardware={"Governor": "not told by this machine"}, seconds=1.0,
+                strangers_percent=0.0, stolen_percent=0.0, waiting_clients_percent=0.0, wrong=[], shortened=[],
+                skipped=[dict(way="redis", client="python", mode=None, wait=None, case=None, reason="not here")])
 
 
 @functools.lru_cache(maxsize=None)
 def made_up(seed=1, factor=1.0, cpu="A processor"):
-    """Results of all ways there are, as if measured: a time that grows with the size, `factor` times as long for numd."""
+    """Results of all ways there are, as if measured: times that grow with the size, `factor` times as long for numd."""
     import cases
     import results
     import stats
@@ -68,7 +68,7 @@ def made_up(seed=1, factor=1.0, cpu="A processor"):
 # ---- Intervals
 
 def test_intervals_of_medians_hold_the_median():
-    """Of 200 made-up experiments with many rounds nearly all intervals hold the true median; not many more than 95 %."""
+    """Of 200 made-up experiments with many rounds nearly all intervals hold the true median, but not all."""
     import bootstrap
     rng = np.random.default_rng(7)
     hits = 0
@@ -161,7 +161,8 @@ def test_results_come_back_as_they_were(tmp_path):
 
 def test_break_even_sizes_of_a_run():
     found = made_up(factor=0.01)["break_even"]
-    ring = next(b for b in found if (b["case"], b["way"], b["client"], b["mode"]) == ("add", "numd-ring", "c", "prepared"))
+    wanted = dict(case="add", way="numd-ring", client="c", mode="prepared")
+    ring = next(b for b in found if wanted.items() <= b.items())
     assert ring["within_10_percent"] == ring["cheaper"] == 64
     last = next(b for b in found if (b["case"], b["way"]) == ("add", "zeromq-tcp"))
     assert 10**4 < last["within_10_percent"] < 10**6
@@ -234,7 +235,8 @@ CHECK_TEXT = """(() => {
 def test_labels_of_curves_do_not_overlap(page, chromium):
     chromium.open(page)
     assert chromium.run("""[...document.querySelectorAll("svg.panel")].every(svg => {
-        const tops = [...svg.querySelectorAll("text.label")].map(t => t.getBoundingClientRect().top).sort((a, b) => a - b);
+        const tops = [...svg.querySelectorAll("text.label")].map(t => t.getBoundingClientRect().top);
+        tops.sort((a, b) => a - b);
         return tops.every((top, i) => !top || i == 0 || top - tops[i - 1] > 11);
     })""")
 
@@ -273,7 +275,8 @@ def test_pictures_are_told_to_those_who_cannot_see_them(page):
 def test_a_part_that_fails_loses_nothing(tmp_path, monkeypatch):
     import extras
     import run
-    (tmp_path / "broken_part.py").write_text("def measure(context, quick, progress):\n    progress.step('x')\n    1 / 0\n")
+    lines = ["def measure(context, quick, progress):", "    progress.step('x')", "    1 / 0", ""]
+    (tmp_path / "broken_part.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(tmp_path))
     broken = extras.Extra("broken", "broken_part", {True: 1, False: 1})
     absent = extras.Extra("absent", "no_such_module", {True: 1, False: 1})
@@ -315,7 +318,8 @@ def open_call(job):
 # ---- Comparing runs
 
 def compare(*words):
-    done = subprocess.run([sys.executable, BENCH / "compare", *map(str, words)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, BENCH / "compare", *map(str, words)], capture_output=True, text=True,
+                          timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 

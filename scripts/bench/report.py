@@ -129,7 +129,7 @@ class Report:
             row = dict(zip(("way", "client", "mode", "wait"), key), case=None)
             lines.append([ESC(self.known.row_title(row))] + [result_cell(cells.get((key, c))) for _, c in columns])
         heading = f"<h3>{ESC(title)}</h3>" if title else ""
-        return heading + table(["median, µs (× NumPy)"] + [h for h, _ in columns], lines)
+        return heading + table(["median, µs, × NumPy; 95 % intervals"] + [h for h, _ in columns], lines)
 
     def distribution(self):
         if not self.prepared:
@@ -294,11 +294,15 @@ def times(row, base):
     return f"{digits(row['p50_ns'] / base['p50_ns'])} times"
 
 
-def result_cell(cell):
-    if cell is None:
+def result_cell(row):
+    """Median and ratio to NumPy, and under them their intervals."""
+    if row is None:
         return "–"
-    us, ratio = cell
-    return digits(us) + (f' <span class="ratio">×{digits(ratio)}</span>' if ratio else "")
+    first, second = digits(row["p50_ns"] / 1e3), interval([x / 1e3 for x in row["p50_ci_ns"]])
+    if row.get("ratio"):
+        first += f' <b>×{digits(row["ratio"])}</b>'
+        second += f' ×{interval(row["ratio_ci"])}'
+    return f'{first}<br><span class="ratio">{second}</span>'
 
 
 def verdict(figure):

@@ -125,6 +125,8 @@ def add_intervals(rows, baseline):
                 divisors[key] = bootstrap.base_medians(each["rounds_ns"], base[point]["rounds_ns"])
             each["ratio"], = rounded([each["p50_ns"] / max(base[point]["p50_ns"], 1e-3)])
             each["ratio_ci"] = rounded(bootstrap.interval(resampled / divisors[key]))
+            if each is base[point]:
+                each["ratio_ci"] = [1.0, 1.0]
 
 
 def rounds_range(a, b):

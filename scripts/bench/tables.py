@@ -20,29 +20,25 @@ def variant_label(key, known):
 
 
 def block(rows, columns, known):
-    """(variants in their order, {(variant, column): (µs, ratio to NumPy)}); a column is (case, n, data)."""
-    base = {column: stats.find(rows, way=catalog.BASELINE, **dict(zip(("case", "n", "data"), column)))
-            for column in columns}
+    """(variants in their order, {(variant, column): row}); a column is (case, n, data)."""
     variants, cells = [], {}
     for row in rows:
         column = (row["case"], row["n"], row["data"])
-        if column in base:
+        if column in columns:
             key = variant(row)
             if key not in variants:
                 variants.append(key)
-            against = base[column]
-            cells[key, column] = (row["p50_ns"] / 1e3, row["p50_ns"] / against["p50_ns"] if against else None)
+            cells[key, column] = row
     gears = [None, *catalog.GEARS]
     variants.sort(key=lambda v: (known.rank(v[:3]), gears.index(v[3]) if v[3] in gears else 0))
     return variants, cells
 
 
-def cell_text(cell, nothing):
+def cell_text(row, nothing):
     """"0.35 (0.80)": µs and times NumPy."""
-    if cell is None:
+    if row is None:
         return nothing
-    us, ratio = cell
-    return digits(us) + (f" ({digits(ratio)})" if ratio is not None else "")
+    return digits(row["p50_ns"] / 1e3) + (f" ({digits(row['ratio'])})" if row.get("ratio") else "")
 
 
 def columns_of(rows):

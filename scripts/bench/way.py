@@ -1,8 +1,9 @@
 """What a way of computing is to the benchmark.
 
-A file in ways/ defines `WAYS`, a list of `Way`. A way is run by a process of its own that lives for the
-whole run and reads commands (see ways_c/bench.h for them). A C client is a program; a Python client is
-runner.py, which calls `open_call(job)` of the way's file.
+A file in ways/ defines `WAYS`, a list of `Way`, which say all that the harness and the report know of them: adding a
+way is adding a file. A way is run by a process of its own that lives for the whole run and reads commands (see
+ways_c/bench.h for them). A C client is a program; a Python client is runner.py, which calls `open_call(job)` of the
+way's file.
 """
 import importlib.util
 import pathlib

@@ -4,6 +4,7 @@ follows from the ways' own files; only the groups are listed here.
 A *series* is what is one line of a plot against size: a way, its client and how it is called, as
 (way, client, mode). Where a way can wait in several gears, it is the last of its `waits`, which all sizes have.
 """
+import functools
 from dataclasses import dataclass, field
 
 from way import load_ways
@@ -59,19 +60,19 @@ class Catalog:
         way = self.by_name.get(name)
         return way.title or name if way else name
 
-    def series_title(self, key, always_client=True):
+    def series_title(self, key):
         """"numd ring, C, ad hoc"."""
         name, client, mode = key
-        parts = [self.title(name), CLIENTS.get(client, client) if always_client and name in self.several else None,
+        parts = [self.title(name), CLIENTS.get(client, client) if name in self.several else None,
                  MODES.get(mode, mode)]
         return ", ".join(filter(None, parts))
 
     def row_title(self, row):
-        """"numd ring, Python, spinning", "floor: Unix socket, 64 bytes"."""
-        gear = GEARS.get(row["wait"], row["wait"])
+        """"numd ring, Python, spinning", "floor: Unix socket, 64 bytes"; of any dict with "way" and "client"."""
+        wait, mode = row.get("wait"), row.get("mode")
         name = self.series_title((row["way"], row["client"], None))
-        text = ", ".join(filter(None, [name, gear, MODES.get(row["mode"], row["mode"])]))
-        return f"floor: {text}" if row["case"] == "floor" else text
+        text = ", ".join(filter(None, [name, GEARS.get(wait, wait), MODES.get(mode, mode)]))
+        return f"floor: {text}" if row.get("case") == "floor" else text
 
     def last_wait(self, name):
         way = self.by_name.get(name)
@@ -92,6 +93,12 @@ class Catalog:
         """The same for a row where all groups are in one picture: the group's colour, the way's shape."""
         key = (row["way"], row["client"], row["mode"])
         return self.group(row["way"]).look, self.look(key)[1]
+
+
+@functools.lru_cache(maxsize=None)
+def everything():
+    """The catalog of all ways there are."""
+    return Catalog()
 
 
 def series_of(way):

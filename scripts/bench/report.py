@@ -29,7 +29,7 @@ class Report:
     def __init__(self, results, directory=None):
         self.results, self.directory = results, directory
         self.rows, self.facts = results["rows"], results["machine"]
-        self.known = catalog.Catalog()
+        self.known = catalog.everything()
         at_64 = stats.select(self.rows, case="add", n=64, data=None)
         floors = stats.select(self.rows, case="floor")
         self.at_64 = sorted(at_64, key=lambda r: r["p50_ns"])
@@ -126,7 +126,7 @@ class Report:
         variants, cells = tables.block(self.rows, [c for _, c in columns], self.known)
         lines = []
         for key in variants:
-            row = dict(zip(("way", "client", "mode", "wait"), key), case=None)
+            row = dict(zip(("way", "client", "mode", "wait"), key))
             lines.append([ESC(self.known.row_title(row))] + [result_cell(cells.get((key, c))) for _, c in columns])
         heading = f"<h3>{ESC(title)}</h3>" if title else ""
         return heading + table(["median, µs, × NumPy; 95 % intervals"] + [h for h, _ in columns], lines)
@@ -332,9 +332,8 @@ def break_even_cell(found):
 
 def write(directory, results):
     """Everything but results.json that is made of it."""
-    known = catalog.Catalog()
     (directory / "figures.txt").write_text(tables.figures_text(results["figures"]) + "\n")
-    (directory / "table.md").write_text(tables.markdown(results, known))
+    (directory / "table.md").write_text(tables.markdown(results, catalog.everything()))
     (directory / "index.html").write_text(Report(results, directory).page())
 
 

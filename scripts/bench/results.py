@@ -99,7 +99,7 @@ def load(path):
         raise Unreadable(f"{path}: not JSON: {error}") from None
     if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise Unreadable(f"{path}: not the results of `make bench` (there is no format {FORMAT!r} in it)")
-    known = catalog.Catalog()
+    known = catalog.everything()
     for row in results["rows"]:
         row["wait"] = row["wait"] or known.last_wait(row["way"])
     return results

@@ -1,5 +1,10 @@
-"""What a run measures beside the ways, each by a module of its own: `measure(context, quick, progress)` gives what
-results.json holds under its key, `html_section(results)` the report's section, empty if there is nothing to show."""
+"""What a run measures beside the ways, each by a module of its own:
+
+measure(context, quick, progress)   what results.json holds under its key
+html_section(results)               the report's section without its heading; empty if there is nothing to show
+wrong(found)                        wrong results in what was found, as sentences; without it they are found["wrong"]
+steps(quick)                        how often it calls progress.step(); without it, its progress goes by time
+"""
 import importlib
 import importlib.util
 from dataclasses import dataclass
@@ -15,6 +20,14 @@ class Extra:
     def module(self):
         """None where there is no such module."""
         return importlib.import_module(self.name) if importlib.util.find_spec(self.name) else None
+
+    def wrong(self, found):
+        """The wrong results among what its module found."""
+        return self.module.wrong(found) if hasattr(self.module, "wrong") else found["wrong"]
+
+    def steps(self, quick):
+        """None: not known beforehand."""
+        return self.module.steps(quick) if hasattr(self.module, "steps") else None
 
 
 EXTRAS = [

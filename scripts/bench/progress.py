@@ -42,14 +42,17 @@ class Progress:
 
 
 class Part:
-    """A part of a run whose steps nobody can count beforehand: it goes on by time, as far as its share."""
+    """A part of a run with a share of its progress, which goes on by the part's steps, or by time where nobody can
+    count them beforehand."""
 
-    def __init__(self, whole, seconds, share):
-        self.whole, self.seconds, self.share = whole, seconds, share
-        self.gone, self.started = 0.0, time.monotonic()
+    def __init__(self, whole, share, seconds, steps=None):
+        self.whole, self.share, self.seconds, self.steps = whole, share, seconds, steps
+        self.gone, self.done, self.started = 0.0, 0, time.monotonic()
 
-    def step(self, label, _weight=1):
-        self.advance(label, min(1.0, (time.monotonic() - self.started) / self.seconds))
+    def step(self, label, weight=1):
+        self.done += weight
+        passed = time.monotonic() - self.started
+        self.advance(label, min(1.0, self.done / self.steps if self.steps else passed / self.seconds))
 
     def advance(self, label, part):
         weight, self.gone = part * self.share - self.gone, part * self.share

@@ -340,9 +340,11 @@ def measure_extras(chosen, context, progress, bench):
     loses nothing of what the others found."""
     found = {}
     for extra, quick in chosen:
-        part = Part(progress, extra.seconds[quick], extra.seconds[quick] * STEPS_A_SECOND)
+        seconds = extra.seconds[quick]
+        part = Part(progress, seconds * STEPS_A_SECOND, seconds, extra.steps(quick))
         try:
             found[extra.key] = extra.module.measure(context, quick, part)
+            bench.wrong += extra.wrong(found[extra.key])
         except (Failed, OSError) as error:
             bench.skipped.append(dict(way=extra.key, client=None, mode=None, wait=None, case=None, reason=str(error)))
             progress.say(f"skipped: {extra.key}: {error}")

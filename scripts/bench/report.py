@@ -240,6 +240,12 @@ class Report:
             out += f'<p class="dim">Measured in one round only, for time: {ESC(points)}.</p>'
         lines = [[ESC(" ".join(filter(None, [self.known.title(s["way"]), s["client"], s["mode"], s["wait"]]))),
                   ESC(s["case"] or "all"), ESC(s["reason"])] for s in self.facts["skipped"]]
+        here = {r["way"] for r in self.rows} | {s["way"] for s in self.facts["skipped"]}
+        names = dict.fromkeys(key[0] for key in self.known.order)
+        others = [self.known.title(name) for name in names if name not in here]
+        if others:
+            out += ("<p>Not asked for in this run; <code>make bench-all</code> measures everything: "
+                    f'{ESC("; ".join(others))}.</p>')
         if lines:
             out += "<p>Skipped, with what to install or what went wrong.</p>" + table(
                 ["way", "case", "reason"], lines, words=True)

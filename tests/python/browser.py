@@ -2,6 +2,7 @@
 colour scheme, and everything they write to the console is kept."""
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -21,7 +22,7 @@ class Browser:
 
         def plumb():
             # The protocol is on descriptors 3 and 4. Either end may be one of them already, so first out of the way.
-            ends = [os.dup2(requests, 70), os.dup2(answers, 71)]
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 100) for end in (requests, answers)]
             os.dup2(ends[0], 3)
             os.dup2(ends[1], 4)
 
@@ -34,6 +35,13 @@ class Browser:
         os.close(requests)
         os.close(answers)
         self.number, self.buffer, self.events, self.session = 0, b"", [], None
+        try:
+            self.attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def attach(self):
         target = next(t for t in self.ask("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):

@@ -46,7 +46,7 @@ class Catalog:
 
     def __post_init__(self):
         known = [g.key for g in GROUPS]
-        order = sorted(self.ways, key=lambda w: (known.index(w.group), w.name != BASELINE, not w.core))
+        order = sorted(self.ways, key=lambda w: (known.index(w.group), w.name != BASELINE, w.client == "c", not w.core))
         self.by_name = {w.name: w for w in reversed(order)}
         self.by_client = {(w.name, w.client): w for w in order}
         self.order = [key for w in order for key in series_of(w)]
@@ -79,7 +79,7 @@ class Catalog:
         return way.waits[-1] if way else None
 
     def rank(self, key):
-        """For sorting series: by group, NumPy first, core ways before others."""
+        """For sorting series: by group, NumPy first, Python before C, core ways before others."""
         return self.order.index(key) if key in self.order else len(self.order)
 
     def look(self, key):

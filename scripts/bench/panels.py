@@ -8,8 +8,8 @@ import catalog
 import stats
 from svg import LogScale, Svg, count, decade_range, digits, duration, power_label, short_duration, spread_labels
 
-WIDTH, HEIGHT = 420, 316
-BOX = LEFT, TOP, RIGHT, BOTTOM = 166, 12, WIDTH - 54, HEIGHT - 46
+WIDTH, HEIGHT = 432, 316
+BOX = LEFT, TOP, RIGHT, BOTTOM = 166, 12, WIDTH - 66, HEIGHT - 46
 LABEL_GAP = 15
 
 

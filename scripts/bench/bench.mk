@@ -29,8 +29,9 @@ $(BUILD)/bench/bench-direct: $(BENCH_C)/direct.c server/engine.h $(BUILD)/libnum
 $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
 	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..'
 
+# NumPy's headers first: Debian has those of its own NumPy among Python's.
 BENCH_PYTHON = $(shell $(PYTHON) -c 'import numpy, sysconfig; \
-	print("-isystem", sysconfig.get_paths()["include"], "-isystem", numpy.get_include())')
+	print("-isystem", numpy.get_include(), "-isystem", sysconfig.get_paths()["include"])')
 BENCH_MODULE_FLAGS := -O3 -fPIC -shared -I.
 
 $(BENCH_MODULES): scripts/bench/bench.mk | $(BUILD)/bench

@@ -25,7 +25,7 @@ enum trace_point {
   TRACE_SIGNALLED, /* server: the answer handed over, the client woken */
   TRACE_WOKEN,     /* client: awake, has seen that there is an answer */
   TRACE_END,       /* client: the program goes on */
-  TRACE_POINTS
+  TRACE_COST,      /* no point: two of these, one after the other, tell what a stamp costs */
 };
 
 #define TRACE_POINT_BITS 4

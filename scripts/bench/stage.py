@@ -1,0 +1,103 @@
+"""Where an experiment beside the main rounds plays (breakdown.py, open_loop.py): a directory, a private daemon once a
+way wants one, and the ways' clients, each a process that waits while others have their turn."""
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+
+import cases
+from processes import Client, Daemon, Failed
+
+BENCH = pathlib.Path(__file__).resolve().parent
+
+
+class Stage:
+    def __init__(self, context, extra_paths=(), **environment):
+        """environment: further variables for all that runs here; extra_paths: of Python modules."""
+        self.context, self.extra = context, environment
+        self.paths = [context.build / "python", BENCH, context.peers, *extra_paths]
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="numd-bench-"))
+        self.log = open(self.directory / "log", "wb")
+        self.clients, self.daemon, self.point, self.arrays, self.wanted = {}, None, None, [], None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for client in self.clients.values():
+            client.stop()
+        if self.daemon:
+            self.daemon.stop()
+        self.log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def load(self, point):
+        """What is computed from now on."""
+        self.point, self.arrays = point, cases.inputs(point)
+        self.wanted = cases.expected(point, self.arrays)
+        for name, array in zip("ab", self.arrays):
+            array.tofile(self.directory / f"{name}.bin")
+
+    def start_daemon(self):
+        kept = {name: os.environ.get(name) for name in self.extra}
+        os.environ.update(self.extra)
+        try:
+            self.daemon = Daemon(self.context.build / "numd", self.directory, self.log)
+        finally:
+            for name, value in kept.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        self.daemon.wait_until_ready()
+
+    def client(self, way):
+        if way.daemon and not self.daemon:
+            self.start_daemon()
+        key = (way.name, way.client)
+        if key not in self.clients:
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")} | self.extra
+            if self.daemon:
+                environment["NUMD_SOCKET"] = self.daemon.address
+            environment["PYTHONPATH"] = os.pathsep.join(map(str, self.paths))
+            self.clients[key] = Client(way.command(self.context), self.directory, environment, self.log)
+        return self.clients[key]
+
+    def prepare(self, way, mode, wait, budget_ns):
+        """Makes a way ready to compute the point; the pids of its other side."""
+        words = [f"case={self.point.case}", f"budget_ns={budget_ns}"]
+        words += [f"mode={mode}"] * bool(mode) + [f"wait={wait}"] * bool(wait)
+        words.append("in=" + ",".join(f"{n}.bin:{'x'.join(map(str, a.shape))}" for n, a in zip("ab", self.arrays)))
+        words += [f"out={'x'.join(map(str, self.wanted.shape))}"] if self.wanted.shape else []
+        partner = self.client(way).ask("prepare " + " ".join(words))["partner"]
+        return partner if isinstance(partner, list) else [partner] * bool(partner)
+
+    def turn(self, way, mode, wait, command, budget_ns, partners=None):
+        """Prepares, asks one command, finishes and checks the result; the command's answer. partners: what its other
+        side's pids are given to, before the command and after it. Failed with a reason; Wrong if the result is."""
+        client = self.client(way)
+        pids = self.prepare(way, mode, wait, budget_ns)
+        watched = pids + ([self.daemon.process.pid] if way.daemon else [])
+        everyone = pids + (self.daemon.pids() if way.daemon else [])
+        if partners:
+            partners(everyone)
+        try:
+            answer = client.ask(command, watched)
+        except Failed:
+            if client.process:
+                client.ask("finish")
+            raise
+        if partners:
+            partners(everyone)
+        output = self.directory / "out.bin"
+        client.ask(f"finish to={output}")
+        wrong = cases.check(self.point, np.fromfile(output), self.wanted)
+        if wrong:
+            raise Wrong(f"{way.label} {wrong}")
+        return answer
+
+
+class Wrong(Exception):
+    """A way computed something else than NumPy."""

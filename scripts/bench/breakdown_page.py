@@ -32,8 +32,8 @@ svg rect.breakdown-part { stroke: var(--card); stroke-width: 1; } text.breakdown
 
 
 def label(row):
-    parts = [NAMES.get(row["way"], row["way"]), CLIENT_NAMES[row["client"]]]
-    return ", ".join(parts + [WAIT_NAMES[row["wait"]]] * bool(row["wait"]))
+    wait = WAIT_NAMES[row["wait"]] if row["wait"] else None
+    return ", ".join(filter(None, [NAMES.get(row["way"], row["way"]), CLIENT_NAMES[row["client"]], wait]))
 
 
 def ns(value):
@@ -73,11 +73,11 @@ def bars(rows, width, title):
 
 def table(rows):
     head = ["", *(name if key != "wake_back" else "wake back" for key, name, _, _ in PARTS), "sum", "whole",
-            "without stamps", "a stamp", "calls"]
+            "sum of medians", "without stamps", "a stamp", "calls"]
     lines = []
     for row in rows:
         cells = [html.escape(label(row)), *(ns(row["parts_ns"][key]) for key, _, _, _ in PARTS)]
-        cells += [ns(row[key]) for key in ("sum_ns", "whole_ns", "plain_ns", "stamp_ns")]
+        cells += [ns(row[key]) for key in ("sum_ns", "whole_ns", "medians_sum_ns", "plain_ns", "stamp_ns")]
         calls = f"{row['calls']:,}" + (f" ({row['lost']} more lost)" if row["lost"] else "")
         lines.append("".join(f"<td>{cell}</td>" for cell in cells + [calls]))
     heads = "".join(f"<th>{h}</th>" for h in head)
@@ -115,9 +115,10 @@ def html_section(results):
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
     return (f'<section class="breakdown">{STYLE}<h2 id="breakdown">Where the time goes</h2>'
             "<p>One call, taken apart by stamps of the time that both sides write into shared memory at its seams, read "
-            f"from {clock}. Medians over many calls, each part by itself: their sum stands beside the whole's median. A "
-            "stamp takes time too, and each part has one in it; the same call without stamps, from the same rounds, "
-            "stands in the table. <i>send</i> and <i>signal</i> end when the other side runs, if it does before the "
+            f"from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which each part is the "
+            "mean, so that the parts add up; the sum of the medians of the parts over all calls stands beside, and is "
+            "another where calls go now one way and now another. A stamp takes time too, and each part has one in it; the "
+            "same call without stamps, from the same rounds, stands in the table. <i>send</i> and <i>signal</i> end when the other side runs, if it does before the "
             "system call returns that woke it; where both share a core the switch to the other side is in them.</p>"
             f"{keys()}{panels}" + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else "")
             + "</section>")

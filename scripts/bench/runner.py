@@ -21,7 +21,7 @@ from way import Job, load_file
 MAX_SAMPLES, MIN_SAMPLES, MAX_BATCH = 600, 3, 4096
 LEAST_WARM_UP_NS = 300_000_000 if sys.implementation.name == "pypy" else 0  # it compiles what has run often
 
-COMMANDS = ("prepare", "measure", "schedule", "stamps", "finish")
+COMMANDS = ("prepare", "measure", "warm", "schedule", "stamps", "finish")
 TEMPLATE = """
 def batch(_it, _clock, {names}):
     _start = _clock()
@@ -150,6 +150,9 @@ class Runner:
     def measure(self, _words):
         answer, self.value = measure(self.call, self.batch, self.budget_ns)
         return answer
+
+    def warm(self, words):
+        return runner_schedule.warm_up(self.call, words)
 
     def schedule(self, words):
         answer, self.value = runner_schedule.run_schedule(self.call, words)

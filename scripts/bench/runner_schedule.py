@@ -33,6 +33,15 @@ def run(_n, _end, _stamp, _clock, _first, _last, {names}):
 """
 
 
+WARM_UP = """
+def run(_clock, _end, {names}):
+    while True:
+        {statement}
+        if _clock() > _end:
+            return {keep}
+"""
+
+
 def compile_loop(template, call):
     scope = {}
     keep = "r" if "r = " in call.statement else "None"
@@ -50,6 +59,13 @@ def wait_until(due):
     while now < due:
         now = time.perf_counter_ns()
     return now - since
+
+
+def warm_up(call, words):
+    """Calls for so long, once at least: a partner may still have to start."""
+    ns = int(words[0].partition("=")[2])
+    compile_loop(WARM_UP, call)(time.perf_counter_ns, time.perf_counter_ns() + ns, *call.names.values())
+    return {}
 
 
 def run_schedule(call, words):

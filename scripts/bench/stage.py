@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 
 import cases
-from processes import Client, Daemon, Failed
+from processes import Client, Daemon, Failed, cpu_ns
 
 BENCH = pathlib.Path(__file__).resolve().parent
 
@@ -74,26 +74,24 @@ class Stage:
         partner = self.client(way).ask("prepare " + " ".join(words))["partner"]
         return partner if isinstance(partner, list) else [partner] * bool(partner)
 
-    def turn(self, way, mode, wait, command, budget_ns, partners=None):
-        """Prepares, asks one command, finishes and checks the result; the command's answer. partners: what its other
-        side's pids are given to, before the command and after it. Failed with a reason; Wrong if the result is."""
+    def turn(self, way, mode, wait, command, budget_ns=0, warm_ns=None):
+        """Prepares, asks one command, finishes and checks the result: the command's answer, with the processor time of
+        the way's other side meanwhile. warm_ns: calls for so long before that. Failed with a reason; Wrong."""
         client = self.client(way)
-        pids = self.prepare(way, mode, wait, budget_ns)
-        watched = pids + ([self.daemon.process.pid] if way.daemon else [])
-        everyone = pids + (self.daemon.pids() if way.daemon else [])
-        if partners:
-            partners(everyone)
+        partners = self.prepare(way, mode, wait, budget_ns)
+        watched = partners + ([self.daemon.process.pid] if way.daemon else [])
         try:
+            if warm_ns is not None:
+                client.ask(f"warm ns={warm_ns}", watched)
+            before = {pid: cpu_ns(pid) for pid in partners + (self.daemon.pids() if way.daemon else [])}
             answer = client.ask(command, watched)
         except Failed:
             if client.process:
                 client.ask("finish")
             raise
-        if partners:
-            partners(everyone)
-        output = self.directory / "out.bin"
-        client.ask(f"finish to={output}")
-        wrong = cases.check(self.point, np.fromfile(output), self.wanted)
+        answer["cpu_server_ns"] = sum(max(0, cpu_ns(pid) - used) for pid, used in before.items())
+        client.ask(f"finish to={self.directory / 'out.bin'}")
+        wrong = cases.check(self.point, np.fromfile(self.directory / "out.bin"), self.wanted)
         if wrong:
             raise Wrong(f"{way.label} {wrong}")
         return answer

@@ -192,6 +192,14 @@ static bool store_integers(const char *path, const int64_t *numbers, int64_t n) 
   return file && fclose(file) == 0 && whole;
 }
 
+static void warm(const char *words) {
+  if (!opened || bench_warm_up(way, number_of(words, "ns=", 0))) {
+    answer_error(opened ? way->error() : "nothing is prepared");
+    return;
+  }
+  printf("{}\n");
+}
+
 static void answer_schedule(const struct bench_schedule *s) {
   printf("{\"done\": %lld, \"passed_ns\": %lld, \"cpu_ns\": %lld, \"waited_ns\": %lld}\n", (long long)s->done,
          (long long)s->passed_ns, (long long)s->cpu_ns, (long long)s->waited_ns);
@@ -268,6 +276,8 @@ int main(int argc, char **argv) {
       prepare(line + 8);
     } else if (strcmp(line, "measure") == 0) {
       measure();
+    } else if (strncmp(line, "warm ", 5) == 0) {
+      warm(line + 5);
     } else if (strncmp(line, "schedule ", 9) == 0) {
       schedule(line + 9);
     } else if (strncmp(line, "stamps ", 7) == 0) {

@@ -5,17 +5,15 @@
 enum { COST_PAIRS = 200 };
 
 int bench_run_stamped(const struct bench_way *way, int64_t n, int64_t limit_ns, int64_t *done) {
+  int failed = 0;
   int64_t start = bench_now_ns();
-  for (*done = 0; *done < n && bench_now_ns() - start < limit_ns; ++*done) {
+  for (*done = 0; !failed && *done < n && bench_now_ns() - start < limit_ns; ++*done) {
     trace_stamp(TRACE_BEGIN);
-    int failed = way->call();
+    failed = way->call();
     trace_stamp(TRACE_END);
-    if (failed) {
-      return failed;
-    }
   }
-  for (int i = 0; i < 2 * COST_PAIRS; i++) {
+  for (int i = 0; !failed && i < 2 * COST_PAIRS; i++) {
     trace_stamp(TRACE_COST);
   }
-  return 0;
+  return failed;
 }

@@ -104,6 +104,15 @@ static int take(const struct bench_way *way, int batch, int n, int64_t budget_ns
   return 0;
 }
 
+int bench_warm_up(const struct bench_way *way, int64_t ns) {
+  int failed;
+  int64_t start = bench_now_ns();
+  do {
+    failed = way->call();
+  } while (!failed && bench_now_ns() - start < ns);
+  return failed;
+}
+
 int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_samples *s) {
   free(s->ns);
   free(s->single_ns);

@@ -1,0 +1,138 @@
+"""Latency against rate: an open loop, in which requests come when they come.
+
+A schedule of moments is made first, a Poisson process by a seed: gaps between requests are independent, as those of
+many users are. A client (ways_c/scheduled.c, runner_schedule.py) makes one call after the other, none before it is
+due; if it is late it calls at once. Latency counts from the moment when a request was due, so that the time that it
+waited for its turn counts. A closed loop asks less often just when the other side is slow, and so leaves the worst
+out; that is called coordinated omission.
+
+A rate is sustained if the calls were done by the end of the schedule, or a little later. If not, the latencies
+grow for as long as one cares to ask, and say nothing but that: the rate that was reached stands there instead. Each
+run ends at a time limit, whatever is left of its schedule.
+
+Processor time is of both sides over the time of the schedule. The client's own is without the looks at the clock by
+which it hits its moments; what is left has the sleeps between requests in it.
+"""
+import random
+
+import numpy as np
+
+import open_loop_page
+from cases import Point
+from processes import Failed
+from stage import Stage, Wrong
+from stats import percentile
+from way import load_ways
+
+POINT = Point("add", 64)
+# Requests a second, and for how long.
+RATES = {False: ((10, 3.0), (100, 2.0), (1_000, 1.5), (10_000, 1.0), (30_000, 0.7), (100_000, 0.6), (300_000, 0.4)),
+         True: ((10, 0.5), (1_000, 0.25), (100_000, 0.15))}
+WARM_NS = 20_000_000
+GRACE = 1.05  # a schedule is kept if the last call is done by so many times its length
+LEAST = {50: 1, 99: 100, 99.9: 1000}  # calls from which on a percentile means something
+
+WAYS = (("numpy", "python", None, None), ("c-direct", "c", None, None),
+        ("numd-ring", "c", "prepared", "auto"), ("numd-ring", "c", "prepared", "spin"),
+        ("numd-ring", "c", "prepared", "handoff"), ("numd-ring", "c", "prepared", "sleep"),
+        ("numd-socket", "c", "prepared", None), ("numd-ring", "python", "prepared", "auto"),
+        ("c-semaphore", "c", None, None), ("c-unix-stream", "c", None, None),
+        ("shm-pipe", "python", None, None), ("zeromq-ipc", "python", None, None), ("pipe", "python", None, None))
+
+
+def schedule(rate, seconds, seed):
+    """When each request is due, in nanoseconds after the start: as many as come in that time, one at least."""
+    numbers = np.random.default_rng(seed)
+    gaps = numbers.exponential(1e9 / rate, int(rate * seconds * 1.5) + 50)
+    due = np.cumsum(gaps)
+    return due[:max(1, int(np.searchsorted(due, seconds * 1e9)))].astype(np.int64)
+
+
+def row(answer, latencies, due, rate):
+    """One way's numbers at one rate."""
+    passed, length = answer["passed_ns"], max(int(due[-1]), 1)
+    sustained = answer["done"] == len(due) and passed <= GRACE * length + 1_000_000
+    known = {q: sustained and len(latencies) >= least for q, least in LEAST.items()}
+    client_ns = max(0, answer["cpu_ns"] - answer["waited_ns"])
+    return dict(rate=rate, offered=round(len(due) / length * 1e9, 1), achieved=round(answer["done"] / passed * 1e9, 1),
+                sustained=sustained, calls=answer["done"], scheduled=len(due),
+                **{f"p{str(q).replace('.', '')}_ns": round(percentile(latencies, q), 1) if known[q] else None
+                   for q in LEAST},
+                max_ns=max(latencies) if latencies else None,
+                cpu_client_percent=round(100 * client_ns / passed, 3),
+                cpu_server_percent=round(100 * answer["cpu_server_ns"] / passed, 3))
+
+
+class OpenLoop:
+    def __init__(self, context, quick, progress, seed):
+        self.context, self.quick, self.progress, self.seed = context, quick, progress, seed
+        self.rows, self.skipped, self.wrong = [], [], []
+        ways = {(w.name, w.client): w for w in load_ways()}
+        self.variants = [(v, ways[v[:2]]) for v in WAYS]
+
+    def skip(self, variant, reason):
+        self.skipped.append(dict(way=variant[0], client=variant[1], wait=variant[3], reason=reason))
+        self.progress.say(f"skipped: {variant[0]} ({variant[1]}) at rates: {reason}")
+
+    def usable(self):
+        out = []
+        for variant, way in self.variants:
+            reason = way.missing(self.context)
+            if reason:
+                self.skip(variant, reason)
+            else:
+                out.append((variant, way))
+        return out
+
+    def run(self, stage):
+        """All ways at one rate, in shuffled order, then at the next; a way that failed is left out from then on. What
+        did not sustain half of a rate is not asked for more than that."""
+        order, given_up = random.Random(self.seed), set()
+        stage.load(POINT)
+        usable = self.usable()
+        for rate, seconds in RATES[self.quick]:
+            due = schedule(rate, seconds, self.seed + rate)
+            due.tofile(stage.directory / "due.bin")
+            order.shuffle(usable)
+            for each in list(usable):
+                if each[0] not in given_up:
+                    found = self.try_turn(each, stage, rate, due)
+                    if not found:
+                        usable.remove(each)
+                    elif found["achieved"] < 0.5 * rate and not found["sustained"]:
+                        given_up.add(each[0])
+                self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
+
+    def try_turn(self, each, stage, rate, due):
+        """The row, or None for a way that cannot go on."""
+        variant, way = each
+        limit = int(due[-1] * GRACE) + 2_000_000
+        command = f"schedule times=due.bin to=late.bin limit_ns={limit}"
+        try:
+            answer = stage.turn(way, *variant[2:], command, warm_ns=WARM_NS)
+        except Failed as error:
+            self.skip(variant, str(error))
+            return None
+        except Wrong as error:
+            self.wrong.append(f"at {rate} a second: {error}")
+            self.progress.say(f"WRONG: {error}")
+            return None
+        latencies = np.fromfile(stage.directory / "late.bin", dtype=np.int64).tolist()
+        found = dict(zip(("way", "client", "mode", "wait"), variant), **row(answer, latencies, due, rate))
+        self.rows.append(found)
+        return found
+
+
+def measure(context, quick, progress, seed=None):
+    """The data of results["open_loop"]: `rows`, `skipped` with reasons, and `wrong` results as sentences."""
+    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+    loop = OpenLoop(context, quick, progress, seed)
+    with Stage(context) as stage:
+        loop.run(stage)
+    order = {variant: i for i, variant in enumerate(WAYS)}
+    loop.rows.sort(key=lambda r: (order[r["way"], r["client"], r["mode"], r["wait"]], r["rate"]))
+    return dict(case=POINT.case, n=POINT.n, seed=seed, rates=[rate for rate, _ in RATES[quick]], rows=loop.rows,
+                skipped=loop.skipped, wrong=loop.wrong)
+
+
+html_section = open_loop_page.html_section

@@ -1,0 +1,1 @@
+def html_section(results): return ""

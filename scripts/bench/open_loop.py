@@ -29,7 +29,9 @@ POINT = Point("add", 64)
 RATES = {False: ((10, 3.0), (100, 2.0), (1_000, 1.5), (10_000, 1.0), (30_000, 0.7), (100_000, 0.6), (300_000, 0.4)),
          True: ((10, 0.5), (1_000, 0.25), (100_000, 0.15))}
 WARM_NS = 20_000_000
-GRACE = 1.05  # a schedule is kept if the last call is done by so many times its length
+ROUNDS = {False: 2, True: 1}  # between which the time at a rate is split
+GRACE, GRACE_NS = 1.05, 10_000_000  # a schedule is kept if its last call is done by 1.05 times its length and 10 ms
+PERCENTILES = {50: "p50_ns", 99: "p99_ns", 99.9: "p999_ns"}
 LEAST = {50: 1, 99: 100, 99.9: 1000}  # calls from which on a percentile means something
 
 WAYS = (("numpy", "python", None, None), ("c-direct", "c", None, None),
@@ -48,19 +50,27 @@ def schedule(rate, seconds, seed):
     return due[:max(1, int(np.searchsorted(due, seconds * 1e9)))].astype(np.int64)
 
 
-def row(answer, latencies, due, rate):
-    """One way's numbers at one rate."""
-    passed, length = answer["passed_ns"], max(int(due[-1]), 1)
-    sustained = answer["done"] == len(due) and passed <= GRACE * length + 1_000_000
-    known = {q: sustained and len(latencies) >= least for q, least in LEAST.items()}
-    client_ns = max(0, answer["cpu_ns"] - answer["waited_ns"])
-    return dict(rate=rate, offered=round(len(due) / length * 1e9, 1), achieved=round(answer["done"] / passed * 1e9, 1),
-                sustained=sustained, calls=answer["done"], scheduled=len(due),
-                **{f"p{str(q).replace('.', '')}_ns": round(percentile(latencies, q), 1) if known[q] else None
-                   for q in LEAST},
-                max_ns=max(latencies) if latencies else None,
-                cpu_client_percent=round(100 * client_ns / passed, 3),
-                cpu_server_percent=round(100 * answer["cpu_server_ns"] / passed, 3))
+def is_kept(turn):
+    """Whether a turn's schedule was kept: all calls done by its end, or a little later."""
+    answer, _, due = turn
+    return answer["done"] == len(due) and answer["passed_ns"] <= GRACE * int(due[-1]) + GRACE_NS
+
+
+def row(turns, rate):
+    """One way's numbers at one rate, from turns of (the client's answer, latencies, when they were due)."""
+    latencies = [ns for _, some, _ in turns for ns in some]
+    passed, length = sum(t[0]["passed_ns"] for t in turns), sum(int(t[2][-1]) for t in turns)
+    scheduled, done = sum(len(t[2]) for t in turns), sum(t[0]["done"] for t in turns)
+    client_ns = sum(max(0, t[0]["cpu_ns"] - t[0]["waited_ns"]) for t in turns)
+    sustained = all(map(is_kept, turns))
+    out = dict(rate=rate, offered=round(scheduled / length * 1e9, 1), achieved=round(done / passed * 1e9, 1),
+               sustained=sustained, calls=done, scheduled=scheduled)
+    for q, key in PERCENTILES.items():
+        known = sustained and len(latencies) >= LEAST[q]
+        out[key] = round(percentile(latencies, q), 1) if known else None
+    out.update(max_ns=max(latencies, default=None), cpu_client_percent=round(100 * client_ns / passed, 3),
+               cpu_server_percent=round(100 * sum(t[0]["cpu_server_ns"] for t in turns) / passed, 3))
+    return out
 
 
 class OpenLoop:
@@ -85,31 +95,36 @@ class OpenLoop:
         return out
 
     def run(self, stage):
-        """All ways at one rate, in shuffled order, then at the next; a way that failed is left out from then on. What
-        did not sustain half of a rate is not asked for more than that."""
-        order, given_up = random.Random(self.seed), set()
+        """All ways at one rate, in rounds and in shuffled order, then at the next. What did not sustain half of a rate is
+        not asked for more than that."""
+        order = random.Random(self.seed)
         stage.load(POINT)
-        usable = self.usable()
+        asked = self.usable()
         for rate, seconds in RATES[self.quick]:
-            due = schedule(rate, seconds, self.seed + rate)
-            due.tofile(stage.directory / "due.bin")
-            order.shuffle(usable)
-            for each in list(usable):
-                if each[0] not in given_up:
-                    found = self.try_turn(each, stage, rate, due)
-                    if not found:
-                        usable.remove(each)
-                    elif found["achieved"] < 0.5 * rate and not found["sustained"]:
-                        given_up.add(each[0])
-                self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
+            turns = {}
+            for number in range(ROUNDS[self.quick]):
+                due = schedule(rate, seconds / ROUNDS[self.quick], self.seed + rate + number)
+                due.tofile(stage.directory / "due.bin")
+                order.shuffle(asked)
+                for each in list(asked):
+                    turn = self.try_turn(each, stage, rate, due)
+                    if turn:
+                        turns.setdefault(each[0], []).append(turn)
+                    else:
+                        asked.remove(each)
+                        turns.pop(each[0], None)
+                    self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
+            found = {variant: row(some, rate) for variant, some in turns.items()}
+            self.rows += [dict(zip(("way", "client", "mode", "wait"), variant), **it) for variant, it in found.items()]
+            asked = [each for each in asked if found[each[0]]["sustained"] or found[each[0]]["achieved"] >= rate / 2]
 
     def try_turn(self, each, stage, rate, due):
-        """The row, or None for a way that cannot go on."""
+        """(answer, latencies, due), or None for a way that cannot go on."""
         variant, way = each
-        limit = int(due[-1] * GRACE) + 2_000_000
-        command = f"schedule times=due.bin to=late.bin limit_ns={limit}"
+        limit = int(due[-1] * GRACE) + GRACE_NS
         try:
-            answer = stage.turn(way, *variant[2:], command, warm_ns=WARM_NS)
+            answer = stage.turn(way, *variant[2:], f"schedule times=due.bin to=late.bin limit_ns={limit}",
+                                warm_ns=WARM_NS)
         except Failed as error:
             self.skip(variant, str(error))
             return None
@@ -117,10 +132,7 @@ class OpenLoop:
             self.wrong.append(f"at {rate} a second: {error}")
             self.progress.say(f"WRONG: {error}")
             return None
-        latencies = np.fromfile(stage.directory / "late.bin", dtype=np.int64).tolist()
-        found = dict(zip(("way", "client", "mode", "wait"), variant), **row(answer, latencies, due, rate))
-        self.rows.append(found)
-        return found
+        return answer, np.fromfile(stage.directory / "late.bin", dtype=np.int64).tolist(), due
 
 
 def measure(context, quick, progress, seed=None):

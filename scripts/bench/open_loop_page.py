@@ -52,7 +52,8 @@ def axes(svg, x, y, rates, box):
     left, top, right, bottom = box
     for rate in rates:
         svg.line(x(rate), top, x(rate), bottom)
-        svg.text(x(rate), bottom + 16, rate_text(rate), "t dim", "middle")
+        if str(rate).strip("0") == "1":  # those between have no room for their numbers
+            svg.text(x(rate), bottom + 16, rate_text(rate), "t dim", "middle")
     for value in y.decades():
         svg.line(left, y(value), right, y(value))
         svg.text(right + 6, y(value) + 4, duration(value), "t dim")

@@ -23,7 +23,9 @@
 #define MAX_SAMPLES 200000
 #define IN_FLIGHT 64
 #define BOUNCES 2000
+/* Statuses of our own. */
 #define WRONG_SUM (-1)
+#define NO_WORKER (-2)
 #define WARM_UP_NS 50000000
 #define MEASURE_NS 300000000
 
@@ -134,19 +136,19 @@ static int make_arrays(struct subject *s, int n_args, int64_t n) {
   return 0;
 }
 
-/* The processor clock of the worker that serves this session, of which it tells that it has not been called
- * yet: one that was closed may still be in the list. */
+/* The processor clock of the worker that serves this session, which the daemon knows by that it has not been
+ * called yet: one that was closed may still be in the list. */
 static int find_worker(struct subject *s) {
   char *text;
-  int status = numd_stats(s->conn, &text);
+  int status = numd_stats(s->conn, &text), found = 0;
   if (status)
     return status;
-  for (const char *e = json_first(json_member(text, "sessions")); e; e = json_next(e))
-    if (json_number(e, "client_pid") == (uint64_t)getpid() && json_number(e, "plans") == 1 &&
-        json_number(e, "calls_ring") + json_number(e, "calls_socket") == 0)
-      clock_getcpuclockid((pid_t)json_number(e, "pid"), &s->worker_clock);
+  for (const char *e = json_first(json_member(text, "sessions")); e && !found; e = json_next(e))
+    found = json_number(e, "client_pid") == (uint64_t)getpid() && json_number(e, "plans") == 1 &&
+            json_number(e, "calls_ring") + json_number(e, "calls_socket") == 0 &&
+            clock_getcpuclockid((pid_t)json_number(e, "pid"), &s->worker_clock) == 0;
   free(text);
-  return 0;
+  return found ? 0 : NO_WORKER;
 }
 
 /* Opens a session in which `op` takes n_args - 1 arrays of n numbers. To be closed, also after a failure. */
@@ -185,7 +187,7 @@ static int check_sum(const struct subject *s) {
 
 static int measure_latency(const char *address, const struct gear *gear, double clock_cost,
                            struct latency *out) {
-  struct subject s = {.worker_clock = CLOCK_MONOTONIC};
+  struct subject s = {0};
   int status = subject_open(&s, address, gear, NUMD_OP_ADD, 3, N_ADD);
   if (status == 0)
     status = warm_up(&s);
@@ -352,7 +354,10 @@ int run_bench(const char *address, int json) {
   if (status == 0)
     status = measure_copying(address, &f.copied_per_s, &f.memcpy_per_s);
   if (status) {
-    fprintf(stderr, "numdctl: bench: %s\n", status == WRONG_SUM ? "numd computed a wrong sum" : numd_error());
+    fprintf(stderr, "numdctl: bench: %s\n",
+            status == WRONG_SUM   ? "numd computed a wrong sum"
+            : status == NO_WORKER ? "the daemon's list of sessions lacks this one"
+                                  : numd_error());
     return 1;
   }
   f.bounce_ns = measure_bounce();

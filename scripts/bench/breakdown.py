@@ -280,6 +280,11 @@ class Breakdown:
                     skipped=self.skipped, wrong=self.wrong)
 
 
+def steps(quick):
+    """How many steps a run's progress has at most."""
+    return len(NUMD + OTHERS) * len(POINTS[quick]) * ROUNDS[quick]
+
+
 def measure(context, quick, progress, seed=None):
     """The data of results["breakdowns"]: `rows`, `skipped` with reasons, and `wrong` results as sentences."""
     stamps = load_stamps(context)

@@ -135,6 +135,11 @@ class OpenLoop:
         return answer, np.fromfile(stage.directory / "late.bin", dtype=np.int64).tolist(), due
 
 
+def steps(quick):
+    """How many steps a run's progress has at most."""
+    return len(WAYS) * len(RATES[quick]) * ROUNDS[quick]
+
+
 def measure(context, quick, progress, seed=None):
     """The data of results["open_loop"]: `rows`, `skipped` with reasons, and `wrong` results as sentences."""
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed

@@ -27,6 +27,7 @@ import platform
 import random
 import tempfile
 import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,14 +36,14 @@ from cases import Point
 from processes import Failed
 from stage import Stage, Wrong
 from stats import percentile
-from way import Context, load_file, load_ways
+from way import Context, Way, load_file, load_ways
 
 PARTS = ("encode", "send", "wake", "decode", "check", "kernel", "signal", "wake_back", "read")
 N_POINTS = len(PARTS) + 1
 BEGIN, ENCODED, SENT, TAKEN, DECODED, CHECKED, COMPUTED, SIGNALLED, WOKEN, END, COST = range(N_POINTS + 1)
 POINT_BITS = 4
 
-TYPICAL = (40, 60)          # percentiles of the whole between which a call is typical
+TYPICAL = (0.4, 0.6)        # parts of the calls, in order of the whole, between which one is typical
 
 POINTS = {False: (Point("add", 64), Point("add", 100_000)), True: (Point("add", 64),)}
 ROUNDS = {False: 3, True: 1}
@@ -117,8 +118,9 @@ def summary(times, lost, stamp_ns, plain_ns):
     """times: rows of nanoseconds at each point."""
     parts = np.diff(times, axis=1)
     whole = times[:, -1] - times[:, 0]
-    low, high = np.percentile(whole, TYPICAL)
-    means = parts[(whole >= low) & (whole <= high)].mean(axis=0).tolist()
+    low, high = (len(whole) * part for part in TYPICAL)
+    typical = np.argsort(whole)[int(low):max(int(low) + 1, round(high))]
+    means = parts[typical].mean(axis=0).tolist()
     medians = np.median(parts, axis=0).tolist()
     return dict(parts_ns={name: round(value, 1) for name, value in zip(PARTS, means)}, sum_ns=round(sum(means), 1),
                 whole_ns=round(float(np.median(whole)), 1), whole_p90_ns=round(percentile(whole.tolist(), 90), 1),
@@ -132,7 +134,8 @@ def summary(times, lost, stamp_ns, plain_ns):
 def trusts_tsc():
     """Whether the processor's counter runs evenly on all cores, by the processor's word and the kernel's."""
     try:
-        flags = next(line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next(line for line in lines if line.startswith("flags"))
         source = pathlib.Path("/sys/devices/system/clocksource/clocksource0/current_clocksource").read_text().strip()
     except (OSError, StopIteration):
         return False
@@ -196,21 +199,38 @@ def load_stamps(context):
 
 # ---- Measuring
 
+@dataclass(frozen=True)
+class Entry:
+    """What is taken apart, and where: its way on the stage "plain", and its way with stamps on another, which is
+    "traced" if its stamps are in numd's own code."""
+    variant: tuple
+    plain: Way
+    stamped: Way
+    stage: str
+
+
+def entries():
+    plain = {(w.name, w.client): w for w in load_ways()}
+    path = pathlib.Path(__file__).with_name("breakdown_ways.py")
+    stamped = {w.name: replace(w, file=path) for w in load_file(path).WAYS}
+    return [Entry(v, plain[v[:2]], plain[v[:2]], "traced") for v in NUMD] + [
+        Entry(v, plain[v[:2]], stamped.get(v[0], plain[v[:2]]), "stamped") for v in OTHERS]
+
+
 class Breakdown:
     def __init__(self, context, quick, progress, seed):
-        self.context, self.quick, self.progress = context, quick, progress
-        self.random = random.Random(seed)
+        self.quick, self.progress, self.random = quick, progress, random.Random(seed)
+        traced = Context(build=context.build / "traced", python=context.python)
+        self.contexts = {"plain": context, "stamped": context, "traced": traced}
         self.rows, self.skipped, self.wrong, self.samples = [], [], [], {}
-        plain = {(w.name, w.client): w for w in load_ways()}
-        stamped = {w.name: w for w in load_file(pathlib.Path(__file__).with_name("breakdown_ways.py")).WAYS}
-        for each in stamped.values():
-            object.__setattr__(each, "file", pathlib.Path(__file__).with_name("breakdown_ways.py"))
-        # (variant, its way without stamps, its way with stamps, whether it needs the traced build)
-        self.variants = [(v, plain[v[:2]], plain[v[:2]], True) for v in NUMD]
-        self.variants += [(v, plain[v[:2]], stamped.get(v[0], plain[v[:2]]), False) for v in OTHERS]
+        self.entries = entries()
 
-    def traced(self, is_numd):
-        return Context(build=self.context.build / "traced", python=self.context.python) if is_numd else self.context
+    def stages(self, stack, log):
+        """A stage a context, closed with the stack."""
+        paths = [self.contexts["plain"].build / "bench"]
+        return {name: stack.enter_context(Stage(context) if name == "plain" else
+                                          Stage(context, paths, BENCH_TRACE=log.path))
+                for name, context in self.contexts.items()}
 
     def skip(self, variant, reason):
         entry = dict(way=variant[0], client=variant[1], wait=variant[3], reason=reason)
@@ -219,12 +239,11 @@ class Breakdown:
             self.progress.say(f"skipped: breakdown of {variant[0]} ({variant[1]}): {reason}")
 
     def run(self, stages, log):
-        """stages: {False: without stamps, True: numd with stamps, None: others with stamps}."""
         usable = []
-        for each in self.variants:
-            reason = each[1].missing(self.context) or each[2].missing(self.traced(each[3]))
+        for each in self.entries:
+            reason = each.plain.missing(self.contexts["plain"]) or each.stamped.missing(self.contexts[each.stage])
             if reason:
-                self.skip(each[0], reason)
+                self.skip(each.variant, reason)
             else:
                 usable.append(each)
         for point in POINTS[self.quick]:
@@ -235,16 +254,16 @@ class Breakdown:
                 for each in list(usable):
                     if not self.try_turns(each, point, stages, log):
                         usable.remove(each)
-                    self.progress.step(f"where the time goes: {each[0][0]}  {point.label}", 1)
+                    self.progress.step(f"where the time goes: {each.variant[0]}  {point.label}", 1)
 
     def try_turns(self, each, point, stages, log):
-        variant, plain, stamped, is_numd = each
-        mode, wait = variant[2:]
+        """Both turns of one; False if they cannot be had."""
+        variant, (mode, wait) = each.variant, each.variant[2:]
         try:
-            answer = stages[False].turn(plain, mode, wait, "measure", PLAIN_NS[self.quick])
+            answer = stages["plain"].turn(each.plain, mode, wait, "measure", PLAIN_NS[self.quick])
             log.clear()
-            limit = LIMIT_NS[self.quick]
-            stages[True if is_numd else None].turn(stamped, mode, wait, f"stamps calls={CALLS} limit_ns={limit}", warm_ns=0)
+            command = f"stamps calls={CALLS} limit_ns={LIMIT_NS[self.quick]}"
+            stages[each.stage].turn(each.stamped, mode, wait, command, warm_ns=0)
         except Failed as error:
             self.skip(variant, str(error))
             return False
@@ -264,13 +283,14 @@ class Breakdown:
     def finish(self, log):
         """Rows from all rounds, in the order of the lists above."""
         unit = log.ns_per_unit()
-        for (variant, _, _, _) in sorted(self.variants, key=lambda v: (NUMD + OTHERS).index(v[0])):
+        for variant in NUMD + OTHERS:
             for point in POINTS[self.quick]:
-                kept = self.samples.get((variant, point))
-                times = np.concatenate(kept["times"]) if kept else ()
-                if len(times) == 0:
-                    if kept:
-                        self.skip(variant, f"{point.label}: no call's stamps could be put together")
+                kept = self.samples.get((variant, point), dict(times=[]))
+                if not kept["times"]:
+                    continue
+                times = np.concatenate(kept["times"])
+                if not len(times):
+                    self.skip(variant, f"{point.label}: no call's stamps could be put together")
                     continue
                 self.rows.append(dict(
                     way=variant[0], client=variant[1], mode=variant[2], wait=variant[3], case=point.case, n=point.n,
@@ -296,12 +316,7 @@ def measure(context, quick, progress, seed=None):
     log = Log(stamps, stamps.TSC if trusts_tsc() else stamps.MONOTONIC)
     try:
         with contextlib.ExitStack() as stack:
-            modules = [context.build / "bench"]
-            stages = {False: Stage(context), None: Stage(context, modules, BENCH_TRACE=log.path),
-                      True: Stage(breakdown.traced(True), modules, BENCH_TRACE=log.path)}
-            for stage in stages.values():
-                stack.enter_context(stage)
-            breakdown.run(stages, log)
+            breakdown.run(breakdown.stages(stack, log), log)
         return dict(breakdown.finish(log), seed=seed)
     finally:
         log.close()

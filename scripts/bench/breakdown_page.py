@@ -19,15 +19,21 @@ PARTS = (
 NAMES = dict(WAY_NAMES, **{"c-semaphore": "shared memory + semaphores", "c-unix-stream": "Unix stream socket",
                            "zeromq-ipc": "ZeroMQ over a Unix socket"})
 
-STYLE = """<style>
-.breakdown { --bd-client: #3d7fb5; --bd-send: #7d5ba6; --bd-wake: #d98c21; --bd-decode: #4f9e8f; --bd-check: #9a9a3f; --bd-kernel: #3a3d42; --bd-on: #fff; }
-@media (prefers-color-scheme: dark) { .breakdown { --bd-client: #6fb1e6; --bd-send: #b79be0; --bd-wake: #f0b257; --bd-decode: #7accbc; --bd-check: #c9c96e; --bd-kernel: #e2e0da; --bd-on: #15171a; } }
-.breakdown-client { fill: var(--bd-client); background: var(--bd-client); } .breakdown-send { fill: var(--bd-send); background: var(--bd-send); }
-.breakdown-wake { fill: var(--bd-wake); background: var(--bd-wake); } .breakdown-decode { fill: var(--bd-decode); background: var(--bd-decode); }
-.breakdown-check { fill: var(--bd-check); background: var(--bd-check); } .breakdown-kernel { fill: var(--bd-kernel); background: var(--bd-kernel); }
-svg rect.breakdown-part { stroke: var(--card); stroke-width: 1; } text.breakdown-in { fill: var(--bd-on); font-size: 11.5px; }
-.breakdown-key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
-.breakdown-keys { list-style: none; padding: 0; columns: 17rem; font-size: .9rem; }
+KINDS = {"client": ("#3d7fb5", "#6fb1e6"), "send": ("#7d5ba6", "#b79be0"), "wake": ("#d98c21", "#f0b257"),
+         "decode": ("#4f9e8f", "#7accbc"), "check": ("#9a9a3f", "#c9c96e"), "kernel": ("#3a3d42", "#e2e0da")}
+
+
+def style():
+    """Colours of the kinds of parts, on light and on dark."""
+    light, dark = ("".join(f".breakdown-{kind} {{ fill: {colours[i]}; background: {colours[i]}; }}\n"
+                           for kind, colours in KINDS.items()) for i in (0, 1))
+    return f"""<style>
+{light}text.breakdown-in {{ fill: #fff; font-size: 11.5px; }}
+@media (prefers-color-scheme: dark) {{ {dark}text.breakdown-in {{ fill: #15171a; }} }}
+svg rect.breakdown-part {{ stroke: var(--card); stroke-width: 1; }}
+.breakdown-key {{ display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }}
+.breakdown-keys {{ list-style: none; padding: 0; columns: 17rem; font-size: .9rem; }}
+.breakdown-keys li {{ break-inside: avoid; }}
 </style>"""
 
 
@@ -113,12 +119,13 @@ def html_section(results):
     clock = ("the processor's cycle counter, which runs evenly on all cores here" if data["clock"] == "tsc"
              else "the system's monotonic clock")
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
-    return (f'<section class="breakdown">{STYLE}<h2 id="breakdown">Where the time goes</h2>'
-            "<p>One call, taken apart by stamps of the time that both sides write into shared memory at its seams, read "
-            f"from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which each part is the "
-            "mean, so that the parts add up; the sum of the medians of the parts over all calls stands beside, and is "
-            "another where calls go now one way and now another. A stamp takes time too, and each part has one in it; the "
-            "same call without stamps, from the same rounds, stands in the table. <i>send</i> and <i>signal</i> end when the other side runs, if it does before the "
-            "system call returns that woke it; where both share a core the switch to the other side is in them.</p>"
+    return (f'<section class="breakdown">{style()}<h2 id="breakdown">Where the time goes</h2>'
+            "<p>One call, taken apart by stamps of the time that both sides write into shared memory at its seams, "
+            f"read from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which each "
+            "part is the mean, so that the parts add up; the sum of the medians of the parts over all calls stands "
+            "beside, and is another where calls go now one way and now another. A stamp takes time too, and each part "
+            "has one in it; the same call without stamps, from the same rounds, stands in the table. <i>send</i> and "
+            "<i>signal</i> end when the other side runs, if it does before the system call returns that woke it; where "
+            "both share a core the switch to the other side is in them.</p>"
             f"{keys()}{panels}" + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else "")
             + "</section>")

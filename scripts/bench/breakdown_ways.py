@@ -20,7 +20,7 @@ WAYS = [Way(name=name, client="python", argument=name, needs=("bench",), modules
 
 
 def stamper():
-    """stamp(point) and the points, of this process: _bench_stamps is in the build's directory, which runs as PYTHONPATH."""
+    """stamp(point) and the points, of this process; the module is in the build's directory, which is in PYTHONPATH."""
     import _bench_stamps
     return _bench_stamps.stamp, _bench_stamps
 

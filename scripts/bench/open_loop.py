@@ -95,8 +95,8 @@ class OpenLoop:
         return out
 
     def run(self, stage):
-        """All ways at one rate, in rounds and in shuffled order, then at the next. What did not sustain half of a rate is
-        not asked for more than that."""
+        """All ways at one rate, in rounds and in shuffled order, then at the next. What did not sustain half of a rate
+        is not asked for more than that."""
         order = random.Random(self.seed)
         stage.load(POINT)
         asked = self.usable()

@@ -6,13 +6,15 @@ from plots import CLIENT_NAMES, WAIT_NAMES
 from svg import LogScale, Svg, decade_range, digits, duration, spread_labels
 
 # Panels, each a few ways so that they can be told apart: (heading, [(way, client, wait)]); shapes differ as well.
-NUMPY = ("numpy", "python", None)
-PANELS = (("numd, by how it waits", [("numd-ring", "c", "auto"), ("numd-ring", "c", "spin"), ("numd-ring", "c", "handoff"),
-                                     ("numd-ring", "c", "sleep"), ("numd-socket", "c", None),
-                                     ("c-direct", "c", None)]),
-          ("numd and others", [("numd-ring", "c", "auto"), ("numd-ring", "python", "auto"), NUMPY,
-                               ("c-semaphore", "c", None), ("c-unix-stream", "c", None), ("shm-pipe", "python", None),
-                               ("zeromq-ipc", "python", None), ("pipe", "python", None)]))
+PANELS = (("numd, by how it waits",
+           [("numd-ring", "c", "auto"), ("numd-ring", "c", "spin"), ("numd-ring", "c", "handoff"),
+            ("numd-ring", "c", "sleep"), ("numd-socket", "c", None), ("c-direct", "c", None)]),
+          ("numd and others",
+           [("numd-ring", "c", "auto"), ("numd-ring", "python", "auto"), ("numpy", "python", None),
+            ("c-semaphore", "c", None), ("c-unix-stream", "c", None), ("shm-pipe", "python", None),
+            ("zeromq-ipc", "python", None), ("pipe", "python", None)]))
+SHORT_NAMES = {"numpy": "NumPy", "c-direct": "in process", "numd-socket": "numd socket", "c-semaphore": "semaphores",
+               "c-unix-stream": "Unix socket", "shm-pipe": "shm + Pipe", "zeromq-ipc": "ZeroMQ", "pipe": "Pipe"}
 SHAPES = ("circle", "square", "diamond", "up", "down", "ring", "circle", "square")
 PERCENTILES = (("p50_ns", "the median"), ("p99_ns", "p99"))
 
@@ -40,8 +42,7 @@ def short_label(row):
     """For a curve, where the panel says the rest."""
     if row["way"] == "numd-ring":
         return "numd " + (WAIT_NAMES[row["wait"]] if row["client"] == "c" else "Python")
-    return {"numpy": "NumPy", "c-direct": "in process", "numd-socket": "numd socket", "c-semaphore": "semaphores",
-            "c-unix-stream": "Unix socket", "shm-pipe": "shm + Pipe", "zeromq-ipc": "ZeroMQ"}.get(row["way"], row["way"])
+    return SHORT_NAMES.get(row["way"], row["way"])
 
 
 def rate_text(rate):
@@ -61,7 +62,8 @@ def axes(svg, x, y, rates, box):
 
 
 def curve(svg, points, x, y, number, top):
-    """points: [(rate, ns or None where the rate was not sustained, tip)]. A curve that ends early goes up at its end."""
+    """points: [(rate, ns or None where the rate was not sustained, tip)]. A curve that ends early goes up at its
+    end. Where it begins."""
     class_ = f"rate-{number}"
     kept = [(x(rate), y(ns)) for rate, ns, _ in points if ns]
     svg.path(kept, f"curve {class_}")
@@ -155,12 +157,14 @@ def html_section(results):
             f"<p>Requests to {html.escape(data['case'])} {data['n']} numbers come at random moments, which are fixed "
             f"beforehand (a Poisson process, seed {data['seed']}), whether or not the one before is answered. Latency "
             "counts from the moment when a request was due: what waited for its turn has waited, as a user would have. "
-            "Where few requests come, both sides have gone to sleep between them, and waking is all that one sees. A curve "
-            "that leaves at the top ends at a rate that the way cannot keep up with. One client, one request under way at "
-            f"a time.</p>{panels}"
-            "<details open><summary>Median · p99 · p99.9, or how many a second were done where a rate was not sustained; a "
-            f"dash where too few requests came for a percentile</summary>{table(rows, rates, latency_cell)}</details>"
-            "<details open><summary>Processor time while the schedule ran, in % of a core: client + other side</summary>"
+            "Where few requests come, both sides have gone to sleep between them, and waking is all that one sees. A "
+            "curve that leaves at the top ends at a rate that the way cannot keep up with. One client, one request "
+            f"under way at a time.</p>{panels}"
+            "<details open><summary>Median · p99 · p99.9, or how many a second were done where a rate was not "
+            "sustained; a dash where too few requests came for a percentile</summary>"
+            f"{table(rows, rates, latency_cell)}</details>"
+            "<details open><summary>Processor time while the schedule ran, in % of a core: client + other side"
+            "</summary>"
             f"{table(rows, rates, cpu_cell)}</details>"
             '<p class="dim">The client sleeps until shortly before a request is due and then looks at the clock; those '
             "looks are not counted as its processor time.</p>"

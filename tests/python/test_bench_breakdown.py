@@ -139,6 +139,13 @@ def test_parts_add_up_to_the_whole_of_typical_calls():
     assert (row["calls"], row["lost"], row["stamp_ns"], row["plain_ns"]) == (5000, 3, 7.0, 1234.0)
 
 
+def test_a_single_call_is_typical():
+    import breakdown as b
+    for n in (1, 2, 3):
+        row = b.summary(np.cumsum(np.ones((n, 10)), axis=1), 0, 1.0, 1.0)
+        assert row["parts_ns"]["encode"] == 1 and row["sum_ns"] == row["whole_ns"] == 9
+
+
 def test_points_are_those_of_the_header():
     import breakdown as b
     stamps = b.load_stamps(context())

@@ -108,9 +108,8 @@ def test_all_who_wait_for_a_stopped_partner_count_in_c():
         due = np.arange(1, 2001, dtype=np.int64) * MS
         due.tofile(place.directory / "due.bin")
         pid, = place.prepare(semaphore, None, None, 0)
-        stops = [threading.Timer(0.5, os.kill, (pid, signal.SIGSTOP)), threading.Timer(0.8, os.kill, (pid, signal.SIGCONT))]
-        for timer in stops:
-            timer.start()
+        for after, number in ((0.5, signal.SIGSTOP), (0.8, signal.SIGCONT)):
+            threading.Timer(after, os.kill, (pid, number)).start()
         client = place.client(semaphore)
         answer = client.ask(f"schedule times=due.bin to=late.bin limit_ns={10**11}", [pid])
         client.ask("finish")

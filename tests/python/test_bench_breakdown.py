@@ -3,6 +3,7 @@ import html.parser
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -154,12 +155,29 @@ def test_points_are_those_of_the_header():
     assert {n: getattr(b, n) for n in names} == {n: getattr(stamps, n) for n in names}
 
 
-def test_the_logs_clock_is_calibrated():
-    import breakdown
-    stamps = breakdown.load_stamps(context())
-    log = breakdown.Log(stamps, stamps.MONOTONIC)
+STAMPS = "import time, _bench_stamps as s; s.stamp(s.BEGIN); s.stamp(s.TAKEN); time.sleep(0.2); s.stamp(s.END)"
+
+
+@pytest.mark.parametrize("clock", ["MONOTONIC", "TSC"])
+def test_stamps_of_another_process_are_in_its_clock(clock):
+    import breakdown as b
+    if clock == "TSC" and not b.trusts_tsc():
+        pytest.skip("no trusted counter here")
+    stamps = b.load_stamps(context())
+    log = b.Log(stamps, getattr(stamps, clock))
     try:
-        assert log.ns_per_unit() == pytest.approx(1, abs=0.05)
+        if clock == "MONOTONIC":
+            assert log.ns_per_unit() == pytest.approx(1, abs=0.05)
+        subprocess.run([sys.executable, "-c", STAMPS], check=True, timeout=60,
+                       env=dict(os.environ, PYTHONPATH=str(BUILD / "bench"), BENCH_TRACE=log.path))
+        client, server = log.take()
+        unit, now = log.ns_per_unit(), stamps.now(log.clock)
+        assert [p for p, _ in client] == [b.BEGIN, b.END] and [p for p, _ in server] == [b.TAKEN]
+        (_, begin), (_, end) = client
+        assert begin <= server[0][1] <= end <= now
+        assert (end - begin) * unit >= 0.2e9 * 0.99
+        log.clear()
+        assert log.take() == [[], []]
     finally:
         log.close()
     assert not os.path.exists(log.path)

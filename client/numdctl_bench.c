@@ -185,27 +185,35 @@ static int check_sum(const struct subject *s) {
   return 0;
 }
 
+/* Times call after call alone; their number. */
+static int64_t take_samples(struct subject *s, double clock_cost, int *status) {
+  int64_t n = 0;
+  for (int64_t after = now_ns(), end = after + MEASURE_NS; n < MAX_SAMPLES && after < end; n++) {
+    int64_t before = now_ns();
+    if ((*status = call(s)))
+      break;
+    after = now_ns();
+    double ns = (double)(after - before) - clock_cost;
+    samples[n] = ns > 0 ? ns : 0;
+  }
+  return n;
+}
+
 static int measure_latency(const char *address, const struct gear *gear, double clock_cost,
                            struct latency *out) {
   struct subject s = {0};
   int status = subject_open(&s, address, gear, NUMD_OP_ADD, 3, N_ADD);
   if (status == 0)
     status = warm_up(&s);
-  int64_t client = clock_ns(CLOCK_PROCESS_CPUTIME_ID), worker = clock_ns(s.worker_clock), n = 0;
-  int64_t start = now_ns(), end = start + MEASURE_NS, before = start, after = start;
-  while (status == 0 && n < MAX_SAMPLES && after < end) {
-    before = now_ns();
-    status = call(&s);
-    after = now_ns();
-    double ns = (double)(after - before) - clock_cost;
-    samples[n++] = ns > 0 ? ns : 0;
+  if (status == 0) {
+    int64_t client = clock_ns(CLOCK_PROCESS_CPUTIME_ID), worker = clock_ns(s.worker_clock), start = now_ns();
+    out->calls = take_samples(&s, clock_cost, &status);
+    double percent_ns = (double)(now_ns() - start) / 100;
+    out->client_percent = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - client) / percent_ns;
+    out->worker_percent = (double)(clock_ns(s.worker_clock) - worker) / percent_ns;
+    out->p99_ns = percentile(out->calls, 99);
+    out->p50_ns = percentile(out->calls, 50);
   }
-  double passed = (double)(after - start) / 100;
-  out->client_percent = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - client) / passed;
-  out->worker_percent = (double)(clock_ns(s.worker_clock) - worker) / passed;
-  out->calls = n;
-  out->p99_ns = percentile(n, 99);
-  out->p50_ns = percentile(n, 50);
   if (status == 0)
     status = check_sum(&s);
   subject_close(&s);

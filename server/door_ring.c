@@ -258,8 +258,8 @@ int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *
     return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     return errtext_set(err, NUMD_ELIMIT, "notification socket: %s", strerror(errno));
-  shutdown(ends[0], SHUT_RD); /* nothing is to be received */
-  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_relaxed);
+  shutdown(ends[0], SHUT_RD);                                          /* nothing is to be received */
+  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_release); /* it exists for who sees it */
   *fd = ends[1];
   return 0;
 }

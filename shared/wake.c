@@ -141,7 +141,7 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
 void wake_parked(struct waiter *w, uint32_t parked) {
   int fd = -1;
   if (parked & PARKED_FD && w->notify_fd)
-    fd = atomic_load_explicit(w->notify_fd, memory_order_relaxed);
+    fd = atomic_load_explicit(w->notify_fd, memory_order_acquire);
   if (parked & PARKED_SEM) {
     w->woke_peer = true;
     sem_post(w->peer_sem);

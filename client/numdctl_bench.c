@@ -136,9 +136,9 @@ static int make_arrays(struct subject *s, int n_args, int64_t n) {
   return 0;
 }
 
-/* The processor clock of the worker that serves this session, which the daemon knows by that it has not been
- * called yet: one that was closed may still be in the list. */
-static int find_worker(struct subject *s) {
+/* Looks for the worker that serves this session, which the daemon's list tells by that it has not been called
+ * yet: one that was closed may still be in it. NO_WORKER if it is not there. */
+static int look_for_worker(struct subject *s) {
   char *text;
   int status = numd_stats(s->conn, &text), found = 0;
   if (status)
@@ -149,6 +149,15 @@ static int find_worker(struct subject *s) {
             clock_getcpuclockid((pid_t)json_number(e, "pid"), &s->worker_clock) == 0;
   free(text);
   return found ? 0 : NO_WORKER;
+}
+
+/* A session may work a moment before the daemon has it in its list. */
+static int find_worker(struct subject *s) {
+  const struct timespec nap = {.tv_nsec = 5000000};
+  int status;
+  for (int tries = 200; (status = look_for_worker(s)) == NO_WORKER && tries > 0; tries--)
+    nanosleep(&nap, NULL);
+  return status;
 }
 
 /* Opens a session in which `op` takes n_args - 1 arrays of n numbers. To be closed, also after a failure. */

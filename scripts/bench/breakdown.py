@@ -47,7 +47,7 @@ TYPICAL = (0.4, 0.6)        # parts of the calls, in order of the whole, between
 
 POINTS = {False: (Point("add", 64), Point("add", 100_000)), True: (Point("add", 64),)}
 ROUNDS = {False: 3, True: 1}
-CALLS = 2500                # of a turn; a log has room for twenty thousand, and for those that warm up
+CALLS = 2500                # of a turn; a log has room for twenty thousand
 LIMIT_NS = {False: 250_000_000, True: 120_000_000}
 PLAIN_NS = {False: 50_000_000, True: 25_000_000}
 WARM_UP = 0.2               # of a turn's calls, which are left out
@@ -254,6 +254,7 @@ class Breakdown:
                 for each in list(usable):
                     if not self.try_turns(each, point, stages, log):
                         usable.remove(each)
+                        self.samples.pop((each.variant, point), None)
                     self.progress.step(f"where the time goes: {each.variant[0]}  {point.label}", 1)
 
     def try_turns(self, each, point, stages, log):

@@ -40,22 +40,10 @@ class Stage:
         for name, array in zip("ab", self.arrays):
             array.tofile(self.directory / f"{name}.bin")
 
-    def start_daemon(self):
-        kept = {name: os.environ.get(name) for name in self.extra}
-        os.environ.update(self.extra)
-        try:
-            self.daemon = Daemon(self.context.build / "numd", self.directory, self.log)
-        finally:
-            for name, value in kept.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-        self.daemon.wait_until_ready()
-
     def client(self, way):
         if way.daemon and not self.daemon:
-            self.start_daemon()
+            self.daemon = Daemon(self.context.build / "numd", self.directory, self.log, **self.extra)
+            self.daemon.wait_until_ready()
         key = (way.name, way.client)
         if key not in self.clients:
             environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")} | self.extra

@@ -2,7 +2,7 @@
  *
  * A call adds two arrays of 64 float64 by a prepared plan, in each gear of waiting and through the socket;
  * each call is timed alone, less the time of reading the clock. Beside them stand what no call can be below
- * (a cache line to another thread and back), the same addition in this process, calls that are not waited for
+ * (a cache line to another core and back), the same addition in this process, calls that are not waited for
  * one by one, and copying large arrays. `make bench` of the sources compares with NumPy and other ways of
  * IPC. */
 #include <pthread.h>
@@ -278,7 +278,7 @@ static _Alignas(128) atomic_int ball;
 static void await(int value) {
   for (int i = 0; atomic_load_explicit(&ball, memory_order_acquire) != value; i++)
     if (i % 10000 == 9999)
-      sched_yield(); /* both may be on one core */
+      sched_yield(); /* somebody else may have the other's core */
 }
 
 static void *return_ball(void *unused) {
@@ -289,7 +289,18 @@ static void *return_ball(void *unused) {
   return unused;
 }
 
-/* A cache line to another thread and back; 0 where there are not two cores. */
+/* To the first or the last of the cores. */
+static void pin(pthread_t thread, const cpu_set_t *cores, bool last) {
+  cpu_set_t one;
+  int core = -1;
+  for (int i = 0; i < CPU_SETSIZE && (last || core < 0); i++)
+    core = CPU_ISSET(i, cores) ? i : core;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  pthread_setaffinity_np(thread, sizeof(one), &one);
+}
+
+/* A cache line to a thread on another core and back; 0 where there are not two. */
 static double measure_bounce(void) {
   cpu_set_t cores;
   pthread_t other;
@@ -297,6 +308,8 @@ static double measure_bounce(void) {
   if (sched_getaffinity(0, sizeof(cores), &cores) || CPU_COUNT(&cores) < 2 ||
       pthread_create(&other, NULL, return_ball, NULL))
     return 0;
+  pin(other, &cores, true);
+  pin(pthread_self(), &cores, false);
   for (int i = 0; i < BOUNCES; i++) {
     int64_t start = now_ns();
     atomic_store_explicit(&ball, 2 * i + 1, memory_order_release);
@@ -304,6 +317,7 @@ static double measure_bounce(void) {
     samples[i] = (double)(now_ns() - start);
   }
   pthread_join(other, NULL);
+  sched_setaffinity(0, sizeof(cores), &cores);
   return percentile(BOUNCES, 50);
 }
 
@@ -335,7 +349,7 @@ static void print_table(const struct figures *f) {
   printf("  %-22s %8.0f thousand calls a second\n", "64 in flight", f->calls_per_s / 1e3);
   printf("in this process\n  %-22s %8.3f us\n", "the same add", f->add_ns / 1e3);
   if (f->bounce_ns > 0)
-    printf("  %-22s %8.2f us to another thread and back\n", "a cache line", f->bounce_ns / 1e3);
+    printf("  %-22s %8.2f us to another core and back\n", "a cache line", f->bounce_ns / 1e3);
   printf("copying %d MiB\n  %-22s %8.1f GB/s read and written\n  %-22s %8.1f GB/s\n",
          (int)(N_COPY * (int64_t)sizeof(double) >> 20), "by numd", f->copied_per_s / 1e9,
          "memcpy, one thread", f->memcpy_per_s / 1e9);

@@ -30,7 +30,6 @@ RATES = {False: ((10, 3.0), (100, 2.0), (1_000, 1.5), (10_000, 1.0), (30_000, 0.
          True: ((10, 0.5), (1_000, 0.25), (100_000, 0.15))}
 WARM_NS = 20_000_000
 ROUNDS = {False: 2, True: 1}  # between which the time at a rate is split
-GRACE, GRACE_NS = 1.05, 10_000_000  # a schedule is kept if its last call is done by 1.05 times its length and 10 ms
 PERCENTILES = {50: "p50_ns", 99: "p99_ns", 99.9: "p999_ns"}
 LEAST = {50: 1, 99: 100, 99.9: 1000}  # calls from which on a percentile means something
 
@@ -50,10 +49,16 @@ def schedule(rate, seconds, seed):
     return due[:max(1, int(np.searchsorted(due, seconds * 1e9)))].astype(np.int64)
 
 
+def limit_ns(due):
+    """By when the last call of a schedule that is kept is done: a twentieth of its length, 10 ms and two requests' time
+    after its end. Nothing is called later."""
+    return int(due[-1] * (1.05 + 2 / len(due))) + 10_000_000
+
+
 def is_kept(turn):
     """Whether a turn's schedule was kept: all calls done by its end, or a little later."""
     answer, _, due = turn
-    return answer["done"] == len(due) and answer["passed_ns"] <= GRACE * int(due[-1]) + GRACE_NS
+    return answer["done"] == len(due) and answer["passed_ns"] <= limit_ns(due)
 
 
 def row(turns, rate):
@@ -121,10 +126,9 @@ class OpenLoop:
     def try_turn(self, each, stage, rate, due):
         """(answer, latencies, due), or None for a way that cannot go on."""
         variant, way = each
-        limit = int(due[-1] * GRACE) + GRACE_NS
+        command = f"schedule times=due.bin to=late.bin limit_ns={limit_ns(due)}"
         try:
-            answer = stage.turn(way, *variant[2:], f"schedule times=due.bin to=late.bin limit_ns={limit}",
-                                warm_ns=WARM_NS)
+            answer = stage.turn(way, *variant[2:], command, warm_ns=WARM_NS)
         except Failed as error:
             self.skip(variant, str(error))
             return None

@@ -16,6 +16,7 @@
 
 #include "server/board.h"
 #include "shared/clock.h"
+#include "shared/trace.h"
 #include "shared/wake.h"
 
 struct served {
@@ -83,6 +84,7 @@ static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
   memcpy(slot->result, done->result, sizeof(slot->result));
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer_unsettled(&c->waiter);
+  trace_stamp(TRACE_SIGNALLED);
 }
 
 static void count_call(struct served *c, const struct completion *done) {
@@ -107,7 +109,9 @@ static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *sp
   uint16_t flags;
   struct request request;
   struct completion done;
+  trace_stamp(TRACE_TAKEN);
   int status = take_request(slot, spill, known, &request, &flags);
+  trace_stamp(TRACE_DECODED);
   c->runner->call_id = id;
   if (status == 0 && cancelled)
     status = NUMD_ECANCELLED;

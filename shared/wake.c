@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "shared/clock.h"
+#include "shared/trace.h"
 
 #define LOOKS_A_TURN 64 /* looks at the words between two looks at the clock */
 
@@ -147,6 +148,7 @@ void wake_parked(struct waiter *w, uint32_t parked) {
   }
   if (fd >= 0)
     (void)send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  trace_stamp(is_worker(w) ? TRACE_SIGNALLED : TRACE_SENT);
 }
 
 void wake_notify_client(struct waiter *w, bool wanted) {

@@ -1,7 +1,7 @@
 """The section of the page that shows where the time of a call goes: stacked bars and a table."""
 import html
 
-from plots import CLIENT_NAMES, WAIT_NAMES, WAY_NAMES
+import catalog
 from svg import Svg, count, duration
 
 # In the order of a call: key, name, what it is, and the kind that gives it its colour.
@@ -16,8 +16,6 @@ PARTS = (
     ("wake_back", "wake", "until the client runs and has seen it", "wake"),
     ("read", "read", "the answer is read", "client"),
 )
-NAMES = dict(WAY_NAMES, **{"c-semaphore": "shared memory + semaphores", "c-unix-stream": "Unix stream socket",
-                           "zeromq-ipc": "ZeroMQ over a Unix socket"})
 
 KINDS = {"client": ("#3d7fb5", "#6fb1e6"), "send": ("#7d5ba6", "#b79be0"), "wake": ("#d98c21", "#f0b257"),
          "decode": ("#4f9e8f", "#7accbc"), "check": ("#9a9a3f", "#c9c96e"), "kernel": ("#3a3d42", "#e2e0da")}
@@ -38,8 +36,7 @@ svg rect.breakdown-part {{ stroke: var(--card); stroke-width: 1; }}
 
 
 def label(row):
-    wait = WAIT_NAMES[row["wait"]] if row["wait"] else None
-    return ", ".join(filter(None, [NAMES.get(row["way"], row["way"]), CLIENT_NAMES[row["client"]], wait]))
+    return catalog.everything().row_title(row)
 
 
 def ns(value):
@@ -109,7 +106,7 @@ def panel(case, n, rows):
 
 
 def html_section(results):
-    """The section "Where the time goes"; empty if this run has no breakdowns."""
+    """The section "Where the time goes", without its heading; empty if this run has no breakdowns."""
     data = (results or {}).get("breakdowns") or {}
     rows = data.get("rows") or []
     if not rows:
@@ -119,13 +116,11 @@ def html_section(results):
     clock = ("the processor's cycle counter, which runs evenly on all cores here" if data["clock"] == "tsc"
              else "the system's monotonic clock")
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
-    return (f'<section class="breakdown">{style()}<h2 id="breakdown">Where the time goes</h2>'
-            "<p>One call, taken apart by stamps of the time that both sides write into shared memory at its seams, "
-            f"read from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which each "
+    return (f"{style()}<p>One call, taken apart by stamps of the time that both sides write into shared memory at its "
+            f"seams, read from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which each "
             "part is the mean, so that the parts add up; the sum of the medians of the parts over all calls stands "
             "beside, and is another where calls go now one way and now another. A stamp takes time too, and each part "
             "has one in it; the same call without stamps, from the same rounds, stands in the table. <i>send</i> and "
             "<i>signal</i> end when the other side runs, if it does before the system call returns that woke it; where "
             "both share a core the switch to the other side is in them.</p>"
-            f"{keys()}{panels}" + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else "")
-            + "</section>")
+            f"{keys()}{panels}" + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else ""))

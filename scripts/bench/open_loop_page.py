@@ -1,9 +1,8 @@
 """The section of the page that shows latency against rate: curves and a table."""
 import html
 
-from breakdown_page import NAMES
-from plots import CLIENT_NAMES, WAIT_NAMES
-from svg import LogScale, Svg, decade_range, digits, duration, spread_labels
+import catalog
+from svg import LogScale, Svg, decade_range, digits, duration, short_duration, spread_labels
 
 # Panels, each a few ways so that they can be told apart: (heading, [(way, client, wait)]); shapes differ as well.
 PANELS = (("numd, by how it waits",
@@ -33,15 +32,13 @@ def key(row):
 
 
 def label(row):
-    wait = WAIT_NAMES[row["wait"]] if row["wait"] else None
-    client = CLIENT_NAMES[row["client"]] if row["way"].startswith("numd") else None
-    return ", ".join(filter(None, [NAMES.get(row["way"], row["way"]), client, wait]))
+    return catalog.everything().row_title(row)
 
 
 def short_label(row):
     """For a curve, where the panel says the rest."""
     if row["way"] == "numd-ring":
-        return "numd " + (WAIT_NAMES[row["wait"]] if row["client"] == "c" else "Python")
+        return "numd " + (catalog.GEARS[row["wait"]] if row["client"] == "c" else "Python")
     return SHORT_NAMES.get(row["way"], row["way"])
 
 
@@ -57,7 +54,7 @@ def axes(svg, x, y, rates, box):
             svg.text(x(rate), bottom + 16, rate_text(rate), "t dim", "middle")
     for value in y.decades():
         svg.line(left, y(value), right, y(value))
-        svg.text(right + 6, y(value) + 4, duration(value), "t dim")
+        svg.text(right + 6, y(value) + 4, short_duration(value), "t dim")
     svg.text((left + right) / 2, bottom + 32, "requests a second", "t dim", "middle")
 
 
@@ -94,7 +91,7 @@ def series(rows, ways, percentile):
 
 def curves(rows, ways, percentile, title):
     width, height = 460, 330
-    box = left, top, right, bottom = 130, 14, width - 62, height - 44
+    box = left, top, right, bottom = 130, 14, width - 66, height - 44
     drawn = series(rows, ways, percentile)
     if not drawn:
         return ""
@@ -145,7 +142,7 @@ def table(rows, rates, cell):
 
 
 def html_section(results):
-    """The section "Latency against rate"; empty if this run has none."""
+    """The section "Latency against rate", without its heading; empty if this run has none."""
     data = (results or {}).get("open_loop") or {}
     rows = data.get("rows") or []
     if not rows:
@@ -153,9 +150,8 @@ def html_section(results):
     rates = data["rates"]
     panels = "".join(panel(rows, heading, ways) for heading, ways in PANELS)
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
-    return (f'<section class="rate">{STYLE}<h2 id="open-loop">Latency against rate</h2>'
-            f"<p>Requests to {html.escape(data['case'])} {data['n']} numbers come at random moments, which are fixed "
-            f"beforehand (a Poisson process, seed {data['seed']}), whether or not the one before is answered. Latency "
+    return (f"{STYLE}<p>Requests to {html.escape(data['case'])} {data['n']} numbers come at random moments, which are "
+            f"fixed beforehand (a Poisson process, seed {data['seed']}), whether or not the one before is answered. Latency "
             "counts from the moment when a request was due: what waited for its turn has waited, as a user would have. "
             "Where few requests come, both sides have gone to sleep between them, and waking is all that one sees. A "
             "curve that leaves at the top ends at a rate that the way cannot keep up with. One client, one request "
@@ -168,4 +164,4 @@ def html_section(results):
             f"{table(rows, rates, cpu_cell)}</details>"
             '<p class="dim">The client sleeps until shortly before a request is due and then looks at the clock; those '
             "looks are not counted as its processor time.</p>"
-            + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else "") + "</section>")
+            + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else ""))

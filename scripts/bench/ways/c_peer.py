@@ -5,5 +5,7 @@ from way import BY_VALUE, Way
 PROGRAM = "bench/bench-peer"
 NEEDS = ("libnumd-engine.so",)
 
-WAYS = [Way(name="c-unix-stream", client="c", program=PROGRAM, argument="stream", needs=NEEDS, largest=BY_VALUE),
-        Way(name="c-semaphore", client="c", program=PROGRAM, argument="semaphore", needs=NEEDS)]
+WAYS = [Way(name="c-unix-stream", title="Unix socket, from C", group="streams", client="c", program=PROGRAM,
+            argument="stream", needs=NEEDS, largest=BY_VALUE),
+        Way(name="c-semaphore", title="semaphores, from C", group="shared", client="c", program=PROGRAM,
+            argument="semaphore", needs=NEEDS)]

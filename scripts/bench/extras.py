@@ -9,12 +9,21 @@ import importlib
 import importlib.util
 from dataclasses import dataclass
 
+from processes import Failed
+from progress import Part
+
+STEPS_A_SECOND = 8  # of a run's progress, about
+
 
 @dataclass(frozen=True)
 class Extra:
     key: str        # in results.json
     name: str       # of the module
     seconds: dict   # about how long it takes: {quick: seconds}
+
+    def share(self, quick):
+        """Of a run's progress."""
+        return self.seconds[quick] * STEPS_A_SECOND
 
     @property
     def module(self):
@@ -41,3 +50,30 @@ def section(key, results):
     """The section's HTML; empty without data or module."""
     module = next((e.module for e in EXTRAS if e.key == key), None)
     return module.html_section(results) if module and results.get(key) else ""
+
+
+def chosen(arguments):
+    """[(extra, whether quickly)] of a run with these arguments. Where only some ways or cases are tried out there are
+    none, nor in a quick run of the core ways; one of all ways that is not quick takes its time for them."""
+    tried_out = arguments.ways or arguments.cases or arguments.quick and not arguments.all
+    names = arguments.extras.split(",") if arguments.extras is not None else [e.key for e in EXTRAS if not tried_out]
+    return [(e, arguments.quick or not arguments.all) for e in EXTRAS if e.key in names and e.module]
+
+
+def measure(chosen_ones, context, progress, bench):
+    """{key: what its module found}. One that cannot be measured is skipped; a mistake in one, which is a wrong result,
+    loses nothing of what the others found."""
+    found = {}
+    for extra, quick in chosen_ones:
+        part = Part(progress, extra.share(quick), extra.seconds[quick], extra.steps(quick))
+        try:
+            found[extra.key] = extra.module.measure(context, quick, part)
+            bench.wrong += extra.wrong(found[extra.key])
+        except (Failed, OSError) as error:
+            bench.skipped.append(dict(way=extra.key, client=None, mode=None, wait=None, case=None, reason=str(error)))
+            progress.say(f"skipped: {extra.key}: {error}")
+        except Exception as error:
+            bench.wrong.append(f"{extra.key}: {type(error).__name__}: {error}")
+            progress.say("WRONG: " + bench.wrong[-1])
+        part.end()
+    return found

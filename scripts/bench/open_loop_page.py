@@ -151,8 +151,8 @@ def html_section(results):
     panels = "".join(panel(rows, heading, ways) for heading, ways in PANELS)
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
     return (f"{STYLE}<p>Requests to {html.escape(data['case'])} {data['n']} numbers come at random moments, which are "
-            f"fixed beforehand (a Poisson process, seed {data['seed']}), whether or not the one before is answered. Latency "
-            "counts from the moment when a request was due: what waited for its turn has waited, as a user would have. "
+            f"fixed beforehand (a Poisson process, seed {data['seed']}), whether or not the one before is answered. "
+            "Latency counts from the moment when a request was due: what waited for its turn has waited, as a user would have. "
             "Where few requests come, both sides have gone to sleep between them, and waking is all that one sees. A "
             "curve that leaves at the top ends at a rate that the way cannot keep up with. One client, one request "
             f"under way at a time.</p>{panels}"

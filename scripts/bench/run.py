@@ -34,12 +34,11 @@ import servers
 import stats
 import tables
 from processes import Client, Daemon, Failed, cpu_ns
-from progress import Part, Progress
+from progress import Progress
 from way import Context, load_ways
 
 TURN_BUDGET_NS = {False: 50_000_000, True: 25_000_000}  # quick or not
 ROUNDS = {False: 3, True: 2}
-STEPS_A_SECOND = 8      # of the progress bar, about
 LARGE_ROUNDS = 2        # from 10^6 elements on
 FIGURE_ROUNDS = {False: 12, True: 6}  # and short turns, where most figures with targets are taken from
 FIGURE_BUDGET_NS = {False: 20_000_000, True: 12_000_000}
@@ -326,33 +325,14 @@ def chosen_ways(ways, text, all_of_them):
     return [w for w in ways if w.name in names or not names and (w.core or all_of_them)]
 
 
-def chosen_extras(arguments):
-    """[(extra, whether quickly)]. Where only some ways or cases are tried out there are none, nor in a quick run of the
-    core ways; one of all ways that is not quick takes its time for them."""
-    tried_out = arguments.ways or arguments.cases or arguments.quick and not arguments.all
-    names = arguments.extras.split(",") if arguments.extras is not None else [
-        e.key for e in extras.EXTRAS if not tried_out]
-    return [(e, arguments.quick or not arguments.all) for e in extras.EXTRAS if e.key in names and e.module]
-
-
-def measure_extras(chosen, context, progress, bench):
-    """{key: what its module found}. One that cannot be measured is skipped; a mistake in one, which is a wrong result,
-    loses nothing of what the others found."""
-    found = {}
-    for extra, quick in chosen:
-        seconds = extra.seconds[quick]
-        part = Part(progress, seconds * STEPS_A_SECOND, seconds, extra.steps(quick))
-        try:
-            found[extra.key] = extra.module.measure(context, quick, part)
-            bench.wrong += extra.wrong(found[extra.key])
-        except (Failed, OSError) as error:
-            bench.skipped.append(dict(way=extra.key, client=None, mode=None, wait=None, case=None, reason=str(error)))
-            progress.say(f"skipped: {extra.key}: {error}")
-        except Exception as error:
-            bench.wrong.append(f"{extra.key}: {type(error).__name__}: {error}")
-            progress.say("WRONG: " + bench.wrong[-1])
-        part.end()
-    return found
+def unknown_names(arguments, ways):
+    """What the options name that there is not, as a sentence; None if all is there."""
+    for option, text, known in (("--ways", arguments.ways, [w.name for w in ways]),
+                                ("--extras", arguments.extras or "", [e.key for e in extras.EXTRAS] + ["none"])):
+        absent = [name for name in text.split(",") if name and name not in known]
+        if absent:
+            return f"{option}: there is no {', '.join(absent)}; there are {', '.join(dict.fromkeys(known))}"
+    return None
 
 
 def end_on_signal(_number, _frame):
@@ -365,21 +345,24 @@ def main(argv=None):
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     points = chosen_points(arguments.cases, arguments.quick)
     all_ways = load_ways()
+    mistake = unknown_names(arguments, all_ways)
+    if mistake:
+        print(f"numd bench: {mistake}", file=sys.stderr)
+        return 2
     ways = chosen_ways(all_ways, arguments.ways, arguments.all)
     directory = tempfile.mkdtemp(prefix="numd-bench-")
     facts = machine.Facts(context, arguments.quick, seed, arguments.pin)
-    more = chosen_extras(arguments)
+    more = extras.chosen(arguments)
     progress = Progress(1)
     print(f"numd bench: order of the ways by seed {seed} (--seed {seed} repeats it)", file=sys.stderr)
-    bench = Bench(context, ways, points, arguments.quick, seed, directory, progress,
-                  arguments.pin)
+    bench = Bench(context, ways, points, arguments.quick, seed, directory, progress, arguments.pin)
     progress.total = sum(weight(p, arguments.quick) * len(list(bench.variants(p))) for p in points) + sum(
-        e.seconds[quick] * STEPS_A_SECOND for e, quick in more)
+        e.share(quick) for e, quick in more)
     found = {}
     try:
         bench.run()
         bench.close()
-        found = measure_extras(more, context, progress, bench)
+        found = extras.measure(more, context, progress, bench)
     except KeyboardInterrupt:
         print("\nnumd bench: stopped; nothing was written", file=sys.stderr)
         return 130

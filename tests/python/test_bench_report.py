@@ -288,6 +288,38 @@ def test_a_part_that_fails_loses_nothing(tmp_path, monkeypatch):
     assert found["machine"]["wrong"] == ["broken: ZeroDivisionError: division by zero"]
 
 
+def test_parts_have_their_sections(tmp_path, monkeypatch):
+    import extras
+    import report
+    (tmp_path / "a_part.py").write_text('def html_section(results):\n    return f"<p>said {results[\'claims\']}</p>"\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(extras, "EXTRAS", [extras.Extra("claims", "a_part", {True: 1, False: 1})])
+    plain, more = (report.Report({**made_up(), **about}).page() for about in ({}, dict(claims="much")))
+    assert '<section id="claims"><h2>Claims, settled</h2><p>said much</p></section>' in more
+    assert "Claims, settled" not in plain
+
+
+def test_what_parts_a_run_has(monkeypatch):
+    import extras
+    import run
+    monkeypatch.setattr(extras.Extra, "module", json)  # any module: all are there
+
+    def parts(*words):
+        return [(e.key, quick) for e, quick in extras.chosen(run.parse_arguments(words))]
+    every = [e.key for e in extras.EXTRAS]
+    assert parts() == parts("--all", "--quick") == [(key, True) for key in every]
+    assert parts("--all") == [(key, False) for key in every]
+    assert parts("--quick") == parts("--ways", "numpy") == parts("--extras", "none") == []
+    assert parts("--ways", "numpy", "--extras", "claims") == [("claims", True)]
+
+
+def test_names_that_there_are_not_are_said(capsys):
+    import run
+    assert run.main(["--ways", "numpy,nompy"]) == 2 and run.main(["--extras", "claim"]) == 2
+    text = capsys.readouterr().err
+    assert "--ways: there is no nompy; there are" in text and "--extras: there is no claim;" in text
+
+
 def test_pinning_is_done_and_said(tmp_path, monkeypatch):
     import run
     (tmp_path / "where.py").write_text(WHERE)

@@ -117,10 +117,10 @@ def html_section(results):
              else "the system's monotonic clock")
     skipped = "".join(f"<li>{html.escape(s['way'])}: {html.escape(s['reason'])}</li>" for s in data["skipped"])
     return (f"{style()}<p>One call, taken apart by stamps of the time that both sides write into shared memory at its "
-            f"seams, read from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of which "
-            "each part is the mean, so that the parts add up; the sum of the medians of the parts over all calls stands "
-            "beside, and is another where calls go now one way and now another. A stamp takes time too, and each part "
-            "has one in it; the same call without stamps, from the same rounds, stands in the table. <i>send</i> and "
-            "<i>signal</i> end when the other side runs, if it does before the system call returns that woke it; where "
-            "both share a core the switch to the other side is in them.</p>"
+            f"seams, read from {clock}. Shown are typical calls, the middle fifth of many by the whole's time, of "
+            "which each part is the mean, so that the parts add up; the sum of the medians of the parts over all calls "
+            "stands beside, and is another where calls go now one way and now another. A stamp takes time too, and "
+            "each part has one in it; the same call without stamps, from the same rounds, stands in the table. "
+            "<i>send</i> and <i>signal</i> end when the other side runs, if it does before the system call returns "
+            "that woke it; where both share a core the switch to the other side is in them.</p>"
             f"{keys()}{panels}" + (f'<p class="dim">Left out:</p><ul class="dim">{skipped}</ul>' if skipped else ""))

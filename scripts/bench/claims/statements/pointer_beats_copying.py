@@ -1,0 +1,70 @@
+"""Sharing memory and telling the other side, against sending the bytes, both by the same pipes."""
+import os
+
+import numpy as np
+
+import cases
+from claims.claim import Claim
+from claims.timing import statement
+from partner import shared_arrays, shared_call, stream_call
+
+SIZES = (1, 64, 10**3, 10**4, 10**5, 10**6)
+
+
+def pipes():
+    """((mine to read, mine to write), (its to read, its to write))"""
+    its_read, my_write = os.pipe()
+    my_read, its_write = os.pipe()
+    return (my_read, my_write), (its_read, its_write)
+
+
+def by_copy(job):
+    mine, its = pipes()
+    return stream_call(job, mine, its)
+
+
+def by_pointer(job):
+    """The arrays are in memory that both have: a byte by the pipes says which, "do it" and "done"."""
+    mine, its = pipes()
+    return shared_call(job, shared_arrays(job), lambda _pid: os.write(mine[1], b"1"), lambda: os.read(its[0], 1),
+                       lambda _pid: os.write(its[1], b"1"), lambda: os.read(mine[0], 1),
+                       lambda: [os.close(end) for end in mine + its])
+
+
+def between_processes(lab, n):
+    """The batch functions of both, checked."""
+    point, sides = cases.Point("sum", n), {}
+    for name, make in (("copied", by_copy), ("shared", by_pointer)):
+        job = lab.job(point)
+        sides[name, n] = lab.checked(lab.opened(make(job), name), point, job.inputs, name)
+    return sides
+
+
+def in_process(n):
+    """np.sum of an array, and of a copy of it that is made first."""
+    a = np.ones(n)
+    return {("copy", n): statement("r = add(a.copy())", add=np.add.reduce, a=a),
+            ("pointer", n): statement("r = add(a)", add=np.add.reduce, a=a)}
+
+
+def run(lab):
+    between, inside = {}, {}
+    for n in lab.sizes(*SIZES):
+        between.update(between_processes(lab, n))
+        inside.update(in_process(n))
+    samples = lab.time(between, 0.7)
+    samples.update(lab.time(inside, 0.3))
+    return [
+        lab.scan("between processes: copying through a pipe takes longer than memory that both have, with the same pipes to "
+                 "wake the other side", "copied", "shared", samples),
+        lab.scan("in process: passing a copy takes longer than passing the array", "copy", "pointer", samples),
+    ]
+
+
+CLAIM = Claim(
+    statement="Passing a pointer beats copying.",
+    group="Between processes",
+    experiment="Has another process sum an array: once its bytes go through a pipe, once it is in memory that both processes "
+               "have, and a byte goes through the same kind of pipe. In process, sums an array and a copy made for it.",
+    rule="Holds where the copy takes longer for sure; the size where it turns is where the ratio crosses 1.",
+    run=run)

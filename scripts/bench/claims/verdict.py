@@ -1,0 +1,114 @@
+"""Verdicts, computed from what was seen.
+
+The one rule of all ratios: rounds are drawn again with replacement, both sides of a round together, 2000 times, and the
+middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval is;
+otherwise nothing is shown. Over several sizes, and of several parts, the verdicts are put together by `over_sizes` and
+`together`. Parts are dicts of plain values, so that they can be stored as they are.
+"""
+import math
+
+import numpy as np
+
+HOLDS, FAILS, DEPENDS, UNSHOWN = "holds", "does not hold", "depends", "not shown on this machine"
+SKIPPED, FAILED, WRONG = "skipped", "failed", "wrong"  # what findings have instead when there are no parts
+DRAWS, MIDDLE = 2000, (2.5, 97.5)
+
+INTERVALS = ("Ratios are of medians over interleaved rounds; in brackets their interval by bootstrap, 95 %, both sides of a "
+             "round drawn together. A ratio counts as above or below its limit only if the whole interval is. A verdict "
+             "is computed: “holds” if everything that decides was shown, “does not hold” if the opposite was, "
+             "“depends” if it is one here and the other there, with the size where it turns, and “not shown on this "
+             "machine” if the figures are too close to say.")
+
+
+def interval(over, under, seed):
+    """The ratio of two sides' medians, and its interval: (ratio, low, high). A sample a round for each."""
+    over, under = np.asarray(over, dtype=float), np.asarray(under, dtype=float)
+    picked = np.random.default_rng(seed).integers(len(over), size=(DRAWS, len(over)))
+    ratios = np.median(over[picked], axis=1) / np.median(under[picked], axis=1)
+    return (float(np.median(over) / np.median(under)), *(float(x) for x in np.percentile(ratios, MIDDLE)))
+
+
+def judge(low, high, limit, side):
+    """Whether a ratio is on the claimed side ("above" or "below") of its limit."""
+    if low > limit:
+        return HOLDS if side == "above" else FAILS
+    if high < limit:
+        return HOLDS if side == "below" else FAILS
+    return UNSHOWN
+
+
+def together(verdicts):
+    """Of parts that all must hold."""
+    found = set(verdicts)
+    if len(found) == 1:
+        return found.pop()
+    if DEPENDS in found or {HOLDS, FAILS} <= found:
+        return DEPENDS
+    return UNSHOWN
+
+
+def at_least_one(verdicts):
+    """Of parts of which one must hold somewhere."""
+    found = set(verdicts)
+    if found & {HOLDS, DEPENDS}:
+        return HOLDS
+    return FAILS if found == {FAILS} else UNSHOWN
+
+
+COMBINE = {"all": together, "any": at_least_one}
+
+
+def over_sizes(verdicts):
+    """Of one ratio over sizes: where it is shown at some and not at others, it depends."""
+    found = set(verdicts)
+    return found.pop() if len(found) == 1 else DEPENDS
+
+
+# ---- Parts
+
+def fact(what, seen, holds, decides=True):
+    """Something observed. holds: True, False, or None if the occasion did not come."""
+    verdict = UNSHOWN if holds is None else HOLDS if holds else FAILS
+    return dict(kind="fact", what=what, seen=seen, verdict=verdict, decides=decides)
+
+
+def left_out(what, reason):
+    """A part that could not be made here."""
+    return dict(kind="left out", what=what, seen=reason, verdict=SKIPPED, decides=False)
+
+
+def point(n, over, under, limit, side, seed):
+    ratio, low, high = interval(over, under, seed)
+    return dict(n=n, over_ns=float(np.median(over)), under_ns=float(np.median(under)), ratio=ratio, low=low, high=high,
+                rounds=len(over), verdict=judge(low, high, limit, side))
+
+
+def scan(what, over, under, samples, limit, side, seed, unit="elements", decides=True):
+    """A ratio over sizes. over, under: names of its two sides; samples: {size: (theirs, theirs)}, a time a round each,
+    in nanoseconds; the size may be None where there is but one."""
+    points = [point(n, *both, limit, side, seed) for n, both in samples.items()]
+    return dict(kind="scan", what=what, over=over, under=under, limit=limit, side=side, unit=unit, points=points,
+                verdict=over_sizes(p["verdict"] for p in points), turns=turns(points, limit), decides=decides)
+
+
+def nothing_shown(part):
+    """A scan's part whose limit could not be found."""
+    points = [dict(p, verdict=UNSHOWN) for p in part["points"]]
+    return dict(part, verdict=UNSHOWN, points=points, turns=[])
+
+
+def turns(points, limit):
+    """The sizes where a ratio crosses its limit, between neighbours that are on different sides of it for sure."""
+    sure = [p for p in points if p["verdict"] != UNSHOWN]
+    found = []
+    for a, b in zip(sure, sure[1:]):
+        if a["verdict"] != b["verdict"]:
+            part = math.log(a["ratio"] / limit) / math.log(a["ratio"] / b["ratio"])
+            found.append(a["n"] * (b["n"] / a["n"])**part)
+    return found
+
+
+def decide(parts, combine):
+    """A claim's verdict from its parts."""
+    verdicts = [p["verdict"] for p in parts if p["decides"]]
+    return COMBINE[combine](verdicts) if verdicts else SKIPPED

@@ -1,0 +1,65 @@
+"""Findings in words, for the terminal and the page."""
+from claims import verdict
+from svg import count, digits
+
+SENTENCE = {verdict.HOLDS: "yes", verdict.FAILS: "no", verdict.UNSHOWN: "not shown either way"}
+
+
+def size(n, unit):
+    """"1 element", "10⁶ bytes", "about 3,500 rows"."""
+    if isinstance(n, float):
+        return f"about {round(n, 1 - len(str(int(n)))):,.0f} {unit}" if n >= 10 else f"about {n:.0f} {unit}"
+    return f"{count(n)} {unit[:-1] if n == 1 else unit}"
+
+
+def ratio(p):
+    return f"{digits(p['ratio'])} [{digits(p['low'])}, {digits(p['high'])}]"
+
+
+def joined(texts):
+    texts = list(texts)
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else ""
+
+
+def scan_answer(part):
+    """What a ratio over sizes came to: "yes: 3.1 [2.9, 3.4] times", or for which sizes and where it turns."""
+    points = part["points"]
+    found = {p["verdict"] for p in points}
+    if len(found) == 1:
+        low, high = min(points, key=lambda p: p["ratio"]), max(points, key=lambda p: p["ratio"])
+        spread = ratio(low) if len(points) == 1 else f"{digits(low['ratio'])} to {digits(high['ratio'])}"
+        return f"{SENTENCE[found.pop()]}: {spread} times"
+    texts = [f"{SENTENCE[word]} for {joined(count(p['n']) for p in points if p['verdict'] == word)} {part['unit']}"
+             for word in SENTENCE if word in found]
+    turns = "; it turns at " + joined(size(float(n), part["unit"]) for n in part["turns"]) if part["turns"] else ""
+    return ", ".join(texts) + turns
+
+
+def answer(part):
+    return scan_answer(part) if part["kind"] == "scan" else part["seen"]
+
+
+def head(part):
+    """What a scan's ratio is, and of what."""
+    limit = f"{'>' if part['side'] == 'above' else '<'} {digits(part['limit'])}"
+    return f"{part['over']} : {part['under']}, claimed {limit}"
+
+
+def turning(finding):
+    """The sizes where the parts that decide turn, as a text; empty if none does."""
+    texts = [f"{size(float(n), p['unit'])}" for p in finding["parts"] if p["kind"] == "scan" and p["decides"]
+             for n in p["turns"]]
+    return joined(dict.fromkeys(texts))
+
+
+def terminal(findings):
+    """The table of verdicts, with what decided beneath each."""
+    lines = []
+    for f in findings:
+        turn = turning(f)
+        lines.append(f"{f['verdict'].upper():<14} {f['statement']}" + (f"  (turns at {turn})" if turn else ""))
+        if f["reason"]:
+            lines.append(f"    {f['reason']}")
+        lines += [f"    {'' if p['decides'] else '('}{p['what']}: {answer(p)}{'' if p['decides'] else ')'}"
+                  for p in f["parts"]]
+    return "\n".join(lines)

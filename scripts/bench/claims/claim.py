@@ -23,7 +23,7 @@ class Claim:
     experiment: str             # what is done, in a sentence or two
     rule: str                   # when it holds
     run: Callable               # of a Lab: the parts
-    combine: str = "all"        # how the parts make the verdict: see verdict.COMBINE
+    combine: str = "all"        # how the parts make the verdict: see verdict.decide
     ways: tuple = ()            # names of ways without whose parts it is skipped
     needs: tuple = ()           # files below the build directory
     modules: tuple = ()         # Python modules, each with the package that has it

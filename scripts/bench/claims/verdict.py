@@ -1,9 +1,9 @@
 """Verdicts, computed from what was seen.
 
 The one rule of all ratios: rounds are drawn again with replacement, both sides of a round together, 2000 times, and the
-middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval is;
-otherwise nothing is shown. Over several sizes, and of several parts, the verdicts are put together by `over_sizes` and
-`together`. Parts are dicts of plain values, so that they can be stored as they are.
+middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval is, and
+at it if the whole interval is within 10 % of it; otherwise nothing is shown. Over several sizes, and of several parts,
+verdicts are put together by `together`. Parts are dicts of plain values, so that they can be stored as they are.
 """
 import math
 
@@ -12,12 +12,13 @@ import numpy as np
 HOLDS, FAILS, DEPENDS, UNSHOWN = "holds", "does not hold", "depends", "not shown on this machine"
 SKIPPED, FAILED, WRONG = "skipped", "failed", "wrong"  # what findings have instead when there are no parts
 DRAWS, MIDDLE = 2000, (2.5, 97.5)
+SAME = 1.1  # a ratio that is for sure within this factor of its limit is at it
 
 INTERVALS = ("Ratios are of medians over interleaved rounds; in brackets their interval by bootstrap, 95 %, both sides of a "
-             "round drawn together. A ratio counts as above or below its limit only if the whole interval is. A verdict "
-             "is computed: “holds” if everything that decides was shown, “does not hold” if the opposite was, "
-             "“depends” if it is one here and the other there, with the size where it turns, and “not shown on this "
-             "machine” if the figures are too close to say.")
+             "round drawn together. A ratio counts as above or below its limit only if the whole interval is; if that is "
+             "within 10 % of the limit, what was claimed does not hold there. A verdict is computed: “holds” if everything "
+             "that decides was shown, “does not hold” if the opposite was, “depends” if it is one here and the other there, "
+             "with the size where it turns, and “not shown on this machine” if the figures spread too much to say.")
 
 
 def interval(over, under, seed):
@@ -29,16 +30,16 @@ def interval(over, under, seed):
 
 
 def judge(low, high, limit, side):
-    """Whether a ratio is on the claimed side ("above" or "below") of its limit."""
+    """Whether a ratio is on the claimed side ("above" or "below") of its limit. One that is at it does not hold."""
     if low > limit:
         return HOLDS if side == "above" else FAILS
     if high < limit:
         return HOLDS if side == "below" else FAILS
-    return UNSHOWN
+    return FAILS if limit / SAME < low and high < limit * SAME else UNSHOWN
 
 
 def together(verdicts):
-    """Of parts that all must hold."""
+    """Of parts that all must hold, or of one ratio at all sizes."""
     found = set(verdicts)
     if len(found) == 1:
         return found.pop()
@@ -48,20 +49,11 @@ def together(verdicts):
 
 
 def at_least_one(verdicts):
-    """Of parts of which one must hold somewhere."""
+    """Of figures of which one must hold."""
     found = set(verdicts)
-    if found & {HOLDS, DEPENDS}:
+    if HOLDS in found:
         return HOLDS
     return FAILS if found == {FAILS} else UNSHOWN
-
-
-COMBINE = {"all": together, "any": at_least_one}
-
-
-def over_sizes(verdicts):
-    """Of one ratio over sizes: where it is shown at some and not at others, it depends."""
-    found = set(verdicts)
-    return found.pop() if len(found) == 1 else DEPENDS
 
 
 # ---- Parts
@@ -88,7 +80,7 @@ def scan(what, over, under, samples, limit, side, seed, unit="elements", decides
     in nanoseconds; the size may be None where there is but one."""
     points = [point(n, *both, limit, side, seed) for n, both in samples.items()]
     return dict(kind="scan", what=what, over=over, under=under, limit=limit, side=side, unit=unit, points=points,
-                verdict=over_sizes(p["verdict"] for p in points), turns=turns(points, limit), decides=decides)
+                verdict=together(p["verdict"] for p in points), turns=turns(points, limit), decides=decides)
 
 
 def nothing_shown(part):
@@ -103,12 +95,17 @@ def turns(points, limit):
     found = []
     for a, b in zip(sure, sure[1:]):
         if a["verdict"] != b["verdict"]:
-            part = math.log(a["ratio"] / limit) / math.log(a["ratio"] / b["ratio"])
+            way, whole = (math.log(a["ratio"] / x) for x in (limit, b["ratio"]))
+            part = min(1.0, max(0.0, way / whole)) if whole else 0.5
             found.append(a["n"] * (b["n"] / a["n"])**part)
     return found
 
 
 def decide(parts, combine):
-    """A claim's verdict from its parts."""
-    verdicts = [p["verdict"] for p in parts if p["decides"]]
-    return COMBINE[combine](verdicts) if verdicts else SKIPPED
+    """A claim's verdict: "all" parts must hold, or "any" figure of any of them."""
+    deciding = [p for p in parts if p["decides"]]
+    if not deciding:
+        return SKIPPED
+    if combine == "all":
+        return together(p["verdict"] for p in deciding)
+    return at_least_one(f["verdict"] for p in deciding for f in p.get("points", [p]))

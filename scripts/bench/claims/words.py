@@ -12,6 +12,11 @@ def size(n, unit):
     return f"{count(n)} {unit[:-1] if n == 1 else unit}"
 
 
+def sizes(numbers, unit):
+    """"64, 10³ and 10⁴ elements"."""
+    return size(numbers[0], unit) if len(numbers) == 1 else f"{joined(map(count, numbers))} {unit}"
+
+
 def ratio(p):
     return f"{digits(p['ratio'])} [{digits(p['low'])}, {digits(p['high'])}]"
 
@@ -29,7 +34,7 @@ def scan_answer(part):
         low, high = min(points, key=lambda p: p["ratio"]), max(points, key=lambda p: p["ratio"])
         spread = ratio(low) if len(points) == 1 else f"{digits(low['ratio'])} to {digits(high['ratio'])}"
         return f"{SENTENCE[found.pop()]}: {spread} times"
-    texts = [f"{SENTENCE[word]} for {joined(count(p['n']) for p in points if p['verdict'] == word)} {part['unit']}"
+    texts = [f"{SENTENCE[word]} for {sizes([p['n'] for p in points if p['verdict'] == word], part['unit'])}"
              for word in SENTENCE if word in found]
     turns = "; it turns at " + joined(size(float(n), part["unit"]) for n in part["turns"]) if part["turns"] else ""
     return ", ".join(texts) + turns
@@ -37,12 +42,6 @@ def scan_answer(part):
 
 def answer(part):
     return scan_answer(part) if part["kind"] == "scan" else part["seen"]
-
-
-def head(part):
-    """What a scan's ratio is, and of what."""
-    limit = f"{'>' if part['side'] == 'above' else '<'} {digits(part['limit'])}"
-    return f"{part['over']} : {part['under']}, claimed {limit}"
 
 
 def turning(finding):
@@ -57,7 +56,8 @@ def terminal(findings):
     lines = []
     for f in findings:
         turn = turning(f)
-        lines.append(f"{f['verdict'].upper():<14} {f['statement']}" + (f"  (turns at {turn})" if turn else ""))
+        short = "not shown" if f["verdict"] == verdict.UNSHOWN else f["verdict"]
+        lines.append(f"{short.upper():<14} {f['statement']}" + (f"  (turns at {turn})" if turn else ""))
         if f["reason"]:
             lines.append(f"    {f['reason']}")
         lines += [f"    {'' if p['decides'] else '('}{p['what']}: {answer(p)}{'' if p['decides'] else ')'}"

@@ -17,7 +17,7 @@ def mapping_of(address):
     for line in pathlib.Path("/proc/self/maps").read_text().splitlines():
         low, high = (int(x, 16) for x in line.split()[0].split("-"))
         if low <= address < high:
-            return line
+            return " ".join(line.split())
 
 
 def system_calls():
@@ -63,7 +63,7 @@ def run(lab):
     pipe, here = lab.open("os-pipe", "add", 64), lab.open("numpy", "add", 64)
     samples = lab.time({("pipe", 64): pipe, ("NumPy", 64): here})
     return [
-        fact("an array's memory is in a mapping of this process", f"{a.ctypes.data:#x} in {heap}", heap is not None),
+        fact("an array's memory is in a mapping of this process", f"{a.ctypes.data:#x} in {heap}", bool(heap)),
         fact("so is NumPy's compiled code", f"{len(mapped)} mappings of {os.path.basename(code)}", bool(mapped)),
         fact("a number stored there through a plain pointer is what NumPy reads",
              f"42 stored, {write_by_pointer():g} read", write_by_pointer() == 42.0),

@@ -21,7 +21,8 @@ def ctypes_call(job, checks):
     else:
         pointer, arrays = ctypes.c_void_p, {name: ctypes.c_void_p(x.ctypes.data) for name, x in arrays.items()}
     add.argtypes, add.restype = [ctypes.c_long] + [pointer] * 3, None
-    return Call("add(n, a, b, o)", dict(arrays, add=add, n=out.size), result=lambda: out,
+    memory = [*job.inputs, out]  # pointers do not keep it
+    return Call("add(n, a, b, o)", dict(arrays, add=add, n=out.size, memory=memory), result=lambda: out,
                 spoil=lambda: out.fill(np.nan))
 
 

@@ -14,7 +14,8 @@ CSS = """
 .claim-list { list-style: none; padding: 0; max-width: none; } .claim-list li { display: flex; gap: .6rem; align-items: baseline; }
 .claim-list a { color: inherit; } .claim-card { border: 1px solid var(--rule); border-left: 4px solid var(--claim); border-radius: 8px;
   background: var(--card); padding: .7rem .9rem; margin: .8rem 0; overflow-wrap: anywhere; }
-.claim-card h4 { margin: 0; font-size: 1rem; } .claim-card ul { padding-left: 0; list-style: none; }
+.claim-card h4 { margin: 0; font-size: 1rem; } .claim-card h5 { margin: .8rem 0 .2rem; font-size: .9rem; font-weight: 600; }
+.claim-card ul { padding-left: 0; list-style: none; } .claim-card p { margin: .3rem 0; }
 .claim-card .scroll { overflow-wrap: normal; }
 .claim-holds { --claim: var(--good); } .claim-fails { --claim: var(--bad); } .claim-depends { --claim: #a07800; } .claim-open { --claim: var(--dim); }
 .claim-verdict { color: var(--claim); font-weight: 650; } .claim-mark { color: var(--claim); font-weight: 650; flex: none; width: 1.1em; display: inline-block; }
@@ -41,10 +42,10 @@ def label(finding):
 
 def table(part):
     rows = "".join(
-        f"<tr><td>{ESC('' if p['n'] is None else count(p['n']))}</td><td>{duration(p['over_ns'])}</td>"
+        f"<tr><td>{count(p['n'])}</td><td>{duration(p['over_ns'])}</td>"
         f"<td>{duration(p['under_ns'])}</td><td>{ESC(words.ratio(p))}</td><td>{p['rounds']}</td><td>{mark(p['verdict'])}</td></tr>"
         for p in part["points"])
-    heads = ["" if part["points"][0]["n"] is None else part["unit"], part["over"], part["under"],
+    heads = [part["unit"], part["over"], part["under"],
              f"ratio, claimed {'&gt;' if part['side'] == 'above' else '&lt;'} {digits(part['limit'])}", "rounds", ""]
     cells = "".join(f"<th>{h if i == 3 else ESC(h)}</th>" for i, h in enumerate(heads))
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -73,23 +74,24 @@ def picture(part):
 
 def figures(part):
     drawn = picture(part) if len(part["points"]) > 2 else ""
-    return f'<div class="claim-figures">{drawn}{table(part)}</div>'
+    return f'<h5>{ESC(part["what"])}</h5><div class="claim-figures">{drawn}{table(part)}</div>'
 
 
-def part_html(part):
-    """A part's line, and its figures."""
+def part_line(part):
     aside = "" if part["decides"] else ' <span class="dim">(does not decide)</span>'
-    return (f"<li>{mark(part['verdict'])} {ESC(part['what'])}: {ESC(words.answer(part))}{aside}"
-            + (figures(part) if part["kind"] == "scan" else "") + "</li>")
+    return f"<li>{mark(part['verdict'])} {ESC(part['what'])}: {ESC(words.answer(part))}{aside}</li>"
 
 
 def card(finding):
     reason = f"<p>{ESC(finding['reason'])}</p>" if finding["reason"] else ""
-    about = (f'<details><summary>Evidence: {len(finding["parts"])} parts, {finding["seconds"]:.0f} s, seed {finding["seed"]}'
-             f'</summary><ul>{"".join(map(part_html, finding["parts"]))}</ul></details>') if finding["parts"] else ""
+    lines = f'<ul>{"".join(map(part_line, finding["parts"]))}</ul>' if finding["parts"] else ""
+    over_sizes = [p for p in finding["parts"] if p["kind"] == "scan" and len(p["points"]) > 1]
+    about = f"{finding['seconds']:.0f} s, seed {finding['seed']}"
+    details = (f'<details><summary>Figures by size ({about})</summary>{"".join(map(figures, over_sizes))}</details>'
+               if over_sizes else f'<p class="dim">{about}</p>')
     return (f'<article class="claim-card {css_class(finding["verdict"])}" id="claim-{finding["key"]}">'
             f'<h4>{ESC(finding["statement"])}</h4><p class="claim-verdict">{label(finding)}</p>{reason}'
-            f'<p>{ESC(finding["experiment"])}</p><p class="dim">Rule: {ESC(finding["rule"])}</p>{about}</article>')
+            f'<p>{ESC(finding["experiment"])}</p><p class="dim">Rule: {ESC(finding["rule"])}</p>{lines}{details}</article>')
 
 
 def overview(findings):

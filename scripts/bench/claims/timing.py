@@ -1,5 +1,5 @@
 """Taking times for claims: all sides of a claim, at all its sizes, have a turn in every round, in an order shuffled
-anew. A sample is the mean of a batch of calls of about a millisecond, with the clock's own time subtracted."""
+anew. A sample is the mean of a batch of calls of about SAMPLE_NS, with the clock's own time subtracted."""
 import gc
 import random
 import time
@@ -9,8 +9,8 @@ from runner import clock_overhead_ns, compile_call
 from way import Call
 
 MOST_ROUNDS = 150
-SAMPLE_NS = 1_000_000
-WARM_UP_NS = 10_000_000
+SAMPLE_NS = 500_000
+WARM_UP_NS = 5_000_000
 
 
 def statement(text, **names):
@@ -31,9 +31,9 @@ def batch_size(batch):
     return max(1, int(SAMPLE_NS / max(1, call_ns)))
 
 
-def interleaved(sides, seconds, seed, least_rounds, patience_s=1.0):
+def interleaved(sides, seconds, seed, least_rounds):
     """{name: [nanoseconds of a call, one a round]} of {name: batch}, over about that many seconds."""
-    overhead, quiet, order = clock_overhead_ns(), Quiet(patience_s), random.Random(seed)
+    overhead, quiet, order = clock_overhead_ns(), Quiet(seconds / 10), random.Random(seed)
     sizes, names = {name: batch_size(batch) for name, batch in sides.items()}, list(sides)
     samples, end = {name: [] for name in sides}, time.monotonic() + seconds
     gc.collect()

@@ -1,6 +1,6 @@
 """Findings in words, for the terminal and the page."""
 from claims import verdict
-from svg import count, digits
+from svg import count, digits, duration
 
 SENTENCE = {verdict.HOLDS: "yes", verdict.FAILS: "no", verdict.UNSHOWN: "not shown either way"}
 
@@ -27,13 +27,14 @@ def joined(texts):
 
 
 def scan_answer(part):
-    """What a ratio over sizes came to: "yes: 3.1 [2.9, 3.4] times", or for which sizes and where it turns."""
+    """What a ratio over sizes came to: "yes: 6.2 µs : 2 µs = 3.1 [2.9, 3.4]", or for which sizes and where it turns."""
     points = part["points"]
     found = {p["verdict"] for p in points}
     if len(found) == 1:
         low, high = min(points, key=lambda p: p["ratio"]), max(points, key=lambda p: p["ratio"])
-        spread = ratio(low) if len(points) == 1 else f"{digits(low['ratio'])} to {digits(high['ratio'])}"
-        return f"{SENTENCE[found.pop()]}: {spread} times"
+        if len(points) == 1:
+            return f"{SENTENCE[found.pop()]}: {duration(low['over_ns'])} : {duration(low['under_ns'])} = {ratio(low)}"
+        return f"{SENTENCE[found.pop()]}: {digits(low['ratio'])} to {digits(high['ratio'])} times"
     texts = [f"{SENTENCE[word]} for {sizes([p['n'] for p in points if p['verdict'] == word], part['unit'])}"
              for word in SENTENCE if word in found]
     turns = "; it turns at " + joined(size(float(n), part["unit"]) for n in part["turns"]) if part["turns"] else ""

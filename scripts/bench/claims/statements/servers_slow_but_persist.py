@@ -60,18 +60,24 @@ def rabbitmq_channel(address):
     connection.close()
 
 
-def rabbitmq_store(address, data):
-    """A persistent message to a durable queue; the broker confirms it when it is on the disk."""
-    import pika
+def rabbitmq_prepare(address):
+    """The durable queue. It is made when the broker has started: one that is killed right after it took a new queue may
+    have lost that queue, whatever it confirmed."""
     with rabbitmq_channel(address) as channel:
         channel.queue_declare("kept", durable=True)
+
+
+def rabbitmq_store(address, data):
+    """A persistent message; the broker confirms it when it is on the disk."""
+    import pika
+    with rabbitmq_channel(address) as channel:
         channel.confirm_delivery()
         channel.basic_publish("", "kept", data, pika.BasicProperties(delivery_mode=2))
 
 
 def rabbitmq_load(address):
     with rabbitmq_channel(address) as channel:
-        channel.queue_declare("kept", durable=True)
+        channel.queue_declare("kept", durable=True)  # which makes it where it is lost
         return channel.basic_get("kept", auto_ack=True)[2]
 
 
@@ -159,16 +165,18 @@ def slower(lab, samples, name):
     return dict(part, over=NAMES[name])
 
 
-def started(lab, name):
-    server = (servers.SERVERS[name])(open(os.devnull, "wb"))
+def started(lab, kind):
+    server = kind(open(os.devnull, "wb"))
     lab.stack.callback(server.stop)
     server.start()
+    if kind is servers.RabbitMQ:
+        rabbitmq_prepare(server.address)
     return server
 
 
 def run(lab):
     missing = {name: why_not(name, lab.context) for name in NAMES}
-    found = {name: started(lab, name) if name in STORES else None for name in NAMES if not missing[name]}
+    found = {name: started(lab, servers.SERVERS[name]) if name in STORES else None for name in NAMES if not missing[name]}
     samples, data = times(lab, found), bytes(raw(np.random.default_rng(lab.seed).random(NUMBERS)))
     parts = [left_out(NAMES[name], reason) for name, reason in missing.items() if reason]
     parts += [slower(lab, samples, name) for name in found]
@@ -178,9 +186,7 @@ def run(lab):
             continue
         kind, store, load = STORES[name]
         if not isinstance(server, kind):
-            server = kind(open(os.devnull, "wb"))
-            lab.stack.callback(server.stop)
-            server.start()
+            server = started(lab, kind)
         parts.append(survives(name, server, store, load, data))
     return parts
 

@@ -58,9 +58,9 @@ def repeat(f, n):
 
 
 def calls_in(f, ns):
-    """How many calls of a function take about so long."""
+    """How many calls of a function take about so long, when nothing disturbs them."""
     batch, n, taken = function(f), 1, 0
     while taken < ns / 4:
-        taken, _ = batch(n)
         n *= 2
-    return max(1, round(n / 2 * ns / taken))
+        taken, _ = batch(n)
+    return max(1, round(n * ns / min(taken, *(batch(n)[0] for _ in range(2)))))

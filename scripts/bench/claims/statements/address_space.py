@@ -61,7 +61,7 @@ def run(lab):
     heap, talked, (status, left) = mapping_of(a.ctypes.data), calls_talk(), write_by_child()
     mapped = [line for line in pathlib.Path("/proc/self/maps").read_text().splitlines() if line.endswith(code)]
     pipe, here = lab.open("os-pipe", "add", 64), lab.open("numpy", "add", 64)
-    samples = lab.time({("pipe", 64): pipe, ("NumPy", 64): here})
+    samples = lab.time({("pipe", 64): pipe, ("NumPy", 64): here}, 0.3)
     return [
         fact("an array's memory is in a mapping of this process", f"{a.ctypes.data:#x} in {heap}", bool(heap)),
         fact("so is NumPy's compiled code", f"{len(mapped)} mappings of {os.path.basename(code)}", bool(mapped)),

@@ -78,7 +78,7 @@ def run(lab):
         raise Wrong("loops_add through ctypes is not a + b")
     pid_by_libc = ctypes.CDLL(None).getpid()
     call = statement("add(64, a, a, o)", add=add, a=a.ctypes.data, o=o.ctypes.data)
-    samples = lab.time({("process", None): function(start_process), ("call", None): call})
+    samples = lab.time({("process", None): function(start_process), ("call", None): call}, 0.3)
     return [
         fact("the C library’s getpid() gives Python’s own process", f"{pid_by_libc}, and {os.getpid()}",
              pid_by_libc == os.getpid()),

@@ -32,14 +32,14 @@ def who_computes():
     return used
 
 
+def sides(lab):
+    return {(f"{name} {case}", n): lab.open(way, case, n) for case in CASES for n in lab.sizes(*SIZES)
+            for way, name in (("numpy", "NumPy"), ("numd-ring", "numd"))}
+
+
 def run(lab):
     own, theirs = who_computes()
-    sides = {}
-    for case in CASES:
-        for n in lab.sizes(*SIZES):
-            sides[f"NumPy {case}", n] = lab.open("numpy", case, n)
-            sides[f"numd {case}", n] = lab.open("numd-ring", case, n)
-    samples = lab.time(sides)
+    samples = lab.time_anew(sides)
     return [fact("it is another process that computes",
                  f"{CALLS} calls of exp of 10^6 numbers: {theirs / 1e6:,.0f} ms of the daemon’s processor time, {own / 1e6:,.0f} "
                  "ms of ours", theirs > 4 * own, decides=False)] + [

@@ -6,12 +6,13 @@ SLOW = 2.0
 BY_VALUE = {"os-pipe": "pipe", "unix-stream": "Unix socket", "tcp": "TCP"}
 
 
+def sides(lab):
+    names = {**BY_VALUE, "eventfd": "shared memory", "numpy": "NumPy in process"}
+    return {(name, n): lab.open(way, "add", n) for n in lab.sizes(*SIZES) for way, name in names.items()}
+
+
 def run(lab):
-    sides = {}
-    for n in lab.sizes(*SIZES):
-        for way, name in {**BY_VALUE, "eventfd": "shared memory", "numpy": "NumPy in process"}.items():
-            sides[name, n] = lab.open(way, "add", n)
-    samples = lab.time(sides)
+    samples = lab.time_anew(sides)
     parts = [lab.scan(f"{name}: at least twice the time of shared memory", name, "shared memory", samples, limit=SLOW)
              for name in BY_VALUE.values()]
     parts.append(lab.scan("for comparison: a pipe against NumPy in process", "pipe", "NumPy in process", samples,

@@ -31,29 +31,28 @@ def by_pointer(job):
                        lambda: [os.close(end) for end in mine + its])
 
 
-def between_processes(lab, n):
-    """The batch functions of both, checked."""
-    point, sides = cases.Point("sum", n), {}
-    for name, make in (("copied", by_copy), ("shared", by_pointer)):
-        job = lab.job(point)
-        sides[name, n] = lab.checked(lab.opened(make(job), name), point, job.inputs, name)
+def between_processes(lab):
+    sides = {}
+    for n in lab.sizes(*SIZES):
+        point = cases.Point("sum", n)
+        for name, make in (("copied", by_copy), ("shared", by_pointer)):
+            job = lab.job(point)
+            sides[name, n] = lab.checked(lab.opened(make(job), name), point, job.inputs, name)
     return sides
 
 
-def in_process(n):
+def in_process(lab):
     """np.sum of an array, and of a copy of it that is made first."""
-    a = np.ones(n)
-    return {("copy", n): statement("r = add(a.copy())", add=np.add.reduce, a=a),
-            ("pointer", n): statement("r = add(a)", add=np.add.reduce, a=a)}
+    sides = {}
+    for n in lab.sizes(*SIZES):
+        names = dict(add=np.add.reduce, a=np.ones(n))
+        sides["copy", n], sides["pointer", n] = statement("r = add(a.copy())", **names), statement("r = add(a)", **names)
+    return sides
 
 
 def run(lab):
-    between, inside = {}, {}
-    for n in lab.sizes(*SIZES):
-        between.update(between_processes(lab, n))
-        inside.update(in_process(n))
-    samples = lab.time(between, 0.7)
-    samples.update(lab.time(inside, 0.3))
+    samples = lab.time_anew(between_processes, 0.7)
+    samples.update(lab.time(in_process(lab), 0.3))
     return [
         lab.scan("between processes: copying through a pipe takes longer than memory that both have, with the same pipes to "
                  "wake the other side", "copied", "shared", samples),

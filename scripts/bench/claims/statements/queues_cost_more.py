@@ -2,11 +2,15 @@
 from claims.claim import Claim
 
 SIZES = (64, 10**3, 10**4, 10**5)
+NAMES = {"mp-queue": "Queue", "mp-simplequeue": "SimpleQueue", "pipe": "Pipe"}
+
+
+def sides(lab):
+    return {(name, n): lab.open(way, "add", n) for way, name in NAMES.items() for n in lab.sizes(*SIZES)}
 
 
 def run(lab):
-    names = {"mp-queue": "Queue", "mp-simplequeue": "SimpleQueue", "pipe": "Pipe"}
-    samples = lab.time({(name, n): lab.open(way, "add", n) for way, name in names.items() for n in lab.sizes(*SIZES)})
+    samples = lab.time_anew(sides)
     return [lab.scan(f"{name} takes longer than Pipe", name, "Pipe", samples) for name in ("Queue", "SimpleQueue")]
 
 
@@ -16,4 +20,4 @@ CLAIM = Claim(
     experiment="Sends two arrays to another process, which adds them and sends the result back: by multiprocessing’s Pipe, "
                "Queue (whose thread feeds a pipe) and SimpleQueue (a pipe with locks). All pickle the arrays.",
     rule="Holds if both kinds of queue take longer than Pipe at all sizes, for sure.",
-    run=run, ways=("mp-queue", "mp-simplequeue", "pipe"))
+    run=run, ways=tuple(NAMES))

@@ -145,15 +145,17 @@ def sqlite_survives(data):
 def times(lab, found):
     """Samples of a call by (way, size), of what is there and of the others. found: {name: server}. The ways' names in a
     server are fixed, so that it serves one size at a time."""
+    def sides(ways, n):
+        out = {}
+        for way in OTHERS + tuple(found):
+            if found.get(way):
+                os.environ["BENCH_SERVER"] = found[way].address
+            out[way, n] = ways.open(way, "add", n)
+        return out
+
     samples, sizes = {}, SIZES[:2] if lab.quick else SIZES
     for n in sizes:
-        with Lab(lab.context, lab.quick, lab.seed) as ways:
-            sides = {}
-            for way in OTHERS + tuple(found):
-                if found.get(way):
-                    os.environ["BENCH_SERVER"] = found[way].address
-                sides[way, n] = ways.open(way, "add", n)
-            samples.update(ways.time(sides, 1 / len(sizes)))
+        samples.update(lab.time_anew(lambda ways, n=n: sides(ways, n), 1 / len(sizes)))
     return samples
 
 

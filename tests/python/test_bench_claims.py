@@ -155,8 +155,9 @@ def test_the_statements_of_the_issue_are_there():
     found = load_claims()
     assert [c.key for c in found] == [c.key for c in sorted(found, key=lambda c: (GROUPS.index(c.group), c.key))]
     text = " ".join(c.statement for c in found)
-    for word in ("needs no IPC", ".so", "pointer", "Pipes and sockets", "synchronisation", "Queues", "GIL stops", "multiprocessing",
-                 "C extensions", "ctypes", "Memory views", "BLAS", "Reference counting", "persist", "cheaper than NumPy"):
+    for word in ("needs no IPC", ".so", "pointer", "Pipes and sockets", "synchronisation", "Queues", "GIL stops",
+                 "multiprocessing", "C extensions", "ctypes", "Memory views", "BLAS", "Reference counting", "persist",
+                 "cheaper than NumPy"):
         assert text.count(word) == 1, word
     assert sorted(c.key for c in found) == KEYS
     assert all(c.experiment and c.rule.count(" ") > 2 for c in found)
@@ -193,7 +194,8 @@ def test_a_race_that_is_cured_by_nothing_does_not_hold(tmp_path):
     """A lock that does not lock: the experiment sees it, and says so."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
-    before = "import multiprocessing\nfrom claims.statements import shared_memory_races as s\nmultiprocessing.Lock = s.NoLock"
+    before = ("import multiprocessing\nfrom claims.statements import shared_memory_races as s\n"
+              "multiprocessing.Lock = s.NoLock")
     parts = answer_of("shared_memory_races", tmp_path, before)["parts"]
     assert "does not hold" in [p["verdict"] for p in parts if "with a" in p["what"]]
 
@@ -255,14 +257,15 @@ def test_what_is_missing_is_said(monkeypatch):
 # ---- The command and the page
 
 def test_the_command_writes_verdicts(tmp_path):
-    arguments = ["--build", str(BUILD), "--quick", "--seed", "4", "--output", str(tmp_path), "--only", "calls_make_no_process"]
-    done = subprocess.run([sys.executable, str(BENCH / "claims"), *arguments], capture_output=True, text=True, timeout=100)
+    command, key = [sys.executable, str(BENCH / "claims")], "calls_make_no_process"
+    arguments = ["--build", str(BUILD), "--quick", "--seed", "4", "--output", str(tmp_path), "--only", key]
+    done = subprocess.run(command + arguments, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     finding, = json.loads((tmp_path / "claims.json").read_text())
-    assert finding["key"] == "calls_make_no_process" and finding["seed"] == 4
+    assert finding["key"] == key and finding["seed"] == 4
     assert "Calls into a .so make no process." in done.stdout and finding["verdict"].upper() in done.stdout
     assert finding["statement"] in (tmp_path / "claims.html").read_text()
-    unknown = subprocess.run([sys.executable, str(BENCH / "claims"), "--only", "no-such"], capture_output=True, text=True)
+    unknown = subprocess.run(command + ["--only", "no-such"], capture_output=True, text=True)
     assert unknown.returncode == 2 and "no such claim: no-such" in unknown.stderr
 
 
@@ -309,8 +312,8 @@ def made_up(claims_found):
         samples = {n: (noisy(n * ratio), noisy(n)) for n, ratio in ((1, 0.5), (100, 1.0 + i), (10**4, 3.0))}
         parts = [verdict.fact("an <address>", "0x1 & 0x2", i % 2 == 0), verdict.left_out("RabbitMQ", "not installed"),
                  verdict.scan("a > b", "a", "b", samples, 1.0, "above", seed=i, decides=i % 3 > 0)]
-        about = dict(key=claim.key, group=claim.group, statement=claim.statement, experiment=claim.experiment, rule=claim.rule,
-                     seed=1, seconds=1.5)
+        about = dict(key=claim.key, group=claim.group, statement=claim.statement, experiment=claim.experiment,
+                     rule=claim.rule, seed=1, seconds=1.5)
         if i % 5 == 4:
             yield dict(about, parts=[], verdict=("skipped", "failed", "wrong")[i % 3], reason="not installed: <x>")
         else:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Settles what textbooks say about Python, NumPy and IPC, on this machine: each claim with its experiment and verdict.
 
-Prints them and writes claims.json and claims.html into BUILD/report. A wrong result fails the run, a claim that does not
-hold does not."""
+Prints them and writes claims.json and claims.html into BUILD/report. A wrong result fails the run, a claim that does
+not hold does not."""
 import argparse
 import json
 import pathlib
@@ -20,7 +20,8 @@ from way import Context  # noqa: E402
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>numd: claims, settled</title><style>{css}</style></head><body><main><h1>Claims, settled</h1>{section}</main></body></html>
+<title>numd: claims, settled</title><style>{css}</style></head>
+<body><main><h1>Claims, settled</h1>{section}</main></body></html>
 """
 
 

@@ -11,16 +11,21 @@ MARKS = {verdict.HOLDS: "✓", verdict.FAILS: "✗", verdict.DEPENDS: "±"}     
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 190, 46, 12, 14, 34
 
 CSS = """
-.claim-list { list-style: none; padding: 0; max-width: none; } .claim-list li { display: flex; gap: .6rem; align-items: baseline; }
-.claim-list a { color: inherit; } .claim-card { border: 1px solid var(--rule); border-left: 4px solid var(--claim); border-radius: 8px;
-  background: var(--card); padding: .7rem .9rem; margin: .8rem 0; overflow-wrap: anywhere; }
-.claim-card h4 { margin: 0; font-size: 1rem; } .claim-card h5 { margin: .8rem 0 .2rem; font-size: .9rem; font-weight: 600; }
-.claim-card ul { padding-left: 0; list-style: none; } .claim-card p { margin: .3rem 0; }
+.claim-list { list-style: none; padding: 0; max-width: none; }
+.claim-list li { display: flex; gap: .6rem; align-items: baseline; } .claim-list a { color: inherit; }
+.claim-card { border: 1px solid var(--rule); border-left: 4px solid var(--claim); border-radius: 8px; margin: .8rem 0;
+  background: var(--card); padding: .7rem .9rem; overflow-wrap: anywhere; }
+.claim-card p { margin: .3rem 0; } .claim-card ul { padding-left: 0; list-style: none; max-width: none; }
+.claim-card h4 { margin: 0; font-size: 1rem; } .claim-card h5 { margin: .8rem 0 .2rem; font-size: .9rem; }
 .claim-card .scroll { overflow-wrap: normal; }
-.claim-holds { --claim: var(--good); } .claim-fails { --claim: var(--bad); } .claim-depends { --claim: #a07800; } .claim-open { --claim: var(--dim); }
-.claim-verdict { color: var(--claim); font-weight: 650; } .claim-mark { color: var(--claim); font-weight: 650; flex: none; width: 1.1em; display: inline-block; }
-.claim-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: .4rem 1.2rem; align-items: start; }
-.claim-figures svg { max-width: 420px; } .claim-point { fill: var(--claim); stroke: var(--claim); } .claim-range { stroke: var(--claim); stroke-width: 2; }
+.claim-holds { --claim: var(--good); } .claim-fails { --claim: var(--bad); }
+.claim-depends { --claim: #a07800; } .claim-open { --claim: var(--dim); }
+.claim-verdict { color: var(--claim); font-weight: 650; }
+.claim-mark { color: var(--claim); font-weight: 650; flex: none; width: 1.1em; display: inline-block; }
+.claim-figures { display: grid; gap: .4rem 1.2rem; align-items: start; justify-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); }
+.claim-figures > * { max-width: 100%; } .claim-figures svg { max-width: 420px; }
+.claim-point { fill: var(--claim); stroke: var(--claim); } .claim-range { stroke: var(--claim); stroke-width: 2; }
 .claim-line { fill: none; stroke: var(--dim); stroke-width: 1.2; }
 """
 
@@ -43,7 +48,8 @@ def label(finding):
 def table(part):
     rows = "".join(
         f"<tr><td>{count(p['n'])}</td><td>{duration(p['over_ns'])}</td>"
-        f"<td>{duration(p['under_ns'])}</td><td>{ESC(words.ratio(p))}</td><td>{p['rounds']}</td><td>{mark(p['verdict'])}</td></tr>"
+        f"<td>{duration(p['under_ns'])}</td><td>{ESC(words.ratio(p))}</td><td>{p['rounds']}</td>"
+        f"<td>{mark(p['verdict'])}</td></tr>"
         for p in part["points"])
     heads = [part["unit"], part["over"], part["under"],
              f"ratio, claimed {'&gt;' if part['side'] == 'above' else '&lt;'} {digits(part['limit'])}", "rounds", ""]
@@ -56,7 +62,8 @@ def picture(part):
     points = part["points"]
     svg = Svg(WIDTH, HEIGHT, f"{part['over']} : {part['under']} against {part['unit']}")
     x = LogScale(points[0]["n"], points[-1]["n"], LEFT + 14, WIDTH - RIGHT - 14)
-    y = LogScale(*decade_range([v for p in points for v in (p["low"], p["high"])] + [part["limit"]]), HEIGHT - BOTTOM, TOP)
+    seen = [value for p in points for value in (p["low"], p["high"])] + [part["limit"]]
+    y = LogScale(*decade_range(seen), HEIGHT - BOTTOM, TOP)
     decades = y.decades()
     for value in decades[::max(1, len(decades) // 5)]:
         svg.line(LEFT, y(value), WIDTH - RIGHT, y(value))
@@ -91,7 +98,8 @@ def card(finding):
                if over_sizes else f'<p class="dim">{about}</p>')
     return (f'<article class="claim-card {css_class(finding["verdict"])}" id="claim-{finding["key"]}">'
             f'<h4>{ESC(finding["statement"])}</h4><p class="claim-verdict">{label(finding)}</p>{reason}'
-            f'<p>{ESC(finding["experiment"])}</p><p class="dim">Rule: {ESC(finding["rule"])}</p>{lines}{details}</article>')
+            f'<p>{ESC(finding["experiment"])}</p><p class="dim">Rule: {ESC(finding["rule"])}</p>'
+            f"{lines}{details}</article>")
 
 
 def overview(findings):

@@ -1,8 +1,8 @@
 """Speed-ups: the same tasks done one after the other, and by several threads at once.
 
-What k workers could gain is measured in the same rounds, with k separate processes: cores may be hyperthreads, or shared
-with others. Threads scale if they have at least half of that gain. All tasks take many times the interpreter's switch
-interval, so that handing them out hardly counts.
+What k workers could gain is measured in the same rounds, with k separate processes: cores may be hyperthreads, or
+shared with others. Threads scale if they have at least half of that gain. All tasks take at least some switch
+intervals of the interpreter, so that handing them out hardly counts.
 """
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +14,8 @@ from claims.timing import calls_in, function, repeat
 TASK_NS = {False: 25_000_000, True: 10_000_000}  # quick or not
 AT_MOST = 4  # workers: more would say the same and take longer
 LEAST_GAIN = 1.25
-RULE = ("Threads scale if they have at least half of the gain that as many separate processes have in the same rounds; if the "
-        f"machine gives those less than {LEAST_GAIN} times the speed of one, nothing is shown.")
+RULE = ("Threads scale if they have at least half of the gain that as many separate processes have in the same rounds; "
+        f"if the machine gives those less than {LEAST_GAIN} times the speed of one, nothing is shown.")
 PROCESSES = "processes"
 
 

@@ -1,9 +1,9 @@
 """Verdicts, computed from what was seen.
 
-The one rule of all ratios: rounds are drawn again with replacement, both sides of a round together, 2000 times, and the
-middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval is, and
-at it if the whole interval is within 10 % of it; otherwise nothing is shown. Over several sizes, and of several parts,
-verdicts are put together by `together`. Parts are dicts of plain values, so that they can be stored as they are.
+The one rule of all ratios: rounds are drawn again with replacement, both sides of a round together, 2000 times, and
+the middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval
+is, and at it if the whole interval is within 10 % of it; otherwise nothing is shown. Over several sizes, and of several
+parts, verdicts are put together by `together`. Parts are dicts of plain values, so that they can be stored as they are.
 """
 import math
 
@@ -14,12 +14,12 @@ SKIPPED, FAILED, WRONG = "skipped", "failed", "wrong"  # what findings have inst
 DRAWS, MIDDLE = 2000, (2.5, 97.5)
 SAME = 1.1  # a ratio that is for sure within this factor of its limit is at it
 
-INTERVALS = ("Ratios are of medians over interleaved rounds, for which processes on the other side are started anew several "
-             "times; in brackets their interval by bootstrap, 95 %, both sides of a round drawn together. A ratio counts as "
-             "above or below its limit only if the whole interval is; if that is within 10 % of the limit, what was claimed "
-             "does not hold there. A verdict is computed: “holds” if everything that decides was shown, “does not hold” if "
-             "the opposite was, “depends” if it is one here and the other there, with the size where it turns, and “not "
-             "shown on this machine” if the figures spread too much to say.")
+INTERVALS = ("Ratios are of medians over interleaved rounds, for which processes on the other side are started anew "
+             "several times; in brackets their interval by bootstrap, 95 %, both sides of a round drawn together. A "
+             "ratio counts as above or below its limit only if the whole interval is; if that is within 10 % of the "
+             "limit, what was claimed does not hold there. A verdict is computed: “holds” if everything that decides "
+             "was shown, “does not hold” if the opposite was, “depends” if it is one here and the other there, with "
+             "the size where it turns, and “not shown on this machine” if the figures spread too much to say.")
 
 
 def interval(over, under, seed):

@@ -78,8 +78,8 @@ def run(lab):
 CLAIM = Claim(
     statement="NumPy needs no IPC because it shares Python’s address space.",
     group="In one process",
-    experiment="Looks up an array’s address and NumPy’s library in this process’s memory map, stores through a plain pointer, "
-               "counts the system calls of 10,000 additions, and forks a child that writes at the same address. Adds 64 "
-               "numbers with NumPy here and in another process by pipes.",
+    experiment="Looks up an array’s address and NumPy’s library in this process’s memory map, stores through a plain "
+               "pointer, counts the system calls of 10,000 additions, and forks a child that writes at the same "
+               "address. Adds 64 numbers with NumPy here and in another process by pipes.",
     rule="Holds if all of this is seen, and the call by pipes takes longer for sure.",
     run=run, ways=("os-pipe", "numpy"))

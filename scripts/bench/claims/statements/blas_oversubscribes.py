@@ -90,8 +90,8 @@ def run(lab):
 CLAIM = Claim(
     statement="BLAS threads times processes oversubscribe.",
     group="Threads and processes",
-    experiment="As many processes as cores (four at most) multiply square matrices at the same time: each with BLAS threads for "
-               "all cores, as is the default, or for its share of the cores.",
-    rule="Holds if there are more threads than cores, and that takes longer at all sizes, for sure. The size where it turns is from "
-         "where on BLAS uses its threads to everyone’s loss.",
+    experiment="As many processes as cores (four at most) multiply square matrices at the same time: each with BLAS "
+               "threads for all cores, as is the default, or for its share of the cores.",
+    rule="Holds if there are more threads than cores, and that takes longer at all sizes, for sure. The size where it "
+         "turns is from where on BLAS uses its threads to everyone’s loss.",
     run=run, cores=2)

@@ -62,8 +62,8 @@ def run(lab):
 CLAIM = Claim(
     statement="C extensions that release the GIL scale.",
     group="Threads and processes",
-    experiment="a*b + sqrt(a) − exp(b) as a loop in C, done by as many threads as cores (four at most), each on its own arrays: "
-               "called through an extension, Cython and ctypes, which release the GIL, and through ctypes.PyDLL, which holds "
-               "it.",
+    experiment="a*b + sqrt(a) − exp(b) as a loop in C, done by as many threads as cores (four at most), each on its "
+               "own arrays: called through an extension, Cython and ctypes, which release the GIL, and through "
+               "ctypes.PyDLL, which holds it.",
     rule=RULE + " Holds if all that release the GIL do at all sizes, and the one that holds it does not, for sure.",
     run=run, ways=("c-extension", "cython"), needs=(LIBRARY,), cores=2)

@@ -94,8 +94,8 @@ def run(lab):
 CLAIM = Claim(
     statement="Calls into a .so make no process.",
     group="In one process",
-    experiment="Asks the C library for its process, has C code (qsort) call back into Python, and counts this process’s "
-               "children and threads before and after loading a library and calling it; a fork shows that children are seen. "
-               "Times a call of add(64) in it, and starting a process that does nothing.",
+    experiment="Asks the C library for its process, has C code (qsort) call back into Python, and counts this "
+               "process’s children and threads before and after loading a library and calling it; a fork shows that "
+               "children are seen. Times a call of add(64) in it, and starting a process that does nothing.",
     rule="Holds if all of this is seen, and a process takes longer than a call for sure.",
     run=run, needs=(LIBRARY,))

@@ -40,7 +40,8 @@ def run(lab):
     parts = [lab.scan(f"a call of one element: ctypes {how} costs more than {other}", name, other, at_one)
              for name, how in (("ctypes", "given arrays"), ("ctypes, pointers", "given pointers made before"))
              for other in OTHERS.values()]
-    parts.append(lab.scan("how long that matters: ctypes given arrays takes over 10 % more than a C extension", "ctypes",
+    parts.append(lab.scan("how long that matters: ctypes given arrays takes over 10 % more than a C extension",
+                          "ctypes",
                           "C extension", samples, limit=1.1, decides=False))
     return parts
 
@@ -48,7 +49,8 @@ def run(lab):
 CLAIM = Claim(
     statement="ctypes costs more a call than Cython and a C extension.",
     group="In one process",
-    experiment="Calls a C loop that adds arrays: through ctypes given arrays (ndpointer checks them) and given pointers that "
-               "were made before, through Cython’s typed memoryviews, and through an extension on NumPy’s C API.",
+    experiment="Calls a C loop that adds arrays: through ctypes given arrays (ndpointer checks them) and given "
+               "pointers that were made before, through Cython’s typed memoryviews, and through an extension on "
+               "NumPy’s C API.",
     rule="A call of one element decides: holds if both uses of ctypes cost more than both others, for sure.",
     run=run, ways=tuple(OTHERS), needs=(LIBRARY,))

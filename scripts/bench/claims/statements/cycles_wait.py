@@ -116,25 +116,27 @@ def run(lab):
             after, collected = freed(kind, cycle)
             kind.end()
             words = ["gone", "still there"]
-            parts.append(fact(f"{kind.name}, {'in a cycle: waits for the collector' if cycle else 'no cycle: freed at once'}",
-                              f"after the last reference {words[after]}, after a collection {words[collected]}",
-                              after == cycle and not collected))
+            claimed = "in a cycle: waits for the collector" if cycle else "no cycle: freed at once"
+            parts.append(fact(f"{kind.name}, {claimed}", f"after the last reference {words[after]}, after a collection "
+                              f"{words[collected]}", after == cycle and not collected))
     freed(named, False)
     parts.append(fact("neither removes a SharedMemory’s name: only unlink() does, whoever calls it",
-                      "there after its last reference went" if named.has_name() else "gone", named.has_name(), decides=False))
+                      "there after its last reference "
+                      "went" if named.has_name() else "gone", named.has_name(), decides=False))
     named.end()
     gc.enable()
     plain, cycles = most_alive(False), most_alive(True)
-    parts.append(fact(f"{ARRAYS:,} arrays of 1 MiB one after the other, the collector as it is by default: in cycles more of them "
-                      "are there at once", f"at most {plain}, in cycles {cycles}", plain < cycles))
+    parts.append(fact(f"{ARRAYS:,} arrays of 1 MiB one after the other, the collector as it is by default: in cycles "
+                      "more of them are there at once", f"at most {plain}, in cycles {cycles}", plain < cycles))
     return parts
 
 
 CLAIM = Claim(
     statement="Reference counting frees at once, and cycles wait for the collector; for shared segments too.",
     group="Memory",
-    experiment=f"In {sys.implementation.name}: lets the last reference go to an ndarray, a SharedMemory and an array of numd, and "
-               "looks whether the memory is still there, with and without a cycle, before and after gc.collect(): by weak "
-               "reference, by the process’s memory map, and by whether the next array gets the same address.",
+    experiment=f"In {sys.implementation.name}: lets the last reference go to an ndarray, a SharedMemory and an array "
+               "of numd, and looks whether the memory is still there, with and without a cycle, before and after "
+               "gc.collect(): by weak reference, by the process’s memory map, and by whether the next array gets the "
+               "same address.",
     rule="Holds if all of this is seen.",
     run=run, daemon=True)

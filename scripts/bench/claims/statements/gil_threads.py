@@ -28,8 +28,8 @@ def run(lab):
 CLAIM = Claim(
     statement="The GIL stops CPU-bound threads from scaling, but NumPy releases it.",
     group="Threads and processes",
-    experiment="As many tasks as there are cores (four at most), done by one thread or by a thread each: sums of squares in plain "
-               "Python, and np.exp of arrays, each thread on its own.",
-    rule=RULE + " Holds if loops do not, and NumPy does at all sizes, for sure; the size where it turns is from where on NumPy "
-                "scales.",
+    experiment="As many tasks as there are cores (four at most), done by one thread or by a thread each: sums of "
+               "squares in plain Python, and np.exp of arrays, each thread on its own.",
+    rule=RULE + " Holds if loops do not, and NumPy does at all sizes, for sure; the size where it turns is from where "
+                "on NumPy scales.",
     run=run, cores=2)

@@ -53,7 +53,8 @@ def run(lab):
     return [
         fact("a slice of a memoryview begins at its place in the same memory", f"{start:#x} + {address(view) - start}",
              address(view) == start + 1000),
-        fact("so does the ndarray made of it", f"{start:#x} + {array.ctypes.data - start}", array.ctypes.data == start + 1000),
+        fact("so does the ndarray made of it", f"{start:#x} + {array.ctypes.data - start}",
+             array.ctypes.data == start + 1000),
         fact("a write through one is read through the others", f"42 stored, {seen} and {block[1000]} read",
              seen == block[1000] == 42),
         fact(f"a view of {MANY:,} bytes allocates next to nothing, a slice of the bytes all of them",
@@ -67,8 +68,8 @@ def run(lab):
 CLAIM = Claim(
     statement="Memory views share without copying.",
     group="Memory",
-    experiment="Compares addresses of a bytearray, a slice of its memoryview and an ndarray made of that, stores through one and "
-               "reads through the others, counts the bytes that are allocated, and does the same with an array of numd. "
-               "Times a slice of a view, and a copy of it.",
+    experiment="Compares addresses of a bytearray, a slice of its memoryview and an ndarray made of that, stores "
+               "through one and reads through the others, counts the bytes that are allocated, and does the same with "
+               "an array of numd. Times a slice of a view, and a copy of it.",
     rule="Holds if all of this is seen, and the copy takes longer at all sizes for sure.",
     run=run, daemon=True)

@@ -29,7 +29,8 @@ def run(lab):
              ("call", None): statement("r = f(0)", f=squares)}
     samples = lab.time(calls, 0.8)
     return [
-        lab.scan(f"{k} loops one after the other here take longer than by {k} processes", "here", "pool", samples, unit="steps"),
+        lab.scan(f"{k} loops one after the other here take longer than by {k} processes", "here", "pool", samples,
+                 unit="steps"),
         lab.scan("the cost of IPC: a call that does nothing takes longer by the pool", "pool", "call",
                  lab.time(empty, 0.2)),
     ]
@@ -38,8 +39,9 @@ def run(lab):
 CLAIM = Claim(
     statement="multiprocessing gets round the GIL at the cost of IPC.",
     group="Threads and processes",
-    experiment="Sums of squares in plain Python, as many as there are cores (four at most): one after the other here, and by a "
-               "multiprocessing.Pool of as many processes. And a call that does nothing, here and by the pool.",
-    rule="Holds if the pool is faster at all lengths of a loop, and a call that does nothing takes longer by it, for sure. The "
-         "length where it turns is from where on the pool pays.",
+    experiment="Sums of squares in plain Python, as many as there are cores (four at most): one after the other here, "
+               "and by a multiprocessing.Pool of as many processes. And a call that does nothing, here and by the "
+               "pool.",
+    rule="Holds if the pool is faster at all lengths of a loop, and a call that does nothing takes longer by it, for "
+         "sure. The length where it turns is from where on the pool pays.",
     run=run, cores=2)

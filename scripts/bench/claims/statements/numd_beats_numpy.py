@@ -41,8 +41,8 @@ def run(lab):
     own, theirs = who_computes()
     samples = lab.time_anew(sides)
     return [fact("it is another process that computes",
-                 f"{CALLS} calls of exp of 10^6 numbers: {theirs / 1e6:,.0f} ms of the daemon’s processor time, {own / 1e6:,.0f} "
-                 "ms of ours", theirs > 4 * own, decides=False)] + [
+                 f"{CALLS} calls of exp of 10^6 numbers: {theirs / 1e6:,.0f} ms of the daemon’s processor time, "
+                 f"{own / 1e6:,.0f} ms of ours", theirs > 4 * own, decides=False)] + [
         lab.scan(f"{cases.FORMULAS[case]}: numd takes less than NumPy", f"numd {case}", f"NumPy {case}", samples,
                  side="below") for case in CASES]
 
@@ -50,8 +50,8 @@ def run(lab):
 CLAIM = Claim(
     statement="A call into another process can be cheaper than NumPy’s own call.",
     group="numd",
-    experiment="The same calls in this process by NumPy, and in numd’s daemon by its ring, prepared: a + b and sum(a), and "
-               "a*b + sqrt(a) − exp(b), which numd computes in one pass. First, who computes is looked up in the processes’ "
-               "processor time, while our side sleeps.",
+    experiment="The same calls in this process by NumPy, and in numd’s daemon by its ring, prepared: a + b and sum(a), "
+               "and a*b + sqrt(a) − exp(b), which numd computes in one pass. First, who computes is looked up in the "
+               "processes’ processor time, while our side sleeps.",
     rule="“Can be”: holds if numd takes less for sure at any size of any of the three. Where it does is in the table.",
     run=run, combine="any", ways=("numpy", "numd-ring"), daemon=True)

@@ -23,7 +23,7 @@ def run(lab):
 CLAIM = Claim(
     statement="Pipes and sockets are slow for arrays.",
     group="Between processes",
-    experiment="Adds two arrays in another process: their bytes and the result’s go through pipes, a Unix socket, or TCP on "
-               "loopback; or they are in memory that both have, and an eventfd wakes the other side.",
+    experiment="Adds two arrays in another process: their bytes and the result’s go through pipes, a Unix socket, or "
+               "TCP on loopback; or they are in memory that both have, and an eventfd wakes the other side.",
     rule="Slow means at least twice the time of shared memory. Holds if all three are, at all sizes, for sure.",
     run=run, ways=("os-pipe", "unix-stream", "tcp", "eventfd", "numpy"))

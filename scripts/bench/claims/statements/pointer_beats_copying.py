@@ -46,7 +46,8 @@ def in_process(lab):
     sides = {}
     for n in lab.sizes(*SIZES):
         names = dict(add=np.add.reduce, a=np.ones(n))
-        sides["copy", n], sides["pointer", n] = statement("r = add(a.copy())", **names), statement("r = add(a)", **names)
+        sides["copy", n] = statement("r = add(a.copy())", **names)
+        sides["pointer", n] = statement("r = add(a)", **names)
     return sides
 
 
@@ -54,8 +55,8 @@ def run(lab):
     samples = lab.time_anew(between_processes, 0.7)
     samples.update(lab.time(in_process(lab), 0.3))
     return [
-        lab.scan("between processes: copying through a pipe takes longer than memory that both have, with the same pipes to "
-                 "wake the other side", "copied", "shared", samples),
+        lab.scan("between processes: copying through a pipe takes longer than memory that both have, with the same "
+                 "pipes to wake the other side", "copied", "shared", samples),
         lab.scan("in process: passing a copy takes longer than passing the array", "copy", "pointer", samples),
     ]
 
@@ -63,7 +64,8 @@ def run(lab):
 CLAIM = Claim(
     statement="Passing a pointer beats copying.",
     group="Between processes",
-    experiment="Has another process sum an array: once its bytes go through a pipe, once it is in memory that both processes "
-               "have, and a byte goes through the same kind of pipe. In process, sums an array and a copy made for it.",
+    experiment="Has another process sum an array: once its bytes go through a pipe, once it is in memory that both "
+               "processes have, and a byte goes through the same kind of pipe. In process, sums an array and a copy "
+               "made for it.",
     rule="Holds where the copy takes longer for sure; the size where it turns is where the ratio crosses 1.",
     run=run)

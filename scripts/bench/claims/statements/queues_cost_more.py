@@ -17,7 +17,7 @@ def run(lab):
 CLAIM = Claim(
     statement="Queues cost more than Pipes.",
     group="Between processes",
-    experiment="Sends two arrays to another process, which adds them and sends the result back: by multiprocessing’s Pipe, "
-               "Queue (whose thread feeds a pipe) and SimpleQueue (a pipe with locks). All pickle the arrays.",
+    experiment="Sends two arrays to another process, which adds them and sends the result back: by multiprocessing’s "
+               "Pipe, Queue (whose thread feeds a pipe) and SimpleQueue (a pipe with locks). All pickle the arrays.",
     rule="Holds if both kinds of queue take longer than Pipe at all sizes, for sure.",
     run=run, ways=tuple(NAMES))

@@ -1,5 +1,5 @@
-"""Redis, RabbitMQ, PostgreSQL and SQLite: against the other ways of IPC, and whether what they were given is still there
-after they were killed."""
+"""Redis, RabbitMQ, PostgreSQL and SQLite: against the other ways of IPC, and whether what they were given is still
+there after they were killed."""
 import contextlib
 import os
 import signal
@@ -10,7 +10,6 @@ import numpy as np
 
 import servers
 from claims.claim import Claim, why_not
-from claims.lab import Lab
 from claims.verdict import fact, left_out
 from partner import Partner, raw
 from processes import end, tree
@@ -178,7 +177,8 @@ def started(lab, kind):
 
 def run(lab):
     missing = {name: why_not(name, lab.context) for name in NAMES}
-    found = {name: started(lab, servers.SERVERS[name]) if name in STORES else None for name in NAMES if not missing[name]}
+    found = {name: started(lab, servers.SERVERS[name]) if name in STORES else None
+             for name in NAMES if not missing[name]}
     samples, data = times(lab, found), bytes(raw(np.random.default_rng(lab.seed).random(NUMBERS)))
     parts = [left_out(NAMES[name], reason) for name, reason in missing.items() if reason]
     parts += [slower(lab, samples, name) for name in found]
@@ -196,8 +196,9 @@ def run(lab):
 CLAIM = Claim(
     statement="Message queues and databases are the slowest, but persist.",
     group="Between processes",
-    experiment="Adds two arrays in another process, asked through Redis, RabbitMQ, PostgreSQL and SQLite, and by multiprocessing’s "
-               "Pipe and Queue, a Unix socket and shared memory. Then stores 10^5 numbers durably in each, kills all its "
-               "processes, starts it again on the same directory, and reads them.",
-    rule="Holds if each is slower than the slowest of the others at all sizes for sure, and each still has the same bytes.",
+    experiment="Adds two arrays in another process, asked through Redis, RabbitMQ, PostgreSQL and SQLite, and by "
+               "multiprocessing’s Pipe and Queue, a Unix socket and shared memory. Then stores 10^5 numbers durably in "
+               "each, kills all its processes, starts it again on the same directory, and reads them.",
+    rule="Holds if each is slower than the slowest of the others at all sizes for sure, and each still has the same "
+         "bytes.",
     run=run, ways=OTHERS)

@@ -95,8 +95,8 @@ def run(lab):
              lost > 0 or None),
         fact("with a multiprocessing.Lock none is", f"{kept:,} lost", kept == 0),
         fact("with a semaphore none is", f"{by_semaphore:,} lost", by_semaphore == 0),
-        fact(f"without a lock, some reads of an array of {NUMBERS} numbers find it half written", f"{torn:,} of {read:,}",
-             torn > 0 or None),
+        fact(f"without a lock, some reads of an array of {NUMBERS} numbers find it half written",
+             f"{torn:,} of {read:,}", torn > 0 or None),
         fact("with a lock none does", f"{whole:,} of {read_locked:,}", whole == 0 if read_locked else None),
         fact("the price of the cure", f"an addition took {plain_s / times * 1e9:,.0f} ns without a lock, "
              f"{locked_s / times * 1e9:,.0f} ns with one", True, decides=False),
@@ -106,7 +106,7 @@ def run(lab):
 CLAIM = Claim(
     statement="Shared memory needs explicit synchronisation.",
     group="Between processes",
-    experiment="Two processes add 1 to the same number in shared memory, over and over; and one fills an array with a number "
-               "while another copies it and looks whether all are the same. Both without a lock, and with one.",
+    experiment="Two processes add 1 to the same number in shared memory, over and over; and one fills an array with a "
+               "number while another copies it and looks whether all are the same. Both without a lock, and with one.",
     rule="Holds if the race is seen in both, and the lock ends it in both. If chance shows no race, nothing is shown.",
     run=run, cores=2)

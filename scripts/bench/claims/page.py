@@ -19,12 +19,11 @@ CSS = """
 .claim-card h4 { margin: 0; font-size: 1rem; } .claim-card h5 { margin: .8rem 0 .2rem; font-size: .9rem; }
 .claim-card .scroll { overflow-wrap: normal; }
 .claim-holds { --claim: var(--good); } .claim-fails { --claim: var(--bad); }
-.claim-depends { --claim: #a07800; } .claim-open { --claim: var(--dim); }
+.claim-depends { --claim: var(--ctypes); } .claim-open { --claim: var(--dim); }
 .claim-verdict { color: var(--claim); font-weight: 650; }
 .claim-mark { color: var(--claim); font-weight: 650; flex: none; width: 1.1em; display: inline-block; }
-.claim-figures { display: grid; gap: .4rem 1.2rem; align-items: start; justify-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); }
-.claim-figures > * { max-width: 100%; } .claim-figures svg { max-width: 420px; }
+.claim-figures { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; align-items: start; }
+.claim-figures > svg { flex: 1 1 18rem; max-width: 420px; } .claim-figures > div { max-width: 100%; margin: 0; }
 .claim-point { fill: var(--claim); stroke: var(--claim); } .claim-range { stroke: var(--claim); stroke-width: 2; }
 .claim-line { fill: none; stroke: var(--dim); stroke-width: 1.2; }
 """
@@ -47,13 +46,12 @@ def label(finding):
 
 def table(part):
     rows = "".join(
-        f"<tr><td>{count(p['n'])}</td><td>{duration(p['over_ns'])}</td>"
-        f"<td>{duration(p['under_ns'])}</td><td>{ESC(words.ratio(p))}</td><td>{p['rounds']}</td>"
-        f"<td>{mark(p['verdict'])}</td></tr>"
+        f"<tr><td>{mark(p['verdict'])}{count(p['n'])}</td><td>{duration(p['over_ns'])}</td>"
+        f"<td>{duration(p['under_ns'])}</td><td>{ESC(words.ratio(p))}</td><td>{p['rounds']}</td></tr>"
         for p in part["points"])
     heads = [part["unit"], part["over"], part["under"],
-             f"ratio, claimed {'&gt;' if part['side'] == 'above' else '&lt;'} {digits(part['limit'])}", "rounds", ""]
-    cells = "".join(f"<th>{h if i == 3 else ESC(h)}</th>" for i, h in enumerate(heads))
+             f"ratio {'>' if part['side'] == 'above' else '<'} {round(part['limit'], 2):g}?", "rounds"]
+    cells = "".join(f"<th>{ESC(h)}</th>" for h in heads)
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 

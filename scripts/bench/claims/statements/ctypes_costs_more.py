@@ -41,8 +41,7 @@ def run(lab):
              for name, how in (("ctypes", "given arrays"), ("ctypes, pointers", "given pointers made before"))
              for other in OTHERS.values()]
     parts.append(lab.scan("how long that matters: ctypes given arrays takes over 10 % more than a C extension",
-                          "ctypes",
-                          "C extension", samples, limit=1.1, decides=False))
+                          "ctypes", "C extension", samples, limit=1.1, decides=False))
     return parts
 
 

@@ -14,8 +14,8 @@ from runner import compile_call
 from way import Job, load_file
 
 SECONDS = {False: 7.0, True: 0.8}  # of timing, for a claim: quick or not
-LEAST_ROUNDS = {False: 12, True: 8}  # even if they take longer
-STARTS = {False: 4, True: 2}  # of other sides: which core a process gets is part of what a call costs
+LEAST_ROUNDS = {False: 15, True: 9}  # even if they take longer
+STARTS = {False: 5, True: 3}  # of other sides: which core a process gets is part of what a call costs
 
 
 def child():
@@ -103,11 +103,13 @@ class Lab:
     # ---- Figures
 
     def time(self, sides, part=1.0, least_rounds=None):
-        """Interleaved samples of all sides, in this part of the claim's time."""
-        return timing.interleaved(sides, part * self.seconds, self.seed, least_rounds or LEAST_ROUNDS[self.quick])
+        """Interleaved samples of all sides, in this part of the claim's time: {name: [samples of the one start]}."""
+        least_rounds = least_rounds or LEAST_ROUNDS[self.quick]
+        samples = timing.interleaved(sides, part * self.seconds, self.seed, least_rounds)
+        return {name: [taken] for name, taken in samples.items()}
 
     def time_anew(self, make, part=1.0):
-        """The same of make(lab), with other sides that are started anew several times; the rounds are put together."""
+        """The same of make(lab), with other sides that are started anew several times: samples of each start."""
         starts, samples = STARTS[self.quick], {}
         for number in range(starts):
             with Lab(self.context, self.quick, self.seed + number) as lab:

@@ -1,9 +1,10 @@
 """Verdicts, computed from what was seen.
 
-The one rule of all ratios: rounds are drawn again with replacement, both sides of a round together, 2000 times, and
-the middle 95 % of the ratios of medians are its interval. A ratio is on a side of its limit only if the whole interval
-is, and at it if the whole interval is within 10 % of it; otherwise nothing is shown. Over several sizes, and of several
-parts, verdicts are put together by `together`. Parts are dicts of plain values, so that they can be stored as they are.
+The one rule of all ratios: 2000 times, starts of the other sides are drawn again with replacement and then rounds of
+each, both sides of a round together; the middle 95 % of the ratios of medians are the interval. A ratio is on a side of
+its limit only if the whole interval is, and at it if the whole interval is within 10 % of it; otherwise nothing is
+shown. Over several sizes, and of several parts, verdicts are put together by `together`. Parts are dicts of plain
+values, so that they can be stored as they are.
 """
 import math
 
@@ -15,17 +16,27 @@ DRAWS, MIDDLE = 2000, (2.5, 97.5)
 SAME = 1.1  # a ratio that is for sure within this factor of its limit is at it
 
 INTERVALS = ("Ratios are of medians over interleaved rounds, for which processes on the other side are started anew "
-             "several times; in brackets their interval by bootstrap, 95 %, both sides of a round drawn together. A "
-             "ratio counts as above or below its limit only if the whole interval is; if that is within 10 % of the "
-             "limit, what was claimed does not hold there. A verdict is computed: “holds” if everything that decides "
-             "was shown, “does not hold” if the opposite was, “depends” if it is one here and the other there, with "
-             "the size where it turns, and “not shown on this machine” if the figures spread too much to say.")
+             "several times; in brackets their interval by bootstrap, 95 %: starts are drawn, then rounds of each, "
+             "both sides of a round together. A ratio counts as above or below its limit only if the whole interval "
+             "is; if that is within 10 % of the limit, what was claimed does not hold there. A verdict is computed: "
+             "“holds” if everything that decides was shown, “does not hold” if the opposite was, “depends” if it is "
+             "one here and the other there, with the size where it turns, and “not shown on this machine” if the "
+             "figures spread too much to say.")
+
+
+def pooled(samples):
+    return np.concatenate([np.asarray(rounds, dtype=float) for rounds in samples])
 
 
 def interval(over, under, seed):
-    """The ratio of two sides' medians, and its interval: (ratio, low, high). A sample a round for each."""
-    over, under = np.asarray(over, dtype=float), np.asarray(under, dtype=float)
-    picked = np.random.default_rng(seed).integers(len(over), size=(DRAWS, len(over)))
+    """The ratio of two sides' medians, and its interval: (ratio, low, high). over, under: for each start of the other
+    sides a list of samples, one a round; both have as many."""
+    random, rounds = np.random.default_rng(seed), np.array([len(r) for r in over])
+    first = np.cumsum(rounds) - rounds
+    starts = random.integers(len(rounds), size=(DRAWS, len(rounds)))
+    places = random.random((DRAWS, len(rounds), rounds.max())) * rounds[starts][:, :, None]
+    picked = (first[starts][:, :, None] + places.astype(int)).reshape(DRAWS, -1)
+    over, under = pooled(over), pooled(under)
     ratios = np.median(over[picked], axis=1) / np.median(under[picked], axis=1)
     return (float(np.median(over) / np.median(under)), *(float(x) for x in np.percentile(ratios, MIDDLE)))
 
@@ -72,13 +83,13 @@ def left_out(what, reason):
 
 def point(n, over, under, limit, side, seed):
     ratio, low, high = interval(over, under, seed)
-    return dict(n=n, over_ns=float(np.median(over)), under_ns=float(np.median(under)), ratio=ratio, low=low, high=high,
-                rounds=len(over), verdict=judge(low, high, limit, side))
+    return dict(n=n, over_ns=float(np.median(pooled(over))), under_ns=float(np.median(pooled(under))), ratio=ratio,
+                low=low, high=high, rounds=len(pooled(over)), verdict=judge(low, high, limit, side))
 
 
 def scan(what, over, under, samples, limit, side, seed, unit="elements", decides=True):
-    """A ratio over sizes. over, under: names of its two sides; samples: {size: (theirs, theirs)}, a time a round each,
-    in nanoseconds; the size may be None where there is but one."""
+    """A ratio over sizes. over, under: names of its two sides; samples: {size: (theirs, theirs)}, for each start a
+    list of times, one a round, in nanoseconds; the size may be None where there is but one."""
     points = [point(n, *both, limit, side, seed) for n, both in samples.items()]
     return dict(kind="scan", what=what, over=over, under=under, limit=limit, side=side, unit=unit, points=points,
                 verdict=together(p["verdict"] for p in points), turns=turns(points, limit), decides=decides)

@@ -4,13 +4,12 @@ import contextlib
 import os
 import signal
 import sqlite3
-import statistics
 
 import numpy as np
 
 import servers
 from claims.claim import Claim, why_not
-from claims.verdict import fact, left_out
+from claims.verdict import fact, left_out, pooled
 from partner import Partner, raw
 from processes import end, tree
 
@@ -161,7 +160,7 @@ def times(lab, found):
 def slower(lab, samples, name):
     """The part that compares one of ours with the slowest of the other ways."""
     for n in sorted({n for _, n in samples}):
-        samples["the slowest other", n] = max((samples[way, n] for way in OTHERS), key=statistics.median)
+        samples["the slowest other", n] = max((samples[way, n] for way in OTHERS), key=lambda s: np.median(pooled(s)))
     part = lab.scan(f"{NAMES[name]} is slower than the slowest of the other ways", name, "the slowest other", samples)
     return dict(part, over=NAMES[name])
 

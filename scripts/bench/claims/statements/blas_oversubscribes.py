@@ -68,7 +68,7 @@ def run(lab):
     k = min(AT_MOST, lab.cores)
     teams = {"all cores": Team(lab, k, lab.cores), "its share": Team(lab, k, lab.cores // k)}
     sides = {}
-    for n in lab.sizes(*SIDES[:4 if lab.quick else 5]):
+    for n in lab.sizes(*SIDES):
         point = cases.Point("matmul", n)
         trace = np.trace(cases.expected(point, cases.inputs(point)))
         times = calls_in(lambda n=n: teams["its share"].multiply(n, 1), SAMPLE_NS[lab.quick])

@@ -151,7 +151,7 @@ def times(lab, found):
             out[way, n] = ways.open(way, "add", n)
         return out
 
-    samples, sizes = {}, SIZES[:2] if lab.quick else SIZES
+    samples, sizes = {}, lab.sizes(*SIZES)
     for n in sizes:
         samples.update(lab.time_anew(lambda ways, n=n: sides(ways, n), 1 / len(sizes)))
     return samples

@@ -148,14 +148,18 @@ class PostgreSQL(Server):
         user, data = self.user(), str(pathlib.Path(self.directory) / "data")
         if user:
             os.chown(self.directory, user.pw_uid, user.pw_gid)
+        if not os.path.exists(data):
+            self.make(data, user)
+        self.address = f"host={self.directory} user=bench dbname=postgres"
+        return self.spawn([self.program(), "-D", data, "-k", self.directory, "-h", "", "-c", "autovacuum=off"],
+                          user=user)
+
+    def make(self, data, user):
         initdb = str(pathlib.Path(self.program()).resolve().parent / "initdb")
         made = self.spawn([initdb, "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                           user=user)
         if made.wait(PATIENCE_S):
             raise Failed(f"initdb: {describe_exit(made.returncode)}")
-        self.address = f"host={self.directory} user=bench dbname=postgres"
-        return self.spawn([self.program(), "-D", data, "-k", self.directory, "-h", "", "-c", "autovacuum=off"],
-                          user=user)
 
     def ready(self):
         return (answers(str(pathlib.Path(self.directory) / ".s.PGSQL.5432"))

@@ -115,6 +115,34 @@ static void print_session(const char *s) {
   printf("\n");
 }
 
+static void print_list(const char *array) {
+  for (const char *p = first(array); p; p = next(p))
+    printf(" %.*s", (int)strcspn(p + 1, "\""), p + 1);
+}
+
+/* What holds for the worker of each session: one line, as long as they are all alike. */
+static void print_sandboxes(const char *sessions) {
+  for (const char *s = first(sessions), *before = NULL; s; before = s, s = next(s)) {
+    const char *list = member(s, "sandbox"), *last = member(before, "sandbox");
+    if (last && strncmp(list, last, (size_t)(skip_value(list) - list)) == 0)
+      continue;
+    printf("sandbox of worker %" PRIu64 "%s:", number(s, "pid"), next(s) ? " and those below" : "");
+    print_list(list);
+    printf("\n");
+  }
+}
+
+static void print_quotas(const char *quotas) {
+  printf("\n%-12s %16s %16s  of this user\n", "quota", "used", "limit");
+  for (const char *q = first(quotas); q; q = next(q)) {
+    const char *name = member(q, "name");
+    printf("%-12.*s %16" PRIu64 " %16" PRIu64 "  ", (int)strcspn(name + 1, "\""), name + 1, number(q, "used"),
+           number(q, "limit"));
+    print_text(q, "what");
+    printf("\n");
+  }
+}
+
 static void print_status(const char *json, const char *address) {
   const char *daemon = member(json, "daemon"), *sessions = member(json, "sessions");
   uint64_t seconds = number(daemon, "uptime_ns") / 1000000000;
@@ -130,6 +158,9 @@ static void print_status(const char *json, const char *address) {
          "socket calls", "errors", "plans", "channels", "segments", "bytes");
   for (const char *s = first(sessions); s; s = next(s))
     print_session(s);
+  printf("\n");
+  print_sandboxes(sessions);
+  print_quotas(member(json, "quotas"));
 }
 
 static int run_status(numd_conn *conn, int json) {

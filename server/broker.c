@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,13 +133,11 @@ static struct shared_object *find_file(struct broker *broker, const struct stat 
   return NULL;
 }
 
-/* Whether the user's objects take their share of our descriptors. */
-static bool is_full(const struct broker *broker, uint32_t uid) {
-  struct rlimit limit = {0};
-  size_t n = 0;
+uint64_t broker_count_objects(const struct broker *broker, uint32_t uid) {
+  uint64_t n = 0;
   for (size_t i = 0; i < broker->n; i++)
     n += broker->objects[i].uid == uid;
-  return getrlimit(RLIMIT_NOFILE, &limit) < 0 || n >= limit.rlim_cur / 4;
+  return n;
 }
 
 int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
@@ -156,7 +153,7 @@ int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
     close(fd);
     memcpy(token, known->token, CONTROL_TOKEN_BYTES);
     return add_hold(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
-  } else if (is_full(broker, uid))
+  } else if (broker_count_objects(broker, uid) >= broker->objects_max)
     status = NUMD_ELIMIT;
   else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
     status = NUMD_ENOMEMORY;

@@ -90,6 +90,8 @@ static int consider(struct child *child, struct control_message *m, int fd, int 
   struct broker *broker = &s->broker;
   switch (m->type) {
     case CONTROL_SHARE:
+      m->first = broker_count_objects(broker, child->client_uid);
+      m->flag = m->first >= broker->objects_max;
       return broker_share(broker, child->entry, child->client_uid, fd, m->token);
     case CONTROL_IMPORT:
       return broker_import(broker, child->entry, m->token, with_fd);
@@ -106,6 +108,10 @@ static int consider(struct child *child, struct control_message *m, int fd, int 
       return broker_open(broker, child->entry, child->client_uid, m);
     case CONTROL_UNPUBLISH:
       return broker_unpublish(broker, child->client_uid, m->name);
+    case CONTROL_HELD:
+      m->first = children_count_sessions(s, child->client_uid);
+      m->ticket = broker_count_objects(broker, child->client_uid);
+      return 0;
     case CONTROL_MEMORY:
       *with_fd = memory_list(s, child->client_uid);
       *close_it = true;
@@ -180,10 +186,19 @@ static int spawn(struct child *child, int control) {
   return uv_spawn(&s->loop, &child->process, &options);
 }
 
+uint64_t children_count_sessions(const struct supervisor *s, uint32_t uid) {
+  uint64_t n = 0;
+  for (const struct child *child = s->children; child; child = child->next)
+    n += child->in_session && !child->exited && child->client_uid == uid;
+  return n;
+}
+
 static int take_entry(struct supervisor *s, uint32_t *entry) {
   for (uint32_t i = 0; i < BOARD_MAX_ENTRIES; i++)
     if (!s->entry_used[i]) {
       s->entry_used[i] = true;
+      if (i >= atomic_load(&s->board->n_used))
+        atomic_store(&s->board->n_used, i + 1);
       *entry = i;
       return 0;
     }
@@ -269,21 +284,27 @@ void children_refill(struct supervisor *s) {
   }
 }
 
-/* Hands the connection to one child. */
+/* Hands the connection to one child, for whose first charge the board must say already whose it is. Another
+ * user than ours is a guest, unless the worker can become that user. */
 static int hand_over(struct child *child, int client, const struct ucred *who) {
-  struct control_message message = {
-      .type = CONTROL_SESSION, .pid = who->pid, .uid = who->uid, .gid = who->gid};
-  int rc = control_send(child->control, &message, client);
-  if (rc < 0)
-    return rc;
-  child->in_session = true;
+  struct control_message message = {.type = CONTROL_SESSION,
+                                    .pid = who->pid,
+                                    .uid = who->uid,
+                                    .gid = who->gid,
+                                    .flag = geteuid() != 0 && geteuid() != who->uid};
   child->client_pid = who->pid;
   child->client_uid = who->uid;
+  show_on_board(child, BOARD_SESSION);
+  int rc = control_send(child->control, &message, client);
+  if (rc < 0) {
+    show_on_board(child, BOARD_SPARE);
+    return rc;
+  }
+  child->in_session = true;
   child->supervisor->n_spares--;
   child->supervisor->n_sessions++;
   child->supervisor->n_failures = 0;
   atomic_fetch_add(&child->supervisor->board->sessions_total, 1);
-  show_on_board(child, BOARD_SESSION);
   return 0;
 }
 

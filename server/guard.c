@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "protocol/request.h"
 
@@ -25,19 +27,32 @@ static struct {
 
 static atomic_int n_used; /* one past the highest entry ever used */
 
+static bool map_zeros(uintptr_t from, uintptr_t end) {
+  return mmap((void *)from, end - from, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+/* Lost segments are what the limit of private memory has its hard part for. */
+static bool raise_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_DATA, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+    return false;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
 /* Puts zeros in place of what follows the fault. Whether the address was one of ours. */
-static int replace(uintptr_t address) {
+static bool replace(uintptr_t address) {
   int n = atomic_load(&n_used);
   for (int i = 0; i < n; i++) {
     uintptr_t start = atomic_load(&entries[i].start);
     if (start == 0 || address < start || address >= atomic_load(&entries[i].end))
       continue;
-    uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1);
+    uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1), end = atomic_load(&entries[i].end);
     atomic_store(atomic_load(&entries[i].lost), 1);
-    return mmap((void *)from, atomic_load(&entries[i].end) - from, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+    return map_zeros(from, end) || (raise_limit() && map_zeros(from, end));
   }
-  return 0;
+  return false;
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context) {

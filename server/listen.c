@@ -75,7 +75,7 @@ static int clear_path(const char *path) {
   return rc;
 }
 
-static int bind_path(struct listener *l, bool every_user) {
+static int bind_path(struct listener *l, const struct access_rule *access) {
   struct sockaddr_un address;
   int rc = make_address(l->path, &address);
   if (rc < 0)
@@ -87,8 +87,8 @@ static int bind_path(struct listener *l, bool every_user) {
   if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
     rc = -errno;
   umask(before);
-  if (rc == 0 && every_user && chmod(l->path, 0666) < 0)
-    rc = -errno;
+  if (rc == 0)
+    rc = access_open_path(access, l->path);
   if (rc == 0 && listen(l->fd, BACKLOG) < 0)
     rc = -errno;
   return rc;
@@ -109,7 +109,8 @@ static int take_inherited(struct listener *l, struct errtext *err) {
   return 0;
 }
 
-int listener_open(struct listener *l, const char *path, bool every_user, struct errtext *err) {
+int listener_open(struct listener *l, const char *path, const struct access_rule *access,
+                  struct errtext *err) {
   memset(l, 0, sizeof(*l));
   l->fd = l->lock_fd = -1;
   if (strlen(path) >= sizeof(l->path))
@@ -126,7 +127,7 @@ int listener_open(struct listener *l, const char *path, bool every_user, struct 
   if (rc == 0)
     rc = clear_path(path);
   if (rc == 0)
-    rc = bind_path(l, every_user);
+    rc = bind_path(l, access);
   if (rc == -EADDRINUSE)
     errtext_set(err, rc, "a daemon is alive at %s already", path);
   else if (rc == -EEXIST)

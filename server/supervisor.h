@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "server/access.h"
 #include "server/board.h"
 #include "server/broker.h"
 #include "server/listen.h"
@@ -16,6 +17,9 @@ struct supervisor_options {
   int workers_max;    /* sessions at once */
   int spares;
   int idle_ms; /* end this long after the last client left; -1: never */
+  struct access_rule access;
+  uint64_t quotas[N_QUOTAS]; /* 0: the default */
+  struct board_options board;
 };
 
 struct child; /* children.c: a worker process */
@@ -57,6 +61,8 @@ int memory_list(struct supervisor *s, uint32_t uid);
 void children_refill(struct supervisor *s);
 /* As children_refill, but a little later if a spare is left. */
 void children_refill_soon(struct supervisor *s);
+/* How many sessions a user has. */
+uint64_t children_count_sessions(const struct supervisor *s, uint32_t uid);
 /* Hands a connection (which stays the caller's) to a worker. 0 or -errno. */
 int children_serve(struct supervisor *s, int client, const struct ucred *who);
 /* Asks all to end, or makes them. */

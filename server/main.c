@@ -14,7 +14,7 @@
 #include "server/supervisor.h"
 
 #define IDLE_MS 1000
-#define WORKER_MEMORY_MIN ((uint64_t)64 << 20) /* a few threads' stacks and a plan */
+#define WORKER_MEMORY_MIN ((uint64_t)256 << 20) /* stacks of threads, buffers of OpenBLAS, a plan */
 
 static const char usage[] =
     "Usage: numd [OPTION...]\n"
@@ -114,7 +114,7 @@ static void parse_bound(int code, struct supervisor_options *out) {
     case OPT_WORKER_MEMORY:
       check_or_die(quota_parse_size(optarg, &out->board.worker_memory) &&
                        out->board.worker_memory >= WORKER_MEMORY_MIN,
-                   "worker-memory", "a size of 64M or more");
+                   "worker-memory", "a size of 256M or more");
       break;
     case OPT_CALL_MAX:
       out->board.call_max_ns = (uint64_t)(1e9 * number_or_die("call-max", optarg, 0.01, 1e6));

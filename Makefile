@@ -46,8 +46,8 @@ LISTS := protocol/list.c protocol/program.c
 ENGINE := $(LISTS) $(addprefix server/,plan.c plan_groups.c plan_steps.c plan_text.c lower.c lower_map.c lower_reduce.c \
 	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c board.c quota.c)
 SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
-	$(addprefix server/,main.c supervisor.c admit.c access.c children.c listen.c \
-	broker.c memory_list.c board.c quota.c control.c log.c)
+	$(addprefix server/,main.c supervisor.c admit.c access.c service.c watchdog.c upgrade.c \
+	children.c listen.c broker.c memory_list.c board.c quota.c control.c log.c)
 WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \
 	$(addprefix server/,worker_main.c worker.c become.c sandbox.c sandbox_calls.c sandbox_files.c \
 	deadline.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
@@ -160,7 +160,7 @@ docs: $(BUILD)/numdctl python ## write the page and the type stubs that are made
 	PYTHONPATH=$(BUILD)/python $(PYTHON) scripts/stubs client/python/numd
 
 .PHONY: install
-install: all ## into DESTDIR/PREFIX
+install: all install-units ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig share/man/man1 share/man/man8)
 	install -m 755 $(BUILD)/numd $(BUILD)/numdctl $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
@@ -173,6 +173,13 @@ install: all ## into DESTDIR/PREFIX
 	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(DESTDIR),,-ldconfig)
+
+# Units of systemd, for the machine and for a user; they say where the program is.
+UNITS := $(wildcard server/units/*/*.in)
+.PHONY: install-units
+install-units:
+	$(foreach unit,$(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/$(notdir $(patsubst %/,%,$(dir $(unit)))) && \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' $(unit) > $(DESTDIR)$(PREFIX)/lib/systemd/$(patsubst server/units/%.in,%,$(unit)) &&) true
 
 .PHONY: clean
 clean: ## remove what was built

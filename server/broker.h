@@ -74,6 +74,12 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
 int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct control_message *what);
 int broker_unpublish(struct broker *broker, uint32_t uid, const char *name);
 
+/* Tells another daemon of everything: an ADOPT for each name and each handle on its way, one at least for an
+ * object. No block is given out again from then on. 0, or -errno of what could not be told. */
+int broker_hand_over(struct broker *broker, int control);
+/* Takes over what one message tells of an object, whose descriptor becomes ours. ENOMEMORY, ELIMIT. */
+int broker_adopt(struct broker *broker, const struct control_message *what, int fd, uint64_t now_ms);
+
 /* The holder's session has ended; `lost` if its worker did not end by itself, so that the client may still be
  * there: then no block that it held is given out again. */
 void broker_drop_all(struct broker *broker, uint32_t holder, bool lost, uint64_t now_ms);

@@ -6,6 +6,9 @@
  *   SHARE    worker -> supervisor   keep this object (beside it) and name it; REPLY with the token
  *   IMPORT   worker -> supervisor   the object of this token; REPLY with the object beside it
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
+ *   PING     supervisor -> worker   say that you are alive
+ *   PONG     worker -> supervisor   I am
+ *   READY, ADOPT                 between two daemons, see upgrade.c
  *   HELD     worker -> supervisor   how many sessions (first) and descriptors (ticket) its user has; REPLY
  *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
  *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
@@ -38,6 +41,10 @@ enum control_type {
   CONTROL_UNPUBLISH,
   CONTROL_MEMORY,
   CONTROL_HELD,
+  CONTROL_PING,
+  CONTROL_PONG,
+  CONTROL_READY,
+  CONTROL_ADOPT,
   CONTROL_REPLY,
 };
 

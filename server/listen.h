@@ -25,6 +25,14 @@ int listen_inherited(void);
 int listener_open(struct listener *listener, const char *path, const struct access_rule *access,
                   struct errtext *err);
 
+/* Takes descriptors 3 and 4 from the daemon before us (upgrade.h): its socket, and its lock, or /dev/null if
+ * its socket was inherited. */
+int listener_take_over(struct listener *listener, const char *path, struct errtext *err);
+#define TAKE_OVER_CONTROL 5 /* what goes with them */
+
+/* Leaves path and lock to the one that has taken over. */
+void listener_abandon(struct listener *listener);
+
 /* Removes the path and gives the lock back, but goes on accepting who connected already. Idempotent. */
 void listener_release(struct listener *listener);
 void listener_close(struct listener *listener);

@@ -37,7 +37,9 @@ static const char usage[] =
     "  --help, --version\n"
     "\n"
     "Log lines go to standard error. A socket passed by a service manager (LISTEN_FDS) is used if there is\n"
-    "one. SIGTERM and SIGINT end the daemon; its clients' data stays theirs.\n";
+    "one. SIGTERM and SIGINT end the daemon; its clients' data stays theirs. SIGUSR2 has the installed "
+    "program take\n"
+    "over while sessions end, SIGHUP replaces spare workers.\n";
 
 enum option_code {
   OPT_SOCKET = 1,
@@ -50,6 +52,7 @@ enum option_code {
   OPT_WORKER_MEMORY,
   OPT_CALL_MAX,
   OPT_NO_SANDBOX,
+  OPT_TAKE_OVER,
   OPT_LOG_LEVEL,
   OPT_HELP,
   OPT_VERSION
@@ -66,6 +69,7 @@ static const struct option options[] = {
     {"worker-memory", required_argument, NULL, OPT_WORKER_MEMORY},
     {"call-max", required_argument, NULL, OPT_CALL_MAX},
     {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
+    {"take-over", no_argument, NULL, OPT_TAKE_OVER}, /* given by a daemon to its successor alone */
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -148,6 +152,9 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
       case OPT_NO_SANDBOX:
         parse_bound(code, out);
         break;
+      case OPT_TAKE_OVER:
+        out->take_over = true;
+        break;
       case OPT_LOG_LEVEL:
         *level = level_or_die(optarg);
         break;
@@ -169,17 +176,18 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
 }
 
 /* Whatever else the starting program left open is not ours to keep open. */
-static void close_strangers(void) {
-  syscall(SYS_close_range, 3u + (unsigned)listen_inherited(), ~0u, 0);
+static void close_strangers(bool take_over) {
+  unsigned first = take_over ? TAKE_OVER_CONTROL + 1 : 3u + (unsigned)listen_inherited();
+  syscall(SYS_close_range, first, ~0u, 0);
 }
 
 int main(int argc, char **argv) {
   char address[ADDRESS_BYTES];
   enum log_level level = LOG_LEVEL_INFO;
-  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1};
+  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1, .argv = argv};
   parse(argc, argv, &o, &level);
   log_init("numd", level);
-  close_strangers();
+  close_strangers(o.take_over);
   if (!o.socket) {
     if (address_default(address, sizeof(address)) < 0) {
       log_error("the default path of the socket is too long; use --socket");

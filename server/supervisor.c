@@ -17,6 +17,8 @@
 #include "protocol/version.h"
 #include "server/admit.h"
 #include "server/log.h"
+#include "server/upgrade.h"
+#include "server/watchdog.h"
 
 #define FIRST_CLIENT_MS 10000 /* with idle_ms: how long to wait for one */
 #define STOP_MS 2000
@@ -36,8 +38,20 @@ static void on_idle_timer(uv_timer_t *timer) {
 }
 
 void supervisor_session_ended(struct supervisor *s) {
-  if (s->n_sessions == 0 && s->options.idle_ms >= 0 && !s->stopping)
+  if (s->n_sessions == 0 && s->retired && !s->stopping) {
+    log_info("the last session has ended");
+    stop(s);
+  } else if (s->n_sessions == 0 && s->options.idle_ms >= 0 && !s->stopping)
     uv_timer_start(&s->idle_timer, on_idle_timer, (uint64_t)s->options.idle_ms, 0);
+}
+
+void supervisor_retire(struct supervisor *s) {
+  s->retired = true;
+  admit_stop(s);
+  watchdog_stop(s);
+  listener_abandon(&s->listener);
+  children_renew_spares(s);
+  supervisor_session_ended(s);
 }
 
 static void on_lease_timer(uv_timer_t *timer) {
@@ -74,6 +88,10 @@ static void stop(struct supervisor *s) {
     return;
   }
   s->stopping = true;
+  if (!s->retired)
+    service_tell(&s->service, "STOPPING=1");
+  watchdog_stop(s);
+  upgrade_stop(s);
   listener_release(&s->listener);
   admit_stop(s);
   uv_timer_stop(&s->idle_timer);
@@ -89,17 +107,31 @@ static void on_signal(uv_signal_t *signal, int number) {
   stop(signal->data);
 }
 
+static void on_reload(uv_signal_t *signal, int number) {
+  struct supervisor *s = signal->data;
+  service_tell_reloading(&s->service);
+  log_info("spare workers are replaced");
+  children_renew_spares(s);
+  service_tell(&s->service, "READY=1");
+}
+
+static void on_upgrade(uv_signal_t *signal, int number) {
+  upgrade_begin(signal->data);
+}
+
 /* $NUMD_WORKER, else numd-worker beside this program or in ../libexec/numd. */
-static int find_worker(char *path, size_t len) {
+static int find_worker(struct supervisor *s) {
   static const char *const places[] = {"numd-worker", "../libexec/numd/numd-worker"};
-  char self[PATH_MAX];
+  char self[PATH_MAX], *path = s->worker_path;
+  size_t len = sizeof(s->worker_path);
   const char *env = getenv("NUMD_WORKER");
-  if (env && *env)
-    return snprintf(path, len, "%s", env) < (int)len ? 0 : -ENAMETOOLONG;
   ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
   if (n < 0)
     return -errno;
   self[n] = '\0';
+  memcpy(s->program_path, self, (size_t)n + 1);
+  if (env && *env)
+    return snprintf(path, len, "%s", env) < (int)len ? 0 : -ENAMETOOLONG;
   *strrchr(self, '/') = '\0';
   for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
     if (snprintf(path, len, "%s/%s", self, places[i]) < (int)len && access(path, X_OK) == 0)
@@ -151,16 +183,25 @@ static void set_limits(struct supervisor *s) {
 }
 
 static int init_handles(struct supervisor *s) {
-  uv_timer_t *timers[] = {&s->idle_timer, &s->stop_timer, &s->spawn_timer, &s->lease_timer};
+  uv_timer_t *timers[] = {&s->idle_timer, &s->stop_timer, &s->spawn_timer, &s->lease_timer,
+                          &s->upgrade_timer};
   for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
     uv_timer_init(&s->loop, timers[i]);
     timers[i]->data = s;
   }
-  uv_signal_init(&s->loop, &s->sigterm);
-  uv_signal_init(&s->loop, &s->sigint);
-  s->sigterm.data = s->sigint.data = s;
-  uv_signal_start(&s->sigterm, on_signal, SIGTERM);
-  uv_signal_start(&s->sigint, on_signal, SIGINT);
+  const struct {
+    uv_signal_t *signal;
+    int number;
+    uv_signal_cb callback;
+  } signals[] = {{&s->sigterm, SIGTERM, on_signal},
+                 {&s->sigint, SIGINT, on_signal},
+                 {&s->sighup, SIGHUP, on_reload},
+                 {&s->sigusr2, SIGUSR2, on_upgrade}};
+  for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+    uv_signal_init(&s->loop, signals[i].signal);
+    signals[i].signal->data = s;
+    uv_signal_start(signals[i].signal, signals[i].callback, signals[i].number);
+  }
   return admit_init(s);
 }
 
@@ -168,18 +209,20 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
                            struct errtext *err) {
   s->options = *options;
   set_access(&s->options);
-  s->board_fd = s->reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
+  s->board_fd = s->reserve_fd = s->upgrade_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
+  service_init(&s->service);
   raise_fd_limit();
   set_worker_environment();
-  int rc = find_worker(s->worker_path, sizeof(s->worker_path));
+  int rc = find_worker(s);
   if (rc < 0)
     return errtext_set(err, rc, "numd-worker is neither beside numd nor in ../libexec/numd; set NUMD_WORKER");
   rc = board_new(&s->board, &s->board_fd);
   if (rc < 0)
     return errtext_set(err, rc, "the board: %s", strerror(-rc));
   set_limits(s);
-  rc = listener_open(&s->listener, options->socket, &s->options.access, err);
+  rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
+                          : listener_open(&s->listener, options->socket, &s->options.access, err);
   if (rc < 0)
     return rc;
   rc = uv_loop_init(&s->loop);
@@ -195,6 +238,7 @@ static void supervisor_deinit(struct supervisor *s) {
   if (s->board_fd >= 0)
     close(s->board_fd);
   admit_deinit(s);
+  service_deinit(&s->service);
 }
 
 int supervisor_run(const struct supervisor_options *options) {
@@ -209,7 +253,12 @@ int supervisor_run(const struct supervisor_options *options) {
   log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
            s.listener.inherited ? "an inherited socket" : s.listener.path, s.board->n_cores, s.options.spares,
            s.options.workers_max);
+  if (s.options.take_over)
+    upgrade_take_over(&s);
   children_refill(&s);
+  watchdog_start(&s);
+  service_tell(&s.service, "READY=1\nSTATUS=Listening at %s",
+               s.listener.inherited ? "an inherited socket" : s.listener.path);
   if (s.options.idle_ms >= 0)
     uv_timer_start(&s.idle_timer, on_idle_timer, FIRST_CLIENT_MS, 0);
   uv_run(&s.loop, UV_RUN_DEFAULT);

@@ -20,6 +20,15 @@ static void on_stop(struct worker *worker) {
   door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
 }
 
+/* What the supervisor says of its own accord. */
+static void handle(struct worker *worker, uint32_t type) {
+  const struct control_message alive = {.type = CONTROL_PONG};
+  if (type == CONTROL_STOP)
+    on_stop(worker);
+  else if (type == CONTROL_PING)
+    control_send(worker->control, &alive, -1);
+}
+
 static const char *reply_text(int status) {
   switch (status) {
     case NUMD_ESEGMENT:
@@ -45,8 +54,7 @@ static int await_reply(struct worker *worker, struct control_message *reply, int
       break;
     if (reply->type == CONTROL_REPLY)
       return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
-    if (reply->type == CONTROL_STOP)
-      on_stop(worker);
+    handle(worker, reply->type);
     if (*fd >= 0)
       close(*fd);
   }
@@ -126,8 +134,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     return;
   if (fd >= 0)
     close(fd);
-  if (rc <= 0 || message.type == CONTROL_STOP)
-    on_stop(worker);
+  handle(worker, rc <= 0 ? CONTROL_STOP : message.type);
 }
 
 #define LAST_CALL_SECONDS 10

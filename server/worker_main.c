@@ -68,7 +68,10 @@ static int prepare(struct board **board) {
 
 /* Waits for a client: 1, with its socket in *client; 0 if the daemon ends; or -errno. */
 static int await_client(struct control_message *who, int *client) {
-  int rc = control_recv(CONTROL_FD, who, client);
+  const struct control_message alive = {.type = CONTROL_PONG};
+  int rc;
+  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING)
+    control_send(CONTROL_FD, &alive, -1);
   if (rc == 1 && who->type == CONTROL_SESSION && *client >= 0)
     return 1;
   return rc < 0 ? rc : 0;

@@ -37,6 +37,7 @@ enum board_state { BOARD_FREE, BOARD_SPARE, BOARD_SESSION };
 /* What the workers have to know of the daemon's options. */
 struct board_options {
   bool no_sandbox;
+  bool many_users;        /* are served */
   uint64_t worker_memory; /* private bytes of one worker */
   uint64_t call_max_ns;   /* calls that run longer are given up; 0: none */
 };
@@ -64,6 +65,9 @@ int board_count_cores(void);
 /* Counts one more caller at work; how many others there were. */
 int board_begin_work(struct board *board, uint32_t entry);
 void board_end_work(struct board *board, uint32_t entry);
+/* Whether the user of an entry has callers at work on more than half of the cores, and another has a session.
+ */
+bool board_is_crowded(const struct board *board, uint32_t entry);
 /* Whether there is a core that no call is at work on. */
 bool board_has_idle_core(const struct board *board);
 

@@ -25,7 +25,7 @@ static const int allowed[] = {
     CALL(ftruncate), CALL(mbind),
     /* threads; clone below */
     CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(sched_yield), CALL(sched_getaffinity), CALL(gettid),
-    CALL(tgkill), CALL(exit), CALL(exit_group), CALL(setpriority),
+    CALL(tgkill), CALL(exit), CALL(exit_group),
     /* signals: SIGBUS is handled */
     CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall),
     /* time */

@@ -178,6 +178,7 @@ static void set_limits(struct supervisor *s) {
   quota_set_defaults(s->board->limits, memory, others && most > 3 ? most / 4 * 3 : most, fds.rlim_cur / 4);
   s->broker.objects_max = s->board->limits[QUOTA_DESCRIPTORS];
   s->board->options = o->board;
+  s->board->options.many_users = others;
   if (s->board->options.worker_memory == 0)
     s->board->options.worker_memory = memory;
 }

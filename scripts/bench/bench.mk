@@ -61,3 +61,7 @@ bench-kernels: all ## measure every operation against NumPy (QUICK=1: small size
 .PHONY: bench-python
 bench-python: all ## measure what Python programs pay, against NumPy in process (QUICK=1: within ten seconds)
 	$(PYTHON) scripts/bench/python_figures.py --build $(BUILD) $(if $(QUICK),--quick)
+
+.PHONY: bench-fairness
+bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within ten seconds)
+	$(PYTHON) scripts/bench/fairness.py --build $(BUILD) $(if $(QUICK),--quick)

@@ -101,6 +101,21 @@ def test_a_worker_has_only_the_descriptors_of_its_session(tmp_path):
         assert d.stop() == 0
 
 
+def test_names_that_were_removed_are_marked(daemon):
+    """As logind does with those of a user who logs out: sessions keep the memory, and one can see what happened."""
+    path = "/dev/shm/numd-test-removed"
+    fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    os.ftruncate(fd, BYTES)
+    os.close(fd)
+    with daemon.connect() as c:
+        c.request("attach", 0, {"name": "numd-test-removed"})
+        assert '"numd-test-removed"' in c.request("memory")
+        os.unlink(path)
+        assert '"numd-test-removed (unlinked)"' in c.request("memory")
+        c.request("prepare", 0, sum_program(8))
+        assert c.request("call", 0, [[0, 0]]) == 0
+
+
 # ---- Who may connect ----
 
 

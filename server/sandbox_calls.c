@@ -71,25 +71,33 @@ static const int fatal[] = {CALL(execve),       CALL(execveat),
 
 static scmp_filter_ctx filter;
 
-#define ALLOW_IF(name, ...)                                                                     \
-  (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(name),                                     \
-                    sizeof((struct scmp_arg_cmp[]){__VA_ARGS__}) / sizeof(struct scmp_arg_cmp), \
-                    __VA_ARGS__))
+/* Calls that are good with some arguments only: where the bits of `mask` in argument `arg` are `value`. */
+static const struct {
+  int call;
+  unsigned arg;
+  scmp_datum_t mask, value;
+} conditions[] = {
+    {CALL(mmap), 2, PROT_EXEC, 0},
+    {CALL(mprotect), 2, PROT_EXEC, 0},
+    {CALL(clone), 0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD},
+    {CALL(socketpair), 0, UINT32_MAX, AF_UNIX},
+    {CALL(ioctl), 1, UINT32_MAX, FIONBIO},
+    {CALL(prctl), 0, UINT32_MAX, PR_SET_NAME},
+    {CALL(prctl), 0, UINT32_MAX, 0x53564d41},    /* PR_SET_VMA: malloc names its memory */
+    {CALL(sched_setaffinity), 0, UINT32_MAX, 0}, /* of the calling thread */
+    {CALL(prlimit64), 0, UINT32_MAX, 0},         /* of the process itself */
+};
 
-/* Calls that are good with some arguments only. */
+#define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
+
 static int add_conditions(void) {
-  const scmp_datum_t thread = CLONE_VM | CLONE_THREAD;
   int rc = 0;
-  rc |= ALLOW_IF(mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  rc |= ALLOW_IF(mprotect, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-  rc |= ALLOW_IF(clone, SCMP_A0_64(SCMP_CMP_MASKED_EQ, thread, thread));
-  rc |= ALLOW_IF(socketpair, SCMP_A0_64(SCMP_CMP_EQ, AF_UNIX));
-  rc |= ALLOW_IF(ioctl, SCMP_A1_64(SCMP_CMP_EQ, FIONBIO));
-  rc |= ALLOW_IF(prctl, SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME));
-  rc |= ALLOW_IF(prctl, SCMP_A0_64(SCMP_CMP_EQ, 0x53564d41));    /* PR_SET_VMA: malloc names its memory */
-  rc |= ALLOW_IF(sched_setaffinity, SCMP_A0_64(SCMP_CMP_EQ, 0)); /* of the calling thread */
-  rc |= ALLOW_IF(prlimit64, SCMP_A0_64(SCMP_CMP_EQ, 0));         /* of the process itself */
-  return rc ? -EINVAL : 0;
+  for (size_t i = 0; i < LENGTH(conditions) && rc == 0; i++) {
+    const struct scmp_arg_cmp same = {conditions[i].arg, SCMP_CMP_MASKED_EQ, conditions[i].mask,
+                                      conditions[i].value};
+    rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, conditions[i].call, 1, same);
+  }
+  return rc;
 }
 
 static int add_list(const int *calls, size_t n, uint32_t action) {
@@ -98,8 +106,6 @@ static int add_list(const int *calls, size_t n, uint32_t action) {
     rc = seccomp_rule_add(filter, action, calls[i], 0);
   return rc;
 }
-
-#define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
 
 int sandbox_prepare(void) {
   if (!SANDBOX_POSSIBLE)

@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "protocol/request.h"
 
@@ -27,20 +26,6 @@ static struct {
 
 static atomic_int n_used; /* one past the highest entry ever used */
 
-static bool map_zeros(uintptr_t from, uintptr_t end) {
-  return mmap((void *)from, end - from, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
-}
-
-/* Lost segments are what the limit of private memory has its hard part for. */
-static bool raise_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_DATA, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-    return false;
-  limit.rlim_cur = limit.rlim_max;
-  return setrlimit(RLIMIT_DATA, &limit) == 0;
-}
-
 /* Puts zeros in place of what follows the fault. Whether the address was one of ours. */
 static bool replace(uintptr_t address) {
   int n = atomic_load(&n_used);
@@ -48,9 +33,11 @@ static bool replace(uintptr_t address) {
     uintptr_t start = atomic_load(&entries[i].start);
     if (start == 0 || address < start || address >= atomic_load(&entries[i].end))
       continue;
-    uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1), end = atomic_load(&entries[i].end);
+    uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1);
     atomic_store(atomic_load(&entries[i].lost), 1);
-    return map_zeros(from, end) || (raise_limit() && map_zeros(from, end));
+    /* RLIMIT_DATA does not hinder this, since it takes the place of as many pages. */
+    return mmap((void *)from, atomic_load(&entries[i].end) - from, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
   }
   return false;
 }

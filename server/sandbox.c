@@ -12,29 +12,27 @@
 
 #define OTHER_FDS 256 /* what a session has open beside segments and channels, generously */
 
-static int limit(int resource, rlim_t soft, rlim_t hard) {
+static int limit(int resource, rlim_t most) {
   struct rlimit r;
   if (getrlimit(resource, &r) < 0)
     return -errno;
-  r.rlim_max = r.rlim_max < hard ? r.rlim_max : hard;
-  r.rlim_cur = r.rlim_max < soft ? r.rlim_max : soft;
+  r.rlim_cur = r.rlim_max = r.rlim_max < most ? r.rlim_max : most;
   return setrlimit(resource, &r) < 0 ? -errno : 0;
 }
 
-/* Private memory has the soft limit. The SIGBUS handler may go up to the hard one, because it replaces lost
- * segments by private zeros (guard.c). The CPU deadline is not RLIMIT_CPU, which counts all of a session's
+/* The CPU deadline is not RLIMIT_CPU, which counts all of a session's
  * calls: see deadline.h. */
 static int set_limits(const struct sandbox_options *o) {
   rlim_t fds = MAX_SEGMENTS + 2 * MAX_CHANNELS + OTHER_FDS;
-  int rc = limit(RLIMIT_CORE, 0, 0);
+  int rc = limit(RLIMIT_CORE, 0);
   if (rc == 0)
-    rc = limit(RLIMIT_NOFILE, fds, fds);
+    rc = limit(RLIMIT_NOFILE, fds);
   if (rc == 0)
-    rc = limit(RLIMIT_MEMLOCK, 0, 0);
+    rc = limit(RLIMIT_MEMLOCK, 0);
   if (rc == 0)
-    rc = limit(RLIMIT_MSGQUEUE, 0, 0);
+    rc = limit(RLIMIT_MSGQUEUE, 0);
   if (rc == 0)
-    rc = limit(RLIMIT_DATA, o->memory_bytes, o->memory_bytes + o->mapped_bytes);
+    rc = limit(RLIMIT_DATA, o->memory_bytes);
   return rc;
 }
 

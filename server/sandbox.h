@@ -33,7 +33,6 @@ enum sandbox_bit {
 struct sandbox_options {
   bool may_open_names;   /* shared-memory objects by name: only where the worker is the client's user */
   uint64_t memory_bytes; /* private memory: plans, scratch, stacks */
-  uint64_t mapped_bytes; /* what segments may take, should they be lost and replaced by zeros */
 };
 
 /* What takes time is done in advance, by a spare. 0 or -errno. */

@@ -82,9 +82,7 @@ static int await_client(struct control_message *who, int *client) {
 static int confine(struct board *board, uint32_t entry, const struct control_message *who, int client,
                    pid_t supervisor) {
   bool guest = who->flag != 0;
-  struct sandbox_options options = {.may_open_names = !guest,
-                                    .memory_bytes = board->options.worker_memory,
-                                    .mapped_bytes = session_segment_bytes_max()};
+  struct sandbox_options options = {.may_open_names = !guest, .memory_bytes = board->options.worker_memory};
   int rc = guest ? become_nobody_else() : become_peer(client, who->uid, who->gid);
   uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
   die_with(supervisor);

@@ -59,6 +59,8 @@ def test_bytes(start):
         assert refused(attach, a, 1, 1 << 19) == refusal("bytes", 3 << 18, 1 << 20, 1 << 19)
         assert quotas(a)["segments"][0] == 2, "what was refused is not counted"
         attach(a, 1, 1 << 18)
+        a.request("detach", 0)
+        assert quotas(b)["bytes"] == (1 << 19, 1 << 20)
 
 
 def test_a_sparse_terabyte_costs_nobody_anything(start):

@@ -24,8 +24,7 @@
 static uint32_t held;
 
 static void enter(bool may_open_names) {
-  const struct sandbox_options options = {
-      .may_open_names = may_open_names, .memory_bytes = 1024 * MIB, .mapped_bytes = 4096 * MIB};
+  const struct sandbox_options options = {.may_open_names = may_open_names, .memory_bytes = 1024 * MIB};
   ck_assert_int_eq(become_nobody_else(), 0);
   ck_assert_int_eq(sandbox_prepare(), 0);
   ck_assert_int_eq(sandbox_enter(&options, &held), 0);

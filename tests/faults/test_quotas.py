@@ -2,8 +2,10 @@
 no other user's affair."""
 
 import os
+import random
 import re
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -180,6 +182,23 @@ def test_a_call_that_runs_too_long_is_cancelled(start):
         c.request("prepare", 1, sum_program(8))
         assert c.request("call", 1, [[0, 0]]) == 0
     assert "has run for longer than --call-max and is cancelled" in d.log()
+
+
+def test_a_call_that_does_not_heed_its_cancellation_ends_the_session(tmp_path):
+    """LAPACK is not interrupted: others go on, and the client is told why its session ended."""
+    d = Daemon(tmp_path, "--call-max=0.04")
+    n = 1200
+    with d.connect() as other, d.connect() as c:
+        data = attach(c, 0, 16 * n * n)
+        rng = random.Random(1)
+        data[: 8 * n * n] = struct.pack(f"{n * n}d", *(rng.random() for _ in range(n * n)))
+        c.request("prepare", 0, program([operand("float64", n, n)], [["eigvalsh", [0], {}]],
+                                        [[1, {"dtype": "float64"}]]))
+        assert refused(c.request, "call", 0, [[0, 0], [0, 8 * n * n]]) == (
+            "ETIMEOUT", "a call ran for longer than the daemon allows and could not be stopped")
+        assert other.request("ping") is None
+    assert d.stop() == 0
+    assert d.complaints() == [line for line in d.log().splitlines() if "(session of" in line and "code 1" in line]
 
 
 @only_root

@@ -5,8 +5,8 @@
 
 #include "server/log.h"
 
-#define LOOKS 4              /* within the limit */
-#define HOPELESS (2 * LOOKS) /* it had as long again to end after it was cancelled */
+#define LOOKS 4       /* within the limit */
+#define GRACE_MS 2000 /* a call may be waiting for its user's turn (fair.h) when it is cancelled */
 
 /* A call that ends meanwhile loses nothing: the next has another id. */
 static void cancel(struct runner *runner) {
@@ -24,7 +24,7 @@ static void look(struct deadline *d, int i) {
   }
   if (++last->times == LOOKS)
     cancel(runner);
-  else if (last->times == HOPELESS)
+  else if (last->times == d->hopeless)
     d->on_hopeless(d->data);
 }
 
@@ -34,12 +34,13 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 void deadline_start(struct deadline *d, uv_loop_t *loop, struct session *session, uint64_t max_ns) {
-  uint64_t every_ms = max_ns / 1000000 / LOOKS;
+  uint64_t ms = max_ns / 1000000 / LOOKS, every_ms = ms > 0 ? ms : 1;
+  d->hopeless = LOOKS + (GRACE_MS > LOOKS * every_ms ? (int)(GRACE_MS / every_ms) : LOOKS);
   d->session = session;
   uv_timer_init(loop, &d->timer);
   d->timer.data = d;
   if (max_ns > 0)
-    uv_timer_start(&d->timer, on_timer, every_ms > 0 ? every_ms : 1, every_ms > 0 ? every_ms : 1);
+    uv_timer_start(&d->timer, on_timer, every_ms, every_ms);
 }
 
 void deadline_stop(struct deadline *d) {

@@ -17,6 +17,7 @@ struct deadline_look {
 struct deadline {
   uv_timer_t timer;
   struct session *session;
+  int hopeless; /* looks after which a call that was cancelled has had time enough to end */
   struct deadline_look looks[MAX_RUNNERS];
   void (*on_hopeless)(void *data); /* a call was cancelled and goes on */
   void *data;

@@ -11,6 +11,7 @@
 
 #define LOOK_NS 10000000
 #define WAIT_NS 1000000
+#define WAITS_MAX 1000 /* then it goes on all the same, so that nothing waits for ever */
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
@@ -59,7 +60,7 @@ int fair_wait(struct fair *f) {
   if (!f->board)
     return INT_MAX;
   int half = (int)f->board->n_cores / 2 > 0 ? (int)f->board->n_cores / 2 : 1;
-  while (must_wait(f, half))
+  for (int i = 0; i < WAITS_MAX && must_wait(f, half); i++)
     nanosleep(&pause, NULL);
   return GET(f->others_active) ? half : INT_MAX;
 }

@@ -2,12 +2,11 @@
 no other user's affair."""
 
 import os
-import random
 import re
 import signal
-import struct
 import subprocess
 
+import numpy
 import pytest
 from clients import BYTES, attach, memory
 from stranger import BUILD, Daemon, Goodbye, Refused, eventually, program, operand, sum_program
@@ -187,13 +186,13 @@ def test_a_call_that_runs_too_long_is_cancelled(start):
 def test_a_call_that_does_not_heed_its_cancellation_ends_the_session(tmp_path):
     """LAPACK is not interrupted: others go on, and the client is told why its session ended."""
     d = Daemon(tmp_path, "--call-max=0.04")
-    n = 1200
+    n = 2000
     with d.connect() as other, d.connect() as c:
-        data = attach(c, 0, 16 * n * n)
-        rng = random.Random(1)
-        data[: 8 * n * n] = struct.pack(f"{n * n}d", *(rng.random() for _ in range(n * n)))
-        c.request("prepare", 0, program([operand("float64", n, n)], [["eigvalsh", [0], {}]],
-                                        [[1, {"dtype": "float64"}]]))
+        data = attach(c, 0, 24 * n * n)
+        numbers = numpy.random.default_rng(1).random(n * n)
+        data[: numbers.nbytes] = numbers.tobytes()
+        c.request("prepare", 0, program([operand("float64", n, n)], [["eigvals", [0], {}]],
+                                        [[1, {"dtype": "complex128"}]]))
         assert refused(c.request, "call", 0, [[0, 0], [0, 8 * n * n]]) == (
             "ETIMEOUT", "a call ran for longer than the daemon allows and could not be stopped")
         assert other.request("ping") is None

@@ -33,6 +33,7 @@ OWN_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN
 	$(shell pkg-config --cflags libuv $(MSGPACK))
 LIBS_UV := $(shell pkg-config --libs libuv)
 LIBS_MSGPACK := $(shell pkg-config --libs $(MSGPACK))
+LIBS_SECCOMP := $(shell pkg-config --libs libseccomp)
 
 VERSION := $(shell sed -n 's/.*NUMD_VERSION "\(.*\)"/\1/p' protocol/version.h)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -43,11 +44,13 @@ SHARED := $(wildcard shared/*.c)
 PROTOCOL := $(wildcard protocol/*.c)
 LISTS := protocol/list.c protocol/program.c
 ENGINE := $(LISTS) $(addprefix server/,plan.c plan_groups.c plan_steps.c plan_text.c lower.c lower_map.c lower_reduce.c \
-	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c board.c)
+	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c fair.c board.c quota.c)
 SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
-	$(addprefix server/,main.c supervisor.c children.c listen.c broker.c memory_list.c board.c control.c log.c)
+	$(addprefix server/,main.c supervisor.c admit.c access.c service.c watchdog.c upgrade.c \
+	children.c listen.c broker.c memory_list.c board.c quota.c control.c log.c)
 WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \
-	$(addprefix server/,worker_main.c worker.c become.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
+	$(addprefix server/,worker_main.c worker.c become.c sandbox.c sandbox_calls.c sandbox_files.c \
+	deadline.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
 	stats.c guard.c control.c log.c)
 CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl%.c,$(wildcard client/*.c))
 
@@ -69,7 +72,7 @@ $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK)
 
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
 $(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/numd.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
@@ -109,7 +112,7 @@ CHECK_LIBS := $(shell pkg-config --libs check)
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(UNIT_OBJECTS) $(BUILD)/libkernels.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS) $(CHECK_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS) $(CHECK_LIBS)
 
 # This one is a client: it sees the public library alone.
 $(BUILD)/tests/test_client: $(BUILD)/tests/unit/test_client.o $(BUILD)/libnumd.so
@@ -157,7 +160,7 @@ docs: $(BUILD)/numdctl python ## write the page and the type stubs that are made
 	PYTHONPATH=$(BUILD)/python $(PYTHON) scripts/stubs client/python/numd
 
 .PHONY: install
-install: all ## into DESTDIR/PREFIX
+install: all install-units ## into DESTDIR/PREFIX
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/numd include lib/pkgconfig share/man/man1 share/man/man8)
 	install -m 755 $(BUILD)/numd $(BUILD)/numdctl $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
@@ -170,6 +173,13 @@ install: all ## into DESTDIR/PREFIX
 	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(DESTDIR),,-ldconfig)
+
+# Units of systemd, for the machine and for a user; they say where the program is.
+UNITS := $(wildcard server/units/*/*.in)
+.PHONY: install-units
+install-units:
+	$(foreach unit,$(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/$(notdir $(patsubst %/,%,$(dir $(unit)))) && \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' $(unit) > $(DESTDIR)$(PREFIX)/lib/systemd/$(patsubst server/units/%.in,%,$(unit)) &&) true
 
 .PHONY: clean
 clean: ## remove what was built

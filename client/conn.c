@@ -122,6 +122,11 @@ static int open_socket(numd_conn *c, int *sock) {
     return 0;
   if (r == -ENOENT || r == -ECONNREFUSED)
     return start_and_connect(c, r, sock);
+  if (r == -EACCES)
+    return error_set(
+        NUMD_EUNAVAILABLE,
+        "the socket %s is another user's: its daemon must be told --allow-uid=%u or --group=NAME", c->address,
+        (unsigned)geteuid());
   return error_set(NUMD_EUNAVAILABLE, "cannot connect to %s: %s", c->address, strerror(-r));
 }
 

@@ -70,6 +70,34 @@ static void print_session(const char *s) {
   printf("\n");
 }
 
+static void print_list(const char *array) {
+  for (const char *p = json_first(array); p; p = json_next(p))
+    printf(" %.*s", (int)strcspn(p + 1, "\""), p + 1);
+}
+
+/* What holds for the worker of each session: one line, as long as they are all alike. */
+static void print_sandboxes(const char *sessions) {
+  for (const char *s = json_first(sessions), *before = NULL; s; before = s, s = json_next(s)) {
+    const char *list = json_member(s, "sandbox"), *last = json_member(before, "sandbox");
+    if (last && strncmp(list, last, strcspn(list, "]")) == 0)
+      continue;
+    printf("sandbox of worker %" PRIu64 "%s:", json_number(s, "pid"), json_next(s) ? " and those below" : "");
+    print_list(list);
+    printf("\n");
+  }
+}
+
+static void print_quotas(const char *quotas) {
+  printf("\n%-12s %16s %16s  of this user\n", "quota", "used", "limit");
+  for (const char *q = json_first(quotas); q; q = json_next(q)) {
+    const char *name = json_member(q, "name");
+    printf("%-12.*s %16" PRIu64 " %16" PRIu64 "  ", (int)strcspn(name + 1, "\""), name + 1,
+           json_number(q, "used"), json_number(q, "limit"));
+    print_text(q, "what");
+    printf("\n");
+  }
+}
+
 static void print_status(const char *json, const char *address) {
   const char *daemon = json_member(json, "daemon"), *sessions = json_member(json, "sessions");
   uint64_t seconds = json_number(daemon, "uptime_ns") / 1000000000;
@@ -86,6 +114,9 @@ static void print_status(const char *json, const char *address) {
          "socket calls", "errors", "plans", "channels", "segments", "bytes");
   for (const char *s = json_first(sessions); s; s = json_next(s))
     print_session(s);
+  printf("\n");
+  print_sandboxes(sessions);
+  print_quotas(json_member(json, "quotas"));
 }
 
 static int run_status(numd_conn *conn, int json) {

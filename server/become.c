@@ -34,16 +34,22 @@ static int verify(uid_t uid, gid_t gid) {
   return setuid(0) == 0 ? -EPERM : 0;
 }
 
+int become_nobody_else(void) {
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 int become_peer(int sock, uid_t uid, gid_t gid) {
-  int rc = 0;
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-    return -errno;
-  if (uid == geteuid())
-    return 0;
+  int rc = become_nobody_else();
+  if (rc < 0 || uid == geteuid())
+    return rc;
   if (geteuid() != 0)
     return -EPERM;
   rc = take_groups(sock);
   if (rc == 0 && (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
+    rc = -errno;
+  /* The kernel does so where fs.suid_dumpable is 0: the user's own debugger would reach our control socket.
+   */
+  if (rc == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     rc = -errno;
   return rc == 0 ? verify(uid, gid) : rc;
 }

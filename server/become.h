@@ -8,5 +8,7 @@
  * if the process is that user already, and refuses (-EPERM) if it is another and not root. In any case no
  * program run from here can gain rights any more. 0 or -errno; after an error nothing may be served. */
 int become_peer(int sock, uid_t uid, gid_t gid);
+/* Stays who it is, but no program run from here can gain rights any more. 0 or -errno. */
+int become_nobody_else(void);
 
 #endif

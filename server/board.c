@@ -198,8 +198,10 @@ void board_bury(struct board *board, uint32_t entry) {
   atomic_store(&e->uid, 0);
   atomic_store(&e->client_pid, 0);
   atomic_store(&e->state, BOARD_FREE);
-  _Atomic uint64_t *counters[] = {&e->calls_ring,    &e->calls_socket, &e->errors,   &e->segments,
-                                  &e->segment_bytes, &e->plans,        &e->channels, &e->busy_ns};
+  atomic_store(&e->sandbox, 0);
+  _Atomic uint64_t *counters[] = {&e->calls_ring, &e->calls_socket, &e->errors, &e->busy_ns};
   for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
     atomic_store(counters[i], 0);
+  for (int q = 0; q < N_QUOTAS; q++)
+    atomic_store(&e->held[q], 0);
 }

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/quota.h"
+
 #define BOARD_MAX_CORES 256
 #define BOARD_MAX_ENTRIES 1024
 
@@ -22,18 +24,30 @@ struct board_entry {
   _Atomic int32_t pid; /* 0: free */
   _Atomic uint32_t uid;
   _Atomic int32_t client_pid;
-  _Atomic uint32_t state; /* enum board_state */
+  _Atomic uint32_t state;   /* enum board_state */
+  _Atomic uint32_t sandbox; /* enum sandbox_bit: what holds for the session's worker */
   _Atomic uint64_t calls_ring, calls_socket, errors;
-  _Atomic uint64_t segments, segment_bytes, plans, channels;
+  _Atomic uint64_t held[N_QUOTAS]; /* of what quota.h bounds; zero for what the supervisor holds */
   _Atomic uint64_t busy_ns;
   _Atomic int32_t n_callers; /* its share of the board's */
 };
 
 enum board_state { BOARD_FREE, BOARD_SPARE, BOARD_SESSION };
 
+/* What the workers have to know of the daemon's options. */
+struct board_options {
+  bool no_sandbox;
+  bool many_users;        /* are served */
+  uint64_t worker_memory; /* private bytes of one worker */
+  uint64_t call_max_ns;   /* calls that run longer are given up; 0: none */
+};
+
 struct board {
+  struct board_options options; /* this and the limits are set before the first worker starts */
+  uint64_t limits[N_QUOTAS];    /* of one user */
   uint32_t n_cores, n_spin, n_entries;
-  uint64_t started_ns; /* CLOCK_BOOTTIME */
+  uint64_t started_ns;     /* CLOCK_BOOTTIME */
+  _Atomic uint32_t n_used; /* one past the highest entry that was ever used */
   _Atomic uint64_t sessions_total, workers_lost;
   _Atomic int32_t n_callers; /* threads at work on calls large enough to be shared out */
   _Atomic uint32_t core_owner[BOARD_MAX_CORES];
@@ -51,6 +65,9 @@ int board_count_cores(void);
 /* Counts one more caller at work; how many others there were. */
 int board_begin_work(struct board *board, uint32_t entry);
 void board_end_work(struct board *board, uint32_t entry);
+/* Whether the user of an entry has callers at work on more than half of the cores, and another has a session.
+ */
+bool board_is_crowded(const struct board *board, uint32_t entry);
 /* Whether there is a core that no call is at work on. */
 bool board_has_idle_core(const struct board *board);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,13 +133,11 @@ static struct shared_object *find_file(struct broker *broker, const struct stat 
   return NULL;
 }
 
-/* Whether the user's objects take their share of our descriptors. */
-static bool is_full(const struct broker *broker, uint32_t uid) {
-  struct rlimit limit = {0};
-  size_t n = 0;
+uint64_t broker_count_objects(const struct broker *broker, uint32_t uid) {
+  uint64_t n = 0;
   for (size_t i = 0; i < broker->n; i++)
     n += broker->objects[i].uid == uid;
-  return getrlimit(RLIMIT_NOFILE, &limit) < 0 || n >= limit.rlim_cur / 4;
+  return n;
 }
 
 int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
@@ -156,7 +153,7 @@ int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
     close(fd);
     memcpy(token, known->token, CONTROL_TOKEN_BYTES);
     return add_hold(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
-  } else if (is_full(broker, uid))
+  } else if (broker_count_objects(broker, uid) >= broker->objects_max)
     status = NUMD_ELIMIT;
   else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
     status = NUMD_ENOMEMORY;
@@ -426,6 +423,86 @@ void broker_deinit(struct broker *broker) {
     object_deinit(broker, &broker->objects[i]);
   free(broker->objects);
   memset(broker, 0, sizeof(*broker));
+}
+
+/* ---- Upgrade in place ---- */
+
+static int tell_hold(const struct shared_object *object, const struct hold *hold, int control) {
+  struct control_message m = {
+      .type = CONTROL_ADOPT, .uid = hold->uid, .gid = object->uid, .first = hold->first};
+  memcpy(m.token, object->token, sizeof(m.token));
+  m.ticket = hold->ticket;
+  if (hold->name) {
+    memcpy(m.name, hold->name->text, sizeof(m.name));
+    memcpy(m.note, hold->name->note, sizeof(m.note));
+    m.note_bytes = hold->name->note_bytes;
+  }
+  return control_send(control, &m, object->fd);
+}
+
+int broker_hand_over(struct broker *broker, int control) {
+  int rc = 0;
+  for (size_t i = 0; i < broker->n && rc == 0; i++) {
+    struct shared_object *object = &broker->objects[i];
+    const struct hold none = {.uid = object->uid};
+    size_t told = 0;
+    object->lost = true;
+    for (size_t k = 0; k < object->n && rc == 0; k++)
+      if (object->holds[k].kind == HOLD_NAME || object->holds[k].kind == HOLD_LEASE) {
+        rc = tell_hold(object, &object->holds[k], control);
+        told++;
+      }
+    if (rc == 0 && told == 0) /* its token may be on its way */
+      rc = tell_hold(object, &none, control);
+  }
+  return rc;
+}
+
+/* The object of a token, which is entered if it is new. fd becomes ours. */
+static struct shared_object *adopt_object(struct broker *broker, const struct control_message *what, int fd) {
+  struct shared_object *known = find(broker, what->token);
+  struct stat st;
+  if (known || fstat(fd, &st) < 0 ||
+      !grow((void **)&broker->objects, broker->n, &broker->room, sizeof(*broker->objects))) {
+    close(fd);
+    return known;
+  }
+  struct shared_object *object = &broker->objects[broker->n++];
+  *object = (struct shared_object){
+      .fd = fd, .uid = what->gid, .device = st.st_dev, .inode = st.st_ino, .lost = true};
+  memcpy(object->token, what->token, sizeof(object->token));
+  return object;
+}
+
+int broker_adopt(struct broker *broker, const struct control_message *what, int fd, uint64_t now_ms) {
+  struct shared_object *object = adopt_object(broker, what, fd);
+  struct hold hold = {.kind = HOLD_LEASE,
+                      .holder = NOBODY,
+                      .uid = what->uid,
+                      .first = what->first,
+                      .ticket = what->ticket,
+                      .until_ms = now_ms + BROKER_LEASE_MS};
+  int status = object ? 0 : NUMD_ENOMEMORY;
+  if (status == 0 && what->name[0] != '\0') {
+    hold.kind = HOLD_NAME;
+    hold.until_ms = 0;
+    hold.name = calloc(1, sizeof(*hold.name));
+    if (hold.name) {
+      memcpy(hold.name->text, what->name, sizeof(hold.name->text));
+      memcpy(hold.name->note, what->note, sizeof(hold.name->note));
+      hold.name->note_bytes = what->note_bytes;
+    }
+    status = hold.name ? 0 : NUMD_ENOMEMORY;
+  }
+  if (status == 0)
+    status = add_hold(broker, object, hold);
+  if (status != 0)
+    free(hold.name);
+  if (what->ticket > broker->last_ticket)
+    broker->last_ticket = what->ticket;
+  if (object)
+    settle(broker, object);
+  return status;
 }
 
 /* ---- Telling ---- */

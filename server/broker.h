@@ -40,14 +40,15 @@ struct broker {
   struct shared_object *objects;
   size_t n, room;
   uint64_t last_ticket;
+  uint64_t objects_max; /* that one user may have us keep */
   struct holder_count counts[BROKER_HOLDERS_MAX];
 };
 
 /* Keeps fd, which becomes the broker's in any case, as held WHOLE. An object that is known already keeps its
- * token. The objects that one user shared take at most a quarter of our descriptors. 0, ELIMIT, ENOMEMORY or
- * EINTERNAL. */
+ * token. ELIMIT (also if the user has objects_max of them), ENOMEMORY or EINTERNAL. */
 int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
                  uint8_t token[CONTROL_TOKEN_BYTES]);
+uint64_t broker_count_objects(const struct broker *broker, uint32_t uid);
 /* Adds a WHOLE hold. *fd stays the broker's. 0, ESEGMENT, ELIMIT or ENOMEMORY. */
 int broker_import(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd);
 /* Takes one WHOLE or MAPPED hold away, and with the last of the session its BLOCKs. */
@@ -72,6 +73,12 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
 /* Fills token, first, note and a new LEASE's ticket. ESEGMENT. */
 int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct control_message *what);
 int broker_unpublish(struct broker *broker, uint32_t uid, const char *name);
+
+/* Tells another daemon of everything: an ADOPT for each name and each handle on its way, one at least for an
+ * object. No block is given out again from then on. 0, or -errno of what could not be told. */
+int broker_hand_over(struct broker *broker, int control);
+/* Takes over what one message tells of an object, whose descriptor becomes ours. ENOMEMORY, ELIMIT. */
+int broker_adopt(struct broker *broker, const struct control_message *what, int fd, uint64_t now_ms);
 
 /* The holder's session has ended; `lost` if its worker did not end by itself, so that the client may still be
  * there: then no block that it held is given out again. */

@@ -26,7 +26,8 @@ struct child {
   int control;
   int n_handles; /* not closed yet */
   uint32_t entry;
-  bool in_session, exited;
+  bool in_session, exited, told_to_end;
+  int n_unanswered; /* questions for a sign of life, since the last answer */
   int32_t client_pid;
   uint32_t client_uid;
 };
@@ -80,7 +81,10 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
     children_refill_soon(s);
   } else {
     s->n_spares--;
-    refill_later(s);
+    if (child->told_to_end)
+      children_refill_soon(s);
+    else
+      refill_later(s);
   }
 }
 
@@ -90,6 +94,8 @@ static int consider(struct child *child, struct control_message *m, int fd, int 
   struct broker *broker = &s->broker;
   switch (m->type) {
     case CONTROL_SHARE:
+      m->first = broker_count_objects(broker, child->client_uid);
+      m->flag = m->first >= broker->objects_max;
       return broker_share(broker, child->entry, child->client_uid, fd, m->token);
     case CONTROL_IMPORT:
       return broker_import(broker, child->entry, m->token, with_fd);
@@ -106,6 +112,10 @@ static int consider(struct child *child, struct control_message *m, int fd, int 
       return broker_open(broker, child->entry, child->client_uid, m);
     case CONTROL_UNPUBLISH:
       return broker_unpublish(broker, child->client_uid, m->name);
+    case CONTROL_HELD:
+      m->first = children_count_sessions(s, child->client_uid);
+      m->ticket = broker_count_objects(broker, child->client_uid);
+      return 0;
     case CONTROL_MEMORY:
       *with_fd = memory_list(s, child->client_uid);
       *close_it = true;
@@ -141,7 +151,11 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   message.name[sizeof(message.name) - 1] = '\0';
   if (message.type != CONTROL_SHARE && fd >= 0)
     close(fd);
-  if (message.type == CONTROL_DROP)
+  if (message.type == CONTROL_PONG) {
+    child->n_unanswered = 0;
+    if (!child->in_session)
+      child->supervisor->n_silent = 0;
+  } else if (message.type == CONTROL_DROP)
     broker_drop(broker, child->entry, message.token);
   else if (message.type == CONTROL_GIVE)
     broker_give(broker, child->entry, message.token, message.first);
@@ -180,10 +194,19 @@ static int spawn(struct child *child, int control) {
   return uv_spawn(&s->loop, &child->process, &options);
 }
 
+uint64_t children_count_sessions(const struct supervisor *s, uint32_t uid) {
+  uint64_t n = 0;
+  for (const struct child *child = s->children; child; child = child->next)
+    n += child->in_session && !child->exited && child->client_uid == uid;
+  return n;
+}
+
 static int take_entry(struct supervisor *s, uint32_t *entry) {
   for (uint32_t i = 0; i < BOARD_MAX_ENTRIES; i++)
     if (!s->entry_used[i]) {
       s->entry_used[i] = true;
+      if (i >= atomic_load(&s->board->n_used))
+        atomic_store(&s->board->n_used, i + 1);
       *entry = i;
       return 0;
     }
@@ -250,6 +273,8 @@ static void refill_later(struct supervisor *s) {
 }
 
 void children_refill_soon(struct supervisor *s) {
+  if (s->retired)
+    return;
   if (s->n_spares == 0)
     children_refill(s);
   else if (!s->stopping && !uv_is_active((uv_handle_t *)&s->spawn_timer))
@@ -259,7 +284,7 @@ void children_refill_soon(struct supervisor *s) {
 void children_refill(struct supervisor *s) {
   struct child *child;
   int rc = 0;
-  if (s->stopping || uv_is_active((uv_handle_t *)&s->spawn_timer))
+  if (s->stopping || s->retired || uv_is_active((uv_handle_t *)&s->spawn_timer))
     return;
   while (rc == 0 && s->n_spares < s->options.spares)
     rc = child_new(s, &child);
@@ -269,21 +294,27 @@ void children_refill(struct supervisor *s) {
   }
 }
 
-/* Hands the connection to one child. */
+/* Hands the connection to one child, for whose first charge the board must say already whose it is. Another
+ * user than ours is a guest, unless the worker can become that user. */
 static int hand_over(struct child *child, int client, const struct ucred *who) {
-  struct control_message message = {
-      .type = CONTROL_SESSION, .pid = who->pid, .uid = who->uid, .gid = who->gid};
-  int rc = control_send(child->control, &message, client);
-  if (rc < 0)
-    return rc;
-  child->in_session = true;
+  struct control_message message = {.type = CONTROL_SESSION,
+                                    .pid = who->pid,
+                                    .uid = who->uid,
+                                    .gid = who->gid,
+                                    .flag = geteuid() != 0 && geteuid() != who->uid};
   child->client_pid = who->pid;
   child->client_uid = who->uid;
+  show_on_board(child, BOARD_SESSION);
+  int rc = control_send(child->control, &message, client);
+  if (rc < 0) {
+    show_on_board(child, BOARD_SPARE);
+    return rc;
+  }
+  child->in_session = true;
   child->supervisor->n_spares--;
   child->supervisor->n_sessions++;
   child->supervisor->n_failures = 0;
   atomic_fetch_add(&child->supervisor->board->sessions_total, 1);
-  show_on_board(child, BOARD_SESSION);
   return 0;
 }
 
@@ -299,15 +330,53 @@ int children_serve(struct supervisor *s, int client, const struct ucred *who) {
   return fresh ? hand_over(fresh, client, who) : rc;
 }
 
-void children_stop(struct supervisor *s) {
-  struct control_message message = {.type = CONTROL_STOP};
+static bool is_alive(const struct child *child) {
+  return !child->exited && child->n_handles == 2;
+}
+
+#define SILENT_SPARE 2    /* unanswered questions before a spare is ended */
+#define SILENT_SESSION 10 /* and before a worker at work is logged */
+#define SILENT_SPARES 3   /* as many ended in a row are no accident */
+
+bool children_ask(struct supervisor *s) {
+  const struct control_message question = {.type = CONTROL_PING};
+  for (struct child *child = s->children; child; child = child->next) {
+    if (!is_alive(child))
+      continue;
+    if (!child->in_session && child->n_unanswered == SILENT_SPARE) {
+      log_warning("worker %d (a spare) does not answer and is ended", child->process.pid);
+      s->n_silent++;
+      uv_process_kill(&child->process, SIGKILL);
+    } else if (child->in_session && child->n_unanswered == SILENT_SESSION) {
+      log_warning("worker %d (session of process %d, user %u) does not answer", child->process.pid,
+                  child->client_pid, child->client_uid);
+    }
+    if (child->n_unanswered++ <= SILENT_SESSION) /* no more, or they fill its socket */
+      control_send(child->control, &question, -1);
+  }
+  return s->n_silent < SILENT_SPARES;
+}
+
+static void stop_child(struct child *child) {
+  const struct control_message message = {.type = CONTROL_STOP};
+  child->told_to_end = true;
+  if (is_alive(child) && control_send(child->control, &message, -1) < 0)
+    uv_process_kill(&child->process, SIGTERM);
+}
+
+void children_renew_spares(struct supervisor *s) {
   for (struct child *child = s->children; child; child = child->next)
-    if (!child->exited && child->n_handles == 2 && control_send(child->control, &message, -1) < 0)
-      uv_process_kill(&child->process, SIGTERM);
+    if (!child->in_session)
+      stop_child(child);
+}
+
+void children_stop(struct supervisor *s) {
+  for (struct child *child = s->children; child; child = child->next)
+    stop_child(child);
 }
 
 void children_kill(struct supervisor *s) {
   for (struct child *child = s->children; child; child = child->next)
-    if (!child->exited && child->n_handles == 2)
+    if (is_alive(child))
       uv_process_kill(&child->process, SIGKILL);
 }

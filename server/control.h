@@ -6,6 +6,10 @@
  *   SHARE    worker -> supervisor   keep this object (beside it) and name it; REPLY with the token
  *   IMPORT   worker -> supervisor   the object of this token; REPLY with the object beside it
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
+ *   PING     supervisor -> worker   say that you are alive
+ *   PONG     worker -> supervisor   I am
+ *   READY, ADOPT                 between two daemons, see upgrade.c
+ *   HELD     worker -> supervisor   how many sessions (first) and descriptors (ticket) its user has; REPLY
  *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
  *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
  *                                but GIVE are answered
@@ -36,6 +40,11 @@ enum control_type {
   CONTROL_OPEN,
   CONTROL_UNPUBLISH,
   CONTROL_MEMORY,
+  CONTROL_HELD,
+  CONTROL_PING,
+  CONTROL_PONG,
+  CONTROL_READY,
+  CONTROL_ADOPT,
   CONTROL_REPLY,
 };
 
@@ -47,7 +56,8 @@ struct control_message {
   uint8_t token[CONTROL_TOKEN_BYTES];
   uint64_t first;  /* the block */
   uint64_t ticket; /* TAKE; REPLY to LEND and OPEN */
-  uint32_t flag;   /* PUBLISH: whether it may replace another; REPLY to IS_FREE */
+  uint32_t flag;   /* PUBLISH: whether it may replace another; REPLY to IS_FREE;
+                      SESSION: the client is a guest (worker.h); REPLY to SHARE: a quota is used up */
   uint32_t note_bytes;
   char name[CONTROL_NAME_BYTES];
   uint8_t note[CONTROL_NOTE_BYTES];

@@ -35,7 +35,6 @@ struct served {
 struct ring_door {
   struct session *session;
   struct served *channels[MAX_CHANNELS];
-  uint32_t n_channels;
 };
 
 static bool take_token(void *arg) {
@@ -112,7 +111,7 @@ static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *sp
   trace_stamp(TRACE_TAKEN);
   int status = take_request(slot, spill, known, &request, &flags);
   trace_stamp(TRACE_DECODED);
-  c->runner->call_id = id;
+  runner_name_call(c->runner, id);
   if (status == 0 && cancelled)
     status = NUMD_ECANCELLED;
   if (status || flags & SLOT_PING)
@@ -209,7 +208,6 @@ int ring_door_open(struct ring_door *d, enum wait_policy wait, uint32_t *id, int
     return r;
   }
   d->channels[i] = c;
-  d->n_channels++;
   *id = i;
   *bytes = c->memory->total_bytes;
   return 0;
@@ -226,7 +224,6 @@ static void end(struct ring_door *d, uint32_t id) {
   if (c->notify_fd >= 0)
     close(c->notify_fd);
   d->channels[id] = NULL;
-  d->n_channels--;
   free(c);
 }
 
@@ -262,10 +259,6 @@ int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *
   atomic_store_explicit(&c->notify_fd, ends[0], memory_order_release); /* it exists for who sees it */
   *fd = ends[1];
   return 0;
-}
-
-uint32_t ring_door_n_channels(const struct ring_door *d) {
-  return d->n_channels;
 }
 
 struct ring_door *ring_door_free(struct ring_door *d) {

@@ -21,7 +21,6 @@ int ring_door_cancel(struct ring_door *door, uint64_t id, uint64_t number, struc
  * client is parked with PARKED_FD, and which ends with the channel. *fd is the caller's to send and close.
  * One a channel: EEXIST. ECHANNEL, ELIMIT. */
 int ring_door_notify(struct ring_door *door, uint64_t id, int *fd, struct errtext *err);
-uint32_t ring_door_n_channels(const struct ring_door *door);
 /* Ends all channels. */
 struct ring_door *ring_door_free(struct ring_door *door);
 

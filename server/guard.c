@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,7 +27,7 @@ static struct {
 static atomic_int n_used; /* one past the highest entry ever used */
 
 /* Puts zeros in place of what follows the fault. Whether the address was one of ours. */
-static int replace(uintptr_t address) {
+static bool replace(uintptr_t address) {
   int n = atomic_load(&n_used);
   for (int i = 0; i < n; i++) {
     uintptr_t start = atomic_load(&entries[i].start);
@@ -34,10 +35,11 @@ static int replace(uintptr_t address) {
       continue;
     uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1);
     atomic_store(atomic_load(&entries[i].lost), 1);
+    /* RLIMIT_DATA does not hinder this, since it takes the place of as many pages. */
     return mmap((void *)from, atomic_load(&entries[i].end) - from, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
   }
-  return 0;
+  return false;
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context) {

@@ -75,7 +75,7 @@ static int clear_path(const char *path) {
   return rc;
 }
 
-static int bind_path(struct listener *l, bool every_user) {
+static int bind_path(struct listener *l, const struct access_rule *access) {
   struct sockaddr_un address;
   int rc = make_address(l->path, &address);
   if (rc < 0)
@@ -87,38 +87,66 @@ static int bind_path(struct listener *l, bool every_user) {
   if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
     rc = -errno;
   umask(before);
-  if (rc == 0 && every_user && chmod(l->path, 0666) < 0)
-    rc = -errno;
+  if (rc == 0)
+    rc = access_open_path(access, l->path);
   if (rc == 0 && listen(l->fd, BACKLOG) < 0)
     rc = -errno;
   return rc;
 }
 
-static int take_inherited(struct listener *l, struct errtext *err) {
+/* Descriptor 3, from whomever. */
+static int take_socket(struct listener *l, struct errtext *err) {
   int yes = 0;
   socklen_t len = sizeof(yes);
-  unsetenv("LISTEN_PID");
-  unsetenv("LISTEN_FDS");
-  unsetenv("LISTEN_FDNAMES");
   if (getsockopt(FIRST_INHERITED, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) < 0 || !yes)
     return errtext_set(err, -EINVAL, "the inherited descriptor is not a listening socket");
   fcntl(FIRST_INHERITED, F_SETFD, FD_CLOEXEC);
   fcntl(FIRST_INHERITED, F_SETFL, fcntl(FIRST_INHERITED, F_GETFL) | O_NONBLOCK);
   l->fd = FIRST_INHERITED;
-  l->inherited = true;
   return 0;
 }
 
-int listener_open(struct listener *l, const char *path, bool every_user, struct errtext *err) {
+static int take_inherited(struct listener *l, struct errtext *err) {
+  unsetenv("LISTEN_PID");
+  unsetenv("LISTEN_FDS");
+  unsetenv("LISTEN_FDNAMES");
+  l->inherited = true;
+  return take_socket(l, err);
+}
+
+static int set_paths(struct listener *l, const char *path, struct errtext *err) {
   memset(l, 0, sizeof(*l));
   l->fd = l->lock_fd = -1;
   if (strlen(path) >= sizeof(l->path))
     return errtext_set(err, -ENAMETOOLONG, "the socket's path is longer than %zu bytes", sizeof(l->path) - 1);
   strcpy(l->path, path);
   snprintf(l->lock_path, sizeof(l->lock_path), "%s.lock", path);
+  return 0;
+}
+
+int listener_take_over(struct listener *l, const char *path, struct errtext *err) {
+  struct stat st;
+  int rc = set_paths(l, path, err);
+  if (rc == 0)
+    rc = take_socket(l, err);
+  if (rc < 0)
+    return rc;
+  l->inherited = fstat(FIRST_INHERITED + 1, &st) < 0 || !S_ISREG(st.st_mode);
+  if (l->inherited)
+    close(FIRST_INHERITED + 1);
+  else
+    fcntl(l->lock_fd = FIRST_INHERITED + 1, F_SETFD, FD_CLOEXEC);
+  return 0;
+}
+
+int listener_open(struct listener *l, const char *path, const struct access_rule *access,
+                  struct errtext *err) {
+  int rc = set_paths(l, path, err);
+  if (rc < 0)
+    return rc;
   if (listen_inherited() > 0)
     return take_inherited(l, err);
-  int rc = address_make_directory(path);
+  rc = address_make_directory(path);
   if (rc < 0)
     return errtext_set(err, rc, "the directory of %s: %s", path,
                        rc == -EPERM ? "it must be ours, and not writable by others" : strerror(-rc));
@@ -126,7 +154,7 @@ int listener_open(struct listener *l, const char *path, bool every_user, struct 
   if (rc == 0)
     rc = clear_path(path);
   if (rc == 0)
-    rc = bind_path(l, every_user);
+    rc = bind_path(l, access);
   if (rc == -EADDRINUSE)
     errtext_set(err, rc, "a daemon is alive at %s already", path);
   else if (rc == -EEXIST)
@@ -151,6 +179,12 @@ void listener_release(struct listener *l) {
   unlink(l->path);
   unlink(l->lock_path);
   close(l->lock_fd);
+  l->lock_fd = -1;
+}
+
+void listener_abandon(struct listener *l) {
+  if (l->lock_fd >= 0)
+    close(l->lock_fd);
   l->lock_fd = -1;
 }
 

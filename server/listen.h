@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "server/access.h"
 #include "shared/address.h"
 #include "shared/errtext.h"
 
@@ -19,9 +20,18 @@ struct listener {
 int listen_inherited(void);
 
 /* Takes descriptor 3 from the service manager if there is one, else listens at `path`: takes the lock
- * beside it, removes a socket that a dead daemon left, and binds with mode 0666 for every user, else 0600.
+ * beside it, removes a socket that a dead daemon left, and binds with the permissions that `access` takes.
  * -EADDRINUSE: a daemon is alive there; other -errno; with a sentence. */
-int listener_open(struct listener *listener, const char *path, bool every_user, struct errtext *err);
+int listener_open(struct listener *listener, const char *path, const struct access_rule *access,
+                  struct errtext *err);
+
+/* Takes descriptors 3 and 4 from the daemon before us (upgrade.h): its socket, and its lock, or /dev/null if
+ * its socket was inherited. */
+int listener_take_over(struct listener *listener, const char *path, struct errtext *err);
+#define TAKE_OVER_CONTROL 5 /* what goes with them */
+
+/* Leaves path and lock to the one that has taken over. */
+void listener_abandon(struct listener *listener);
 
 /* Removes the path and gives the lock back, but goes on accepting who connected already. Idempotent. */
 void listener_release(struct listener *listener);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/board.h"
+
 struct long_call {
   uv_work_t work;
   struct long_calls *calls;
@@ -45,7 +47,7 @@ static struct runner *take_runner(struct long_call *call) {
     if (!calls->taken[i]) {
       calls->taken[i] = true;
       call->runner = calls->runners[i];
-      call->runner->call_id = call->serial;
+      runner_name_call(call->runner, call->serial);
     }
   uv_mutex_unlock(&calls->lock);
   return call->runner;
@@ -77,17 +79,27 @@ static void done(uv_work_t *work, int status) {
   if (call->next)
     call->next->link = call->link;
   calls->n--;
+  quota_give(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1);
   calls->on_done(calls->data, call->msgid, call->result_dtype, &call->completion);
   free(call);
 }
 
-int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype,
-                    const struct request *request) {
+static int charge(struct long_calls *calls, struct errtext *err) {
   if (calls->n == LONG_CALLS_MAX)
-    return NUMD_ELIMIT;
+    return errtext_set(err, NUMD_ELIMIT, "%d calls are under way in this session", LONG_CALLS_MAX);
+  return quota_charge(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1, err);
+}
+
+int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, const struct request *request,
+                    struct errtext *err) {
+  int status = charge(calls, err);
+  if (status != 0)
+    return status;
   struct long_call *call = calloc(1, sizeof(*call));
-  if (!call)
-    return NUMD_ENOMEMORY;
+  if (!call) {
+    quota_give(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1);
+    return errtext_set(err, NUMD_ENOMEMORY, "no memory for a call");
+  }
   call->work.data = call;
   call->calls = calls;
   call->serial = ++calls->serial;
@@ -95,10 +107,7 @@ int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype,
   call->result_dtype = result_dtype;
   call->request = *request;
   call->completion = (struct completion){.status = NUMD_ECANCELLED, .detail = NO_DETAIL};
-  if (uv_queue_work(calls->loop, &call->work, run, done) < 0) {
-    free(call);
-    return NUMD_ENOMEMORY;
-  }
+  uv_queue_work(calls->loop, &call->work, run, done); /* it fails only without a callback */
   call->next = calls->first;
   call->link = &calls->first;
   if (call->next)

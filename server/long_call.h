@@ -33,8 +33,8 @@ int long_calls_init(struct long_calls *calls, uv_loop_t *loop, struct session *s
 void long_calls_deinit(struct long_calls *calls);
 
 /* Starts one; on_done tells of its completion, exactly once. ELIMIT, ENOMEMORY. */
-int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype,
-                    const struct request *request);
+int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, const struct request *request,
+                    struct errtext *err);
 /* Gives up the calls with this msgid, or all: what has not begun gives ECANCELLED, what runs does at its
  * next block. How many there were. */
 int long_call_cancel(struct long_calls *calls, uint32_t msgid);

@@ -14,6 +14,7 @@
 #include "server/supervisor.h"
 
 #define IDLE_MS 1000
+#define WORKER_MEMORY_MIN ((uint64_t)256 << 20) /* stacks of threads, buffers of OpenBLAS, a plan */
 
 static const char usage[] =
     "Usage: numd [OPTION...]\n"
@@ -24,17 +25,34 @@ static const char usage[] =
     "  --workers-max=N           serve at most N clients at once (256)\n"
     "  --spares=N                keep N workers ready for clients to come (2)\n"
     "  --exit-when-idle[=SECS]   end SECS (1) after the last client left, or if none comes within 10\n"
+    "  --allow-uid=UID           serve this user, too; may be repeated\n"
+    "  --group=NAME              serve the members of this group, too\n"
+    "  --quota=NAME=N            let a user have N of NAME at once (status shows use); may be repeated: "
+    "sessions,\n"
+    "                            bytes, segments, plans, channels, calls, descriptors; K, M, G, T multiply\n"
+    "  --worker-memory=BYTES     private memory of a worker at most (the machine's)\n"
+    "  --call-max=SECS           give up calls that run longer (never)\n"
+    "  --no-sandbox              let workers keep all rights that their user has, for debugging\n"
     "  --log-level=LEVEL         error, warning, info or debug (info)\n"
     "  --help, --version\n"
     "\n"
     "Log lines go to standard error. A socket passed by a service manager (LISTEN_FDS) is used if there is\n"
-    "one. SIGTERM and SIGINT end the daemon; its clients' data stays theirs.\n";
+    "one. SIGTERM and SIGINT end the daemon; its clients' data stays theirs. SIGUSR2 has the installed "
+    "program take\n"
+    "over while sessions end, SIGHUP replaces spare workers.\n";
 
 enum option_code {
   OPT_SOCKET = 1,
   OPT_WORKERS_MAX,
   OPT_SPARES,
   OPT_IDLE,
+  OPT_ALLOW_UID,
+  OPT_GROUP,
+  OPT_QUOTA,
+  OPT_WORKER_MEMORY,
+  OPT_CALL_MAX,
+  OPT_NO_SANDBOX,
+  OPT_TAKE_OVER,
   OPT_LOG_LEVEL,
   OPT_HELP,
   OPT_VERSION
@@ -45,6 +63,13 @@ static const struct option options[] = {
     {"workers-max", required_argument, NULL, OPT_WORKERS_MAX},
     {"spares", required_argument, NULL, OPT_SPARES},
     {"exit-when-idle", optional_argument, NULL, OPT_IDLE},
+    {"allow-uid", required_argument, NULL, OPT_ALLOW_UID},
+    {"group", required_argument, NULL, OPT_GROUP},
+    {"quota", required_argument, NULL, OPT_QUOTA},
+    {"worker-memory", required_argument, NULL, OPT_WORKER_MEMORY},
+    {"call-max", required_argument, NULL, OPT_CALL_MAX},
+    {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
+    {"take-over", no_argument, NULL, OPT_TAKE_OVER}, /* given by a daemon to its successor alone */
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -64,13 +89,43 @@ static double number_or_die(const char *option, const char *text, double min, do
   return value;
 }
 
+/* Ends the program unless the value of an option is good. */
+static void check_or_die(bool good, const char *option, const char *wanted) {
+  if (good)
+    return;
+  fprintf(stderr, "numd: --%s: %s is wanted, not '%s'\n", option, wanted, optarg);
+  exit(2);
+}
+
 static enum log_level level_or_die(const char *text) {
   int level = log_level_find(text);
-  if (level < 0) {
-    fprintf(stderr, "numd: --log-level: error, warning, info or debug is wanted, not '%s'\n", text);
-    exit(2);
-  }
+  check_or_die(level >= 0, "log-level", "error, warning, info or debug");
   return (enum log_level)level;
+}
+
+/* The options that bound what clients may do. */
+static void parse_bound(int code, struct supervisor_options *out) {
+  switch (code) {
+    case OPT_ALLOW_UID:
+      check_or_die(access_add_uid(&out->access, optarg), "allow-uid", "a user's number (64 at most)");
+      break;
+    case OPT_GROUP:
+      check_or_die(access_set_group(&out->access, optarg), "group", "a group that exists, or its number,");
+      break;
+    case OPT_QUOTA:
+      check_or_die(quota_parse(optarg, out->quotas), "quota", "NAME=N with one of the names of --help");
+      break;
+    case OPT_WORKER_MEMORY:
+      check_or_die(quota_parse_size(optarg, &out->board.worker_memory) &&
+                       out->board.worker_memory >= WORKER_MEMORY_MIN,
+                   "worker-memory", "a size of 256M or more");
+      break;
+    case OPT_CALL_MAX:
+      out->board.call_max_ns = (uint64_t)(1e9 * number_or_die("call-max", optarg, 0.01, 1e6));
+      break;
+    default:
+      out->board.no_sandbox = true;
+  }
 }
 
 static void parse(int argc, char **argv, struct supervisor_options *out, enum log_level *level) {
@@ -88,6 +143,17 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
         break;
       case OPT_IDLE:
         out->idle_ms = optarg ? (int)(1000 * number_or_die("exit-when-idle", optarg, 0, 1e6)) : IDLE_MS;
+        break;
+      case OPT_ALLOW_UID:
+      case OPT_GROUP:
+      case OPT_QUOTA:
+      case OPT_WORKER_MEMORY:
+      case OPT_CALL_MAX:
+      case OPT_NO_SANDBOX:
+        parse_bound(code, out);
+        break;
+      case OPT_TAKE_OVER:
+        out->take_over = true;
         break;
       case OPT_LOG_LEVEL:
         *level = level_or_die(optarg);
@@ -110,17 +176,18 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
 }
 
 /* Whatever else the starting program left open is not ours to keep open. */
-static void close_strangers(void) {
-  syscall(SYS_close_range, 3u + (unsigned)listen_inherited(), ~0u, 0);
+static void close_strangers(bool take_over) {
+  unsigned first = take_over ? TAKE_OVER_CONTROL + 1 : 3u + (unsigned)listen_inherited();
+  syscall(SYS_close_range, first, ~0u, 0);
 }
 
 int main(int argc, char **argv) {
   char address[ADDRESS_BYTES];
   enum log_level level = LOG_LEVEL_INFO;
-  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1};
+  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1, .argv = argv};
   parse(argc, argv, &o, &level);
   log_init("numd", level);
-  close_strangers();
+  close_strangers(o.take_over);
   if (!o.socket) {
     if (address_default(address, sizeof(address)) < 0) {
       log_error("the default path of the socket is too long; use --socket");

@@ -53,10 +53,13 @@ static void add(struct items *items, const char *path, int client) {
                         .bytes = (uint64_t)st.st_size,
                         .used = (uint64_t)st.st_blocks * 512,
                         .client = client};
-  snprintf(item->what, sizeof(item->what), "%s", target + (memfd ? 7 : 9));
-  char *end = strstr(item->what, " (deleted)");
+  /* A memfd always says that it is deleted; a name may have been removed on purpose, or by logind's
+   * RemoveIPC. */
+  char *end = strstr(target, " (deleted)");
   if (end)
     *end = '\0';
+  snprintf(item->what, sizeof(item->what), "%.48s%s", target + (memfd ? 7 : 9),
+           end && named ? " (unlinked)" : "");
 }
 
 static void add_session(void *arg, int worker, int client) {

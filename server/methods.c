@@ -55,11 +55,6 @@ static int run_hello(struct method_call *c, struct errtext *err) {
   return 0;
 }
 
-static void count_channels(struct method_call *c) {
-  atomic_store_explicit(&c->worker->board->entries[c->worker->entry].channels,
-                        ring_door_n_channels(c->session->ring), memory_order_relaxed);
-}
-
 /* [{"wait": "auto"|"spin"|"handoff"|"sleep"}] */
 static int run_open_channel(struct method_call *c, struct errtext *err) {
   static const char *const keys[] = {"wait", NULL};
@@ -79,14 +74,18 @@ static int run_open_channel(struct method_call *c, struct errtext *err) {
     if (policy == 4)
       return errtext_set(err, NUMD_EINVAL, "wait: auto, spin, handoff or sleep is wanted");
   }
-  status = ring_door_open(c->session->ring, (enum wait_policy)policy, &id, &fd, &bytes, err);
+  status = quota_charge(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1, err);
   if (status != 0)
     return status;
-  if (door_put_fd(&c->worker->door, c->mark, fd) != 0) {
+  status = ring_door_open(c->session->ring, (enum wait_policy)policy, &id, &fd, &bytes, err);
+  if (status == 0 && door_put_fd(&c->worker->door, c->mark, fd) != 0) {
     ring_door_close(c->session->ring, id, err);
-    return errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
+    status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
   }
-  count_channels(c);
+  if (status != 0) {
+    quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
+    return status;
+  }
   msgpack_pack_map(c->pk, 2);
   pack_number(c->pk, "channel", id);
   pack_number(c->pk, "bytes", bytes);
@@ -100,7 +99,7 @@ static int run_close_channel(struct method_call *c, struct errtext *err) {
     status = ring_door_close(c->session->ring, id, err);
   if (status != 0)
     return status;
-  count_channels(c);
+  quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
   worker_reap(c->worker);
   msgpack_pack_nil(c->pk);
   return 0;
@@ -146,7 +145,13 @@ static int run_cancel(struct method_call *c, struct errtext *err) {
 }
 
 static int run_stats(struct method_call *c, struct errtext *err) {
-  stats_pack(c->pk, c->worker->board);
+  const struct board *board = c->worker->board;
+  struct control_message m = {.type = CONTROL_HELD};
+  int status = worker_ask(c->worker, &m, NULL, err);
+  if (status != 0)
+    return status;
+  const struct stats_held held = {.sessions = m.first, .descriptors = m.ticket};
+  stats_pack(c->pk, board, atomic_load(&board->entries[c->worker->entry].uid), &held);
   return 0;
 }
 

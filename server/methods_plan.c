@@ -138,8 +138,8 @@ int method_call(struct method_call *c, struct errtext *err) {
   request.plan_id = (uint32_t)id;
   int dtype = plan_result_dtype(plan);
   if (plan_cost_ns(plan) > LONG_CALL_NS) {
-    status = long_call_start(&c->worker->long_calls, c->msgid, dtype, &request);
-    return status == 0 ? MEANT_LATER : errtext_set(err, status, "too many calls are under way");
+    status = long_call_start(&c->worker->long_calls, c->msgid, dtype, &request, err);
+    return status == 0 ? MEANT_LATER : status;
   }
   trace_stamp(TRACE_DECODED);
   session_run(c->session, c->worker->runner, &request, &completion);

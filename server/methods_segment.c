@@ -76,7 +76,10 @@ int method_attach(struct method_call *c, struct errtext *err) {
   if (status == 0)
     status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)
-    status = open_name(name, &fd, err);
+    status = c->worker->guest ? errtext_set(err, NUMD_EACCESS,
+                                            "name: this daemon runs as another user than the client; "
+                                            "send a descriptor instead")
+                              : open_name(name, &fd, err);
   if (status == 0 && by_token && (status = read_token(by_token, token, err)) == 0)
     status = worker_import(c->worker, token, &fd, err);
   if (status != 0) {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "server/board.h"
+#include "server/fair.h"
 
 struct job {
   pool_task fn;
@@ -39,6 +40,7 @@ struct pool {
   struct board *board;
   uint32_t entry;
   int max_helpers;
+  struct fair fair;
   cpu_set_t allowed; /* of the thread that made the pool: one that grows it may be pinned */
   pthread_mutex_t grow;
   _Atomic int n_helpers;
@@ -74,6 +76,7 @@ int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
   int cores = board ? (int)board->n_cores : board_count_cores();
   p->board = board;
   p->entry = board_entry;
+  fair_init(&p->fair, board, board_entry);
   sched_getaffinity(0, sizeof(p->allowed), &p->allowed);
   p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
   pthread_mutex_init(&p->grow, NULL);
@@ -136,11 +139,12 @@ static int offer(struct pool *p, struct job *j, int want, struct helper *offered
   return n;
 }
 
-/* Up to `want` cores, of those that other callers leave. */
+/* Up to `want` cores, of those that other callers leave, when it is our user's turn. */
 static int begin_work(struct pool *p, int want) {
   if (!p->board)
     return want;
-  int left = (int)p->board->n_cores - board_begin_work(p->board, p->entry);
+  int most = fair_wait(&p->fair), left = (int)p->board->n_cores - board_begin_work(p->board, p->entry);
+  want = most < want ? most : want;
   return board_take_cores(p->board, p->entry, left < want ? left : want);
 }
 

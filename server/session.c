@@ -57,25 +57,34 @@ int session_init(struct session *session, struct board *board, uint32_t board_en
   return 0;
 }
 
-static void update_board(struct session *session) {
-  if (!session->board)
-    return;
-  struct board_entry *e = &session->board->entries[session->board_entry];
-  atomic_store_explicit(&e->segments, session->n_segments, memory_order_relaxed);
-  atomic_store_explicit(&e->segment_bytes, session->segment_bytes, memory_order_relaxed);
-  atomic_store_explicit(&e->plans, session->n_plans, memory_order_relaxed);
+static void give(struct session *session, enum quota q, uint64_t amount) {
+  quota_give(session->board, session->board_entry, q, amount);
+}
+
+static int charge(struct session *session, enum quota q, uint64_t amount, struct errtext *err) {
+  return quota_charge(session->board, session->board_entry, q, amount, err);
 }
 
 /* Unmaps and frees; NULL is legal. */
-static void segment_free(struct segment *segment) {
+static void segment_free(struct session *session, struct segment *segment) {
   if (!segment)
     return;
+  if (segment->charged) {
+    give(session, QUOTA_SEGMENTS, 1);
+    give(session, QUOTA_BYTES, segment->bytes);
+  }
   guard_remove(segment->guard);
   if (segment->data)
     munmap(segment->data, segment->bytes);
   if (segment->fd >= 0)
     close(segment->fd);
   free(segment);
+}
+
+static void plan_let_go(struct session *session, struct plan *plan) {
+  if (plan)
+    give(session, QUOTA_PLANS, 1);
+  plan_free(plan);
 }
 
 static void settle(struct session *session, struct retired *r) {
@@ -114,8 +123,8 @@ int session_reap(struct session *session) {
       continue;
     }
     *at = r->next;
-    segment_free(r->segment);
-    plan_free(r->plan);
+    segment_free(session, r->segment);
+    plan_let_go(session, r->plan);
     free(r);
   }
   return left;
@@ -129,7 +138,6 @@ static void retire(struct session *session, struct retired *r, struct segment *s
   if (session->has_membarrier && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
     settle(session, r);
   session->retired = r;
-  update_board(session);
   session_reap(session);
 }
 
@@ -169,13 +177,19 @@ static int check_object(int fd, struct segment *segment, size_t *page, struct er
   return 0;
 }
 
-static int check_quota(const struct session *session, uint64_t bytes, struct errtext *err) {
+/* The session's own limit, then its user's. */
+static int charge_segment(struct session *session, struct segment *segment, struct errtext *err) {
+  uint64_t bytes = segment->bytes;
   uint64_t most = session_segment_bytes_max();
   if (bytes > BINDING_OFFSET_MAX || bytes > most || session->segment_bytes > most - bytes)
     return errtext_set(
         err, NUMD_ELIMIT, "a segment of %llu bytes: a session may hold %llu bytes, this one has %llu already",
         (unsigned long long)bytes, (unsigned long long)most, (unsigned long long)session->segment_bytes);
-  return 0;
+  int status = charge(session, QUOTA_SEGMENTS, 1, err);
+  if (status == 0 && (status = charge(session, QUOTA_BYTES, bytes, err)) != 0)
+    give(session, QUOTA_SEGMENTS, 1);
+  segment->charged = status == 0;
+  return status;
 }
 
 /* Maps the object; the segment takes fd over if this succeeds. */
@@ -209,21 +223,19 @@ int session_attach(struct session *session, uint64_t id, int fd, uint64_t *bytes
     goto out;
   status = check_object(fd, segment, &page, err);
   if (status == 0)
-    status = check_quota(session, segment->bytes, err);
+    status = charge_segment(session, segment, err);
   if (status == 0)
     status = map_object(segment, fd, page, err);
   if (status != 0)
     goto out;
   *bytes = segment->bytes;
-  session->n_segments++;
   session->segment_bytes += segment->bytes;
   atomic_store_explicit(&session->segments[id], segment, memory_order_release);
-  update_board(session);
   return 0;
 out:
   if (segment)
     segment->fd = -1;
-  segment_free(segment);
+  segment_free(session, segment);
   close(fd);
   return status;
 }
@@ -246,7 +258,6 @@ int session_detach(struct session *session, uint64_t id, struct errtext *err) {
   if (!r)
     return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
   atomic_store_explicit(&session->segments[id], NULL, memory_order_relaxed);
-  session->n_segments--;
   session->segment_bytes -= segment->bytes;
   retire(session, r, segment, NULL);
   return 0;
@@ -262,16 +273,19 @@ int session_prepare(struct session *session, uint64_t id, const struct program *
   if (session->plan_bytes > SESSION_PLAN_BYTES_MAX)
     return errtext_set(err, NUMD_ELIMIT, "this session's plans take %llu bytes already",
                        (unsigned long long)session->plan_bytes);
-  int status = plan_compile(program, &made, err);
-  if (status < 0)
-    return errtext_set(err, status == -ENOMEM ? NUMD_ENOMEMORY : NUMD_EINTERNAL, "the plan: %s",
-                       strerror(-status));
-  if (status > 0)
+  int status = charge(session, QUOTA_PLANS, 1, err);
+  if (status != 0)
     return status;
-  session->n_plans++;
+  status = plan_compile(program, &made, err);
+  if (status < 0)
+    status = errtext_set(err, status == -ENOMEM ? NUMD_ENOMEMORY : NUMD_EINTERNAL, "the plan: %s",
+                         strerror(-status));
+  if (status != 0) {
+    give(session, QUOTA_PLANS, 1);
+    return status;
+  }
   session->plan_bytes += plan_bytes(made);
   atomic_store_explicit(&session->plans[id], made, memory_order_release);
-  update_board(session);
   *plan = made;
   return 0;
 }
@@ -284,7 +298,6 @@ int session_release(struct session *session, uint64_t id, struct errtext *err) {
   if (!r)
     return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
   atomic_store_explicit(&session->plans[id], NULL, memory_order_relaxed);
-  session->n_plans--;
   session->plan_bytes -= plan_bytes(plan);
   retire(session, r, NULL, plan);
   return 0;
@@ -326,12 +339,12 @@ void session_deinit(struct session *session) {
   while (session->retired) {
     struct retired *r = session->retired;
     session->retired = r->next;
-    segment_free(r->segment);
-    plan_free(r->plan);
+    segment_free(session, r->segment);
+    plan_let_go(session, r->plan);
     free(r);
   }
   for (int i = 0; i < MAX_SEGMENTS; i++)
-    segment_free(atomic_exchange(&session->segments[i], NULL));
+    segment_free(session, atomic_exchange(&session->segments[i], NULL));
   for (int i = 0; i < MAX_PLANS; i++)
-    plan_free(atomic_exchange(&session->plans[i], NULL));
+    plan_let_go(session, atomic_exchange(&session->plans[i], NULL));
 }

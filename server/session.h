@@ -23,7 +23,8 @@ struct segment {
   uint64_t device, inode; /* which object it is */
   atomic_int lost;
   int fd;
-  int guard; /* its entry in the SIGBUS handler's table */
+  int guard;    /* its entry in the SIGBUS handler's table */
+  bool charged; /* to its user's quotas, until it is freed */
   bool has_token;
   uint8_t token[16]; /* its name at the supervisor, once it was shared or if it was attached by one */
 };
@@ -42,6 +43,11 @@ struct runner {
   size_t scratch_bytes;
 };
 
+/* Plain moves, but for a look from another thread (deadline.c). */
+static inline void runner_name_call(struct runner *runner, uint64_t id) {
+  __atomic_store_n(&runner->call_id, id, __ATOMIC_RELAXED);
+}
+
 struct ring_door; /* door_ring.h: the session's channels and their threads */
 struct pool;      /* pool.h: helper threads for large calls */
 struct board;     /* board.h: what all workers of the machine share */
@@ -56,13 +62,13 @@ struct session {
   struct pool *pool;
   struct board *board;
   uint32_t board_entry; /* this worker's entry */
-  uint32_t n_segments, n_plans;
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
 };
 
-/* What a session may hold besides the numbers of ids. Segments: no more bytes than the machine has memory. */
+/* What a session may hold besides the numbers of ids and its user's quotas (quota.h). Segments: no more bytes
+ * than the machine has memory. */
 #define SESSION_PLAN_BYTES_MAX ((uint64_t)256 << 20)
 uint64_t session_segment_bytes_max(void);
 

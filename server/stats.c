@@ -5,6 +5,7 @@
 
 #include "protocol/version.h"
 #include "protocol/wire.h"
+#include "server/sandbox.h"
 
 static uint64_t boot_time_ns(void) {
   struct timespec t;
@@ -54,28 +55,62 @@ static void pack_owners(msgpack_packer *pk, const struct board *board, const cha
   }
 }
 
+static void pack_sandbox(msgpack_packer *pk, uint64_t held) {
+  static const char *const names[] = {
+#define X(bit, NAME, name, what) name,
+      SANDBOX_LIST(X)
+#undef X
+  };
+  wire_pack_str(pk, "sandbox");
+  msgpack_pack_array(pk, (size_t)__builtin_popcountll(held));
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    if (held >> i & 1)
+      wire_pack_str(pk, names[i]);
+}
+
 static void pack_session(msgpack_packer *pk, const struct board_entry *e) {
-  msgpack_pack_map(pk, 11);
+  msgpack_pack_map(pk, 12);
   pack_number(pk, "pid", GET(e->pid));
   pack_number(pk, "client_pid", GET(e->client_pid));
   pack_number(pk, "uid", GET(e->uid));
   pack_number(pk, "calls_ring", GET(e->calls_ring));
   pack_number(pk, "calls_socket", GET(e->calls_socket));
   pack_number(pk, "errors", GET(e->errors));
-  pack_number(pk, "segments", GET(e->segments));
-  pack_number(pk, "segment_bytes", GET(e->segment_bytes));
-  pack_number(pk, "plans", GET(e->plans));
-  pack_number(pk, "channels", GET(e->channels));
+  pack_number(pk, "segments", GET(e->held[QUOTA_SEGMENTS]));
+  pack_number(pk, "segment_bytes", GET(e->held[QUOTA_BYTES]));
+  pack_number(pk, "plans", GET(e->held[QUOTA_PLANS]));
+  pack_number(pk, "channels", GET(e->held[QUOTA_CHANNELS]));
   pack_number(pk, "busy_ns", GET(e->busy_ns));
+  pack_sandbox(pk, GET(e->sandbox));
 }
 
-void stats_pack(msgpack_packer *pk, const struct board *board) {
+/* What one user holds, against its limits. */
+static void pack_quotas(msgpack_packer *pk, const struct board *board, uint32_t uid,
+                        const struct stats_held *held) {
+  wire_pack_str(pk, "quotas");
+  msgpack_pack_array(pk, N_QUOTAS);
+  for (int q = 0; q < N_QUOTAS; q++) {
+    msgpack_pack_map(pk, 4);
+    wire_pack_str(pk, "name");
+    wire_pack_str(pk, quota_name(q));
+    wire_pack_str(pk, "what");
+    wire_pack_str(pk, quota_what(q));
+    pack_number(pk, "used",
+                q == QUOTA_SESSIONS      ? held->sessions
+                : q == QUOTA_DESCRIPTORS ? held->descriptors
+                                         : quota_used(board, uid, q));
+    pack_number(pk, "limit", board->limits[q]);
+  }
+}
+
+void stats_pack(msgpack_packer *pk, const struct board *board, uint32_t uid, const struct stats_held *held) {
   uint32_t list[BOARD_MAX_ENTRIES], n = 0;
   for (uint32_t i = 0; i < board->n_entries && i < BOARD_MAX_ENTRIES; i++)
     if (GET(board->entries[i].state) == BOARD_SESSION)
       list[n++] = i;
-  msgpack_pack_map(pk, 4);
+  msgpack_pack_map(pk, 5);
   pack_daemon(pk, board);
+  pack_quotas(pk, board, uid, held);
   pack_owners(pk, board, "core_owners", board->core_owner, board->n_cores);
   pack_owners(pk, board, "spin_owners", board->spin_owner, board->n_spin);
   wire_pack_str(pk, "sessions");

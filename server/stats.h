@@ -1,4 +1,4 @@
-/* What `stats` answers: the board as a map. */
+/* What `stats` answers: the board as a map, and what one user holds. */
 #ifndef NUMD_SERVER_STATS_H
 #define NUMD_SERVER_STATS_H
 
@@ -6,6 +6,11 @@
 
 #include "server/board.h"
 
-void stats_pack(msgpack_packer *pk, const struct board *board);
+/* What the supervisor counts. */
+struct stats_held {
+  uint64_t sessions, descriptors;
+};
+
+void stats_pack(msgpack_packer *pk, const struct board *board, uint32_t uid, const struct stats_held *held);
 
 #endif

@@ -20,6 +20,15 @@ static void on_stop(struct worker *worker) {
   door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
 }
 
+/* What the supervisor says of its own accord. */
+static void handle(struct worker *worker, uint32_t type) {
+  const struct control_message alive = {.type = CONTROL_PONG};
+  if (type == CONTROL_STOP)
+    on_stop(worker);
+  else if (type == CONTROL_PING)
+    control_send(worker->control, &alive, -1);
+}
+
 static const char *reply_text(int status) {
   switch (status) {
     case NUMD_ESEGMENT:
@@ -45,8 +54,7 @@ static int await_reply(struct worker *worker, struct control_message *reply, int
       break;
     if (reply->type == CONTROL_REPLY)
       return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
-    if (reply->type == CONTROL_STOP)
-      on_stop(worker);
+    handle(worker, reply->type);
     if (*fd >= 0)
       close(*fd);
   }
@@ -66,6 +74,10 @@ int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTE
   int none = -1, status = ask(worker, &question, fd, &reply, &none, err);
   if (none >= 0)
     close(none);
+  if (status == NUMD_ELIMIT && reply.flag) {
+    uint32_t uid = atomic_load(&worker->board->entries[worker->entry].uid);
+    return quota_refuse(worker->board, uid, QUOTA_DESCRIPTORS, reply.first, 1, err);
+  }
   if (status == 0)
     memcpy(token, reply.token, CONTROL_TOKEN_BYTES);
   return status;
@@ -122,8 +134,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     return;
   if (fd >= 0)
     close(fd);
-  if (rc <= 0 || message.type == CONTROL_STOP)
-    on_stop(worker);
+  handle(worker, rc <= 0 ? CONTROL_STOP : message.type);
 }
 
 #define LAST_CALL_SECONDS 10
@@ -134,8 +145,17 @@ static void on_door_closed(struct door_socket *door) {
   struct worker *worker = door->worker;
   long_call_cancel_all(&worker->long_calls);
   alarm(LAST_CALL_SECONDS);
+  deadline_stop(&worker->deadline);
   uv_close((uv_handle_t *)&worker->reap_timer, NULL);
   uv_close((uv_handle_t *)&worker->control_poll, NULL);
+}
+
+/* Whatever holds the call up holds its thread, which cannot be joined. */
+static void on_hopeless(void *data) {
+  struct worker *worker = data;
+  door_goodbye(&worker->door, NUMD_ETIMEOUT,
+               "a call ran for longer than the daemon allows and could not be stopped");
+  _exit(1);
 }
 
 static int worker_init(struct worker *worker, struct board *board, uint32_t entry) {
@@ -157,9 +177,11 @@ static int worker_init(struct worker *worker, struct board *board, uint32_t entr
     rc = -ENOMEM;
   if (rc < 0)
     return rc;
-  worker->runner->call_id = 1; /* nobody cancels what the main thread itself runs */
+  runner_name_call(worker->runner, 1); /* nobody cancels what the main thread itself runs */
   worker->long_calls.on_done = methods_long_call_done;
   worker->long_calls.data = worker;
+  worker->deadline.on_hopeless = on_hopeless;
+  worker->deadline.data = worker;
   return 0;
 }
 
@@ -172,6 +194,7 @@ static int worker_serve(struct worker *worker, int client) {
   if (rc == 0)
     rc = door_open(&worker->door, &worker->loop, client, on_door_closed);
   worker->door.worker = worker;
+  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->board->options.call_max_ns);
   return rc == 0 ? uv_run(&worker->loop, UV_RUN_DEFAULT) : rc;
 }
 
@@ -187,10 +210,11 @@ static void worker_deinit(struct worker *worker) {
   uv_loop_close(&worker->loop);
 }
 
-int worker_run(struct board *board, uint32_t entry, int control, int client) {
+int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest) {
   static struct worker worker;
   int rc = worker_init(&worker, board, entry);
   worker.control = control;
+  worker.guest = guest;
   if (rc == 0)
     rc = worker_serve(&worker, client);
   if (rc < 0)

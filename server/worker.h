@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "server/control.h"
+#include "server/deadline.h"
 #include "server/door_socket.h"
 #include "server/long_call.h"
 #include "server/session.h"
@@ -15,6 +16,7 @@ struct worker {
   struct session *session;
   struct runner *runner; /* for calls that the main thread runs itself */
   struct long_calls long_calls;
+  struct deadline deadline;
   struct board *board;
   uint32_t entry; /* in the board */
   int control;    /* to the supervisor */
@@ -22,10 +24,11 @@ struct worker {
   uv_timer_t reap_timer; /* runs while something removed is still in use */
   int32_t client_pid;
   uint32_t client_uid;
+  bool guest; /* the client is another user than the one that this process runs as */
 };
 
 /* Serves a client, whose socket becomes the worker's, until it goes. 0, or -errno if it cannot be served. */
-int worker_run(struct board *board, uint32_t entry, int control, int client);
+int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest);
 
 /* Has the supervisor keep an object and gives its token; or gives the object of a token, the caller's to
  * close. They wait for the supervisor. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */

@@ -1,18 +1,20 @@
 /* numd-worker: a process that serves one client and no other.
  *
  * As a spare it has loaded and chosen everything that takes time and waits, blocked, for a message from the
- * supervisor. With it comes a client's socket. The worker becomes the client's user before it reads a byte
- * from it, serves the session, and ends with it.
+ * supervisor. With it comes a client's socket. The worker becomes the client's user and enters its sandbox
+ * before it reads a byte from it, serves the session, and ends with it.
  *
  * Run by the supervisor as `numd-worker SUPERVISOR_PID ENTRY LOG_LEVEL`, with the control socket and the
  * board as descriptors 3 and 4. */
 #include <errno.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "server/become.h"
@@ -20,6 +22,7 @@
 #include "server/guard.h"
 #include "server/kernels/kernels.h"
 #include "server/log.h"
+#include "server/sandbox.h"
 #include "server/worker.h"
 
 #define CONTROL_FD 3
@@ -49,6 +52,7 @@ static void raise_fd_limit(void) {
 
 /* What a spare does in advance. 0 or -errno. */
 static int prepare(struct board **board) {
+  syscall(SYS_close_range, BOARD_FD + 1, ~0u, 0); /* none is open, whatever started us */
   set_up_signals();
   raise_fd_limit();
   int rc = board_map(BOARD_FD, board);
@@ -56,28 +60,49 @@ static int prepare(struct board **board) {
     rc = guard_install();
   if (rc == 0)
     rc = kernels_init(NULL);
+  if (rc == 0 && !(*board)->options.no_sandbox)
+    rc = sandbox_prepare();
   close(BOARD_FD);
   return rc;
 }
 
 /* Waits for a client: 1, with its socket in *client; 0 if the daemon ends; or -errno. */
 static int await_client(struct control_message *who, int *client) {
-  int rc = control_recv(CONTROL_FD, who, client);
+  const struct control_message alive = {.type = CONTROL_PONG};
+  int rc;
+  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING)
+    control_send(CONTROL_FD, &alive, -1);
   if (rc == 1 && who->type == CONTROL_SESSION && *client >= 0)
     return 1;
   return rc < 0 ? rc : 0;
 }
 
+/* Gives up what serving does not take. A guest is another user whom a daemon that is not root's was told to
+ * serve: it is served as the daemon's user, and so may not have anything opened by name. 0 or -errno. */
+static int confine(struct board *board, uint32_t entry, const struct control_message *who, int client,
+                   pid_t supervisor) {
+  bool guest = who->flag != 0;
+  struct sandbox_options options = {.may_open_names = !guest, .memory_bytes = board->options.worker_memory};
+  int rc = guest ? become_nobody_else() : become_peer(client, who->uid, who->gid);
+  uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
+  die_with(supervisor);
+  if (prctl(PR_GET_DUMPABLE) == 0)
+    held |= SANDBOX_UNTRACED;
+  if (rc == 0 && !board->options.no_sandbox)
+    rc = sandbox_enter(&options, &held);
+  atomic_store(&board->entries[entry].sandbox, held);
+  return rc;
+}
+
 static int serve(struct board *board, uint32_t entry, const struct control_message *who, int client,
                  pid_t supervisor) {
   char name[16];
-  int rc = become_peer(client, who->uid, who->gid);
+  int rc = confine(board, entry, who, client, supervisor);
   if (rc < 0)
     return rc;
-  die_with(supervisor);
   snprintf(name, sizeof(name), "numd:%d", who->pid);
   prctl(PR_SET_NAME, name);
-  return worker_run(board, entry, CONTROL_FD, client);
+  return worker_run(board, entry, CONTROL_FD, client, who->flag != 0);
 }
 
 int main(int argc, char **argv) {

@@ -51,7 +51,7 @@ $(BUILD)/traced/trace.o: $(BENCH_C)/trace.c
 	$(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) -DNUMD_TRACE -MMD -MP -c $< -o $@
 
 $(BUILD)/traced/numd-worker: $(call traced_objects,$(WORKER)) $(BUILD)/libkernels.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(KERNEL_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
 $(BUILD)/traced/libnumd.so: $(call traced_objects,$(CLIENT)) client/numd.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
@@ -105,3 +105,7 @@ bench-kernels: all ## measure every operation against NumPy (QUICK=1: small size
 .PHONY: bench-python
 bench-python: all ## measure what Python programs pay, against NumPy in process (QUICK=1: within ten seconds)
 	$(PYTHON) scripts/bench/python_figures.py --build $(BUILD) $(if $(QUICK),--quick)
+
+.PHONY: bench-fairness
+bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within ten seconds)
+	$(PYTHON) scripts/bench/fairness.py --build $(BUILD) $(if $(QUICK),--quick)

@@ -1,0 +1,88 @@
+"""Being somebody else, for tests that root runs: a child process takes the user's rights and tells what it found."""
+
+import json
+import os
+import shutil
+import tempfile
+import traceback
+
+import pytest
+from stranger import Daemon
+
+ALICE, BOB = 65533, 65532  # no account is needed
+
+only_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+
+
+def become(uid, groups=()):
+    os.setgroups(list(groups))
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+class User:
+    """A child process that runs a function as a user, and stays until it is closed if the function says so.
+
+    The function gets `say`, which sends what JSON can hold, and `wait`, which returns when the test lets it end.
+    """
+
+    def __init__(self, uid, function, groups=()):
+        self.reader, writer = os.pipe()
+        gate, self.gate = os.pipe()
+        self.pid = os.fork()
+        if self.pid:
+            os.close(writer)
+            os.close(gate)
+            return
+        try:
+            os.close(self.gate)
+            become(uid, groups)
+            function(lambda what: os.write(writer, json.dumps(what).encode() + b"\n"), lambda: os.read(gate, 1))
+        except BaseException:
+            os.write(writer, json.dumps({"error": traceback.format_exc()}).encode() + b"\n")
+        finally:
+            os._exit(0)
+
+    def said(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            piece = os.read(self.reader, 1)
+            assert piece, "the child said nothing"
+            line += piece
+        what = json.loads(line)
+        assert not (isinstance(what, dict) and "error" in what), what["error"]
+        return what
+
+    def close(self):
+        os.close(self.gate)
+        os.waitpid(self.pid, 0)
+        os.close(self.reader)
+
+
+def as_user(uid, function, groups=()):
+    """What the function returns, run as the user."""
+    user = User(uid, lambda say, wait: say(function()), groups)
+    try:
+        return user.said()
+    finally:
+        user.close()
+
+
+class PublicDaemon(Daemon):
+    """A daemon in a directory that every user can reach."""
+
+    def __init__(self, *options, uid=None, **how):
+        self.directory = tempfile.mkdtemp(prefix="numd-test-", dir="/tmp")
+        os.chmod(self.directory, 0o755)
+        if uid is not None:
+            os.chown(self.directory, uid, uid)
+            how["user"] = uid
+        super().__init__(self.directory, *options, **how)
+
+    def stop(self):
+        try:
+            return super().stop()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+

@@ -1,0 +1,185 @@
+/* What can and cannot be done inside the sandbox. Each test runs in a process of its own, which enters it for
+ * good. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/become.h"
+#include "server/guard.h"
+#include "server/sandbox.h"
+#include "tests/unit/suite.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define NAME "/numd-test-sandbox"
+
+static uint32_t held;
+
+static void enter(bool may_open_names) {
+  const struct sandbox_options options = {.may_open_names = may_open_names, .memory_bytes = 1024 * MIB};
+  ck_assert_int_eq(become_nobody_else(), 0);
+  ck_assert_int_eq(sandbox_prepare(), 0);
+  ck_assert_int_eq(sandbox_enter(&options, &held), 0);
+}
+
+/* Whether this build and kernel have the part. */
+static bool has(uint32_t bit) {
+  return (held & bit) != 0;
+}
+
+START_TEST(test_what_is_reported_holds) {
+  struct rlimit core;
+  enter(true);
+  getrlimit(RLIMIT_CORE, &core);
+  ck_assert_int_eq(has(SANDBOX_LIMITS), SANDBOX_POSSIBLE);
+  if (has(SANDBOX_LIMITS))
+    ck_assert_uint_eq(core.rlim_max, 0);
+  if (SANDBOX_POSSIBLE)
+    ck_assert_int_eq(prctl(PR_GET_DUMPABLE) < 0, has(SANDBOX_SECCOMP));
+}
+END_TEST
+
+START_TEST(test_files) {
+  int fd = shm_open(NAME, O_RDWR | O_CREAT, 0600);
+  ck_assert_int_ge(fd, 0);
+  close(fd);
+  enter(true);
+  fd = shm_open(NAME, O_RDWR, 0);
+  int passwd = open("/etc/passwd", O_RDONLY), self = open("/proc/self/mem", O_RDONLY);
+  int made = shm_open(NAME "-2", O_RDWR | O_CREAT | O_EXCL, 0600);
+  ck_assert_int_ge(fd, 0);
+  if (has(SANDBOX_LANDLOCK)) {
+    ck_assert_int_eq(passwd, -1);
+    ck_assert_int_eq(self, -1);
+    ck_assert_int_eq(made, -1);
+  }
+}
+END_TEST
+
+START_TEST(test_no_files_for_guests) {
+  enter(false);
+  if (has(SANDBOX_SECCOMP)) {
+    ck_assert_int_eq(shm_open(NAME, O_RDWR, 0), -1);
+    ck_assert_int_eq(errno, ENOSYS);
+  }
+}
+END_TEST
+
+static void *write_one(void *arg) {
+  *(int *)arg = 1;
+  return NULL;
+}
+
+START_TEST(test_what_serving_takes) {
+  int done = 0, pair[2], fd;
+  pthread_t thread;
+  enter(true);
+  ck_assert_int_eq(pthread_create(&thread, NULL, write_one, &done), 0);
+  pthread_join(thread, NULL);
+  ck_assert_int_eq(done, 1);
+  ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  ck_assert_int_ge(fd = memfd_create("test", MFD_ALLOW_SEALING), 0);
+  ck_assert_int_eq(ftruncate(fd, 4096), 0);
+  ck_assert_ptr_ne(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+}
+END_TEST
+
+START_TEST(test_what_it_does_not_take) {
+  enter(true);
+  if (!has(SANDBOX_SECCOMP))
+    return;
+  ck_assert_int_eq(socket(AF_INET, SOCK_STREAM, 0), -1);
+  ck_assert_int_eq(socket(AF_UNIX, SOCK_STREAM, 0), -1);
+  ck_assert_ptr_eq(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), MAP_FAILED);
+  ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), -1);
+  ck_assert_int_eq((int)syscall(SYS_io_uring_setup, 1, NULL), -1);
+  ck_assert_int_eq(errno, ENOSYS);
+}
+END_TEST
+
+static void try_exec(void) {
+  execl("/bin/true", "true", (char *)NULL);
+}
+static void try_kill(void) {
+  kill(getppid(), 0);
+}
+static void try_ptrace(void) {
+  ptrace(PTRACE_TRACEME, 0, 0, 0);
+}
+static void try_connect(void) {
+  connect(0, NULL, 0);
+}
+static void try_setuid(void) {
+  syscall(SYS_setuid, 0);
+}
+static void try_fork(void) {
+  syscall(SYS_fork);
+}
+
+static void (*const intrusions[])(void) = {try_exec, try_kill, try_ptrace, try_connect, try_setuid, try_fork};
+
+START_TEST(test_intruders_die) {
+  enter(true);
+  if (!has(SANDBOX_SECCOMP))
+    raise(SIGSYS);
+  intrusions[_i]();
+}
+END_TEST
+
+START_TEST(test_private_memory_is_bounded) {
+  enter(true);
+  if (!SANDBOX_POSSIBLE)
+    return;
+  ck_assert_ptr_null(malloc(2048 * MIB));
+  void *p = malloc(32 * MIB);
+  ck_assert_ptr_nonnull(p);
+  free(p);
+}
+END_TEST
+
+/* Zeros for a lost segment that is larger than what the worker may have itself. */
+START_TEST(test_lost_segments_have_room) {
+  atomic_int lost = 0;
+  size_t bytes = 2048 * MIB;
+  int fd = memfd_create("test", 0);
+  ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
+  char *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  ck_assert_ptr_ne(data, MAP_FAILED);
+  ck_assert_int_eq(guard_install(), 0);
+  ck_assert_int_ge(guard_add(data, bytes, 4096, &lost), 0);
+  enter(true);
+  ck_assert_int_eq(ftruncate(fd, 0), 0);
+  ck_assert_int_eq(((volatile char *)data)[0], 0);
+  ck_assert_int_eq(lost, 1);
+}
+END_TEST
+
+static void remove_objects(void) {
+  shm_unlink(NAME);
+  shm_unlink(NAME "-2");
+}
+
+int main(void) {
+  Suite *s = suite_create("sandbox");
+  TCase *t = tcase_create("sandbox");
+  tcase_add_unchecked_fixture(t, NULL, remove_objects);
+  tcase_add_test(t, test_what_is_reported_holds);
+  tcase_add_test(t, test_files);
+  tcase_add_test(t, test_no_files_for_guests);
+  tcase_add_test(t, test_what_serving_takes);
+  tcase_add_test(t, test_what_it_does_not_take);
+  tcase_add_test(t, test_private_memory_is_bounded);
+  tcase_add_test(t, test_lost_segments_have_room);
+  tcase_add_loop_test_raise_signal(t, test_intruders_die, SIGSYS, 0,
+                                   (int)(sizeof(intrusions) / sizeof(intrusions[0])));
+  suite_add_tcase(s, t);
+  return suite_run(s);
+}

@@ -15,7 +15,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan
+SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan model
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 # Ways of bench-all whose parts cannot be had are skipped.
 ifneq (,$(filter bench-all,$(MAKECMDGOALS)))
@@ -144,6 +144,10 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	scripts/sanitize asan
 tsan: ## the tests under ThreadSanitizer
 	scripts/sanitize tsan
+
+.PHONY: model
+model: ## the model of the waiting protocol, all that it can do looked at
+	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_waiting_model.py
 
 .PHONY: lint format
 lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes

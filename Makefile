@@ -145,6 +145,12 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## the tests under ThreadSanitizer
 	scripts/sanitize tsan
 
+include tests/fuzz/fuzz.mk
+
+.PHONY: fuzz
+fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring
+	SECONDS=$(SECONDS) ONLY=$(ONLY) scripts/fuzz
+
 .PHONY: model
 model: ## the model of the waiting protocol, all that it can do looked at
 	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_waiting_model.py
@@ -177,7 +183,7 @@ install: all ## into DESTDIR/PREFIX
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 .PHONY: help
 help: ## this list

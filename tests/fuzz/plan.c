@@ -80,7 +80,8 @@ static void read_output(struct input *in, struct output *o, uint32_t n_values) {
 
 static void read_program(struct input *in, struct program *p) {
   memset(p, 0, sizeof(*p));
-  p->n_operands = (uint16_t)input_below(in, 5);
+  p->n_operands =
+      (uint16_t)(1 + input_below(in, 4)); /* inputs must be earlier values: the codec checks that */
   p->n_ops = (uint16_t)(1 + input_below(in, 6));
   p->n_outputs = (uint16_t)(1 + input_below(in, 3));
   for (int i = 0; i < p->n_operands; i++)
@@ -140,13 +141,33 @@ static void call(struct input *in, struct target *t, const struct plan *plan) {
     MUST(target_is_filled(t, with, 0, 0, 0));
 }
 
+/* As a client's program comes: through the codec, which checks it on its own. */
+static bool send_program(const struct program *p, struct program *received) {
+  struct errtext err = {""};
+  msgpack_sbuffer bytes;
+  msgpack_packer pk;
+  msgpack_unpacked unpacked;
+  size_t at = 0;
+  msgpack_sbuffer_init(&bytes);
+  msgpack_packer_init(&pk, &bytes, msgpack_sbuffer_write);
+  wire_pack_program(&pk, p);
+  msgpack_unpacked_init(&unpacked);
+  MUST(msgpack_unpack_next(&unpacked, bytes.data, bytes.size, &at) == MSGPACK_UNPACK_SUCCESS);
+  bool ok = wire_read_program(&unpacked.data, received, &err) == 0;
+  msgpack_unpacked_destroy(&unpacked);
+  msgpack_sbuffer_destroy(&bytes);
+  return ok;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static struct program program;
+  static struct program made, program;
   struct input in = {data, size};
   struct target *t = target_get();
   struct errtext err = {""};
   struct plan *plan = NULL;
-  read_program(&in, &program);
+  read_program(&in, &made);
+  if (!send_program(&made, &program))
+    return 0;
   int status = session_prepare(&t->session, 0, &program, &plan, &err);
   if (status != 0) {
     MUST(status > 0 && err.text[0]);

@@ -89,7 +89,7 @@ def everything():
     yield "ring", "calls", bytes([0, 7]) + bytes([0, 0x87, 1, 1, 0x27, 0, 0x87, 5, 6, 0, 0, 7])
     yield "ring", "hostile", (bytes([3, 9]) + b"\4\x24\2" + b"\xff" * 8 + b"\x50\0\0\3\1\2\3\0\x08" + b"\xff" * 8
                               + b"\6\1" + bytes(8) + b"\1\x19" + b"\x01" * 16)
-    yield "plan", "add", bytes([2, 0, 1]) + bytes([0, 0, 11, 1, 10] * 2) + bytes([0, 1, 0]) + bytes([1, 3, 5, 9])
+    yield "plan", "add", bytes([1, 0, 1]) + bytes([0, 0, 11, 1, 10] * 2) + bytes([0, 1, 0]) + bytes([1, 3, 5, 9])
     yield "plan", "several", bytes(range(1, 120))
 
 

@@ -22,7 +22,7 @@ class Ring:
 
     def fill(self, plan, bindings):
         struct.pack_into("<IHHIiI", self.memory, SINGLE + 4, plan, len(bindings), 0, 0, 0, 0)
-        struct.pack_into(f"<{len(bindings)}Q", self.memory, SINGLE + 24, *bindings)
+        struct.pack_into(f"{len(bindings)}Q", self.memory, SINGLE + 24, *bindings)
 
     def submit(self, plan, bindings):
         self.fill(plan, bindings)

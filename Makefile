@@ -15,7 +15,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan model faults soak fuzz
+SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan model faults soak
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 # Ways of bench-all whose parts cannot be had are skipped.
 ifneq (,$(filter bench-all,$(MAKECMDGOALS)))

@@ -26,6 +26,7 @@ from stranger import Daemon, Refused, Stranger, operand, program, sum_program  #
 
 KINDS = ("results", "connects", "attaches", "kills", "wrong", "errors")
 ALLOWED = {"descriptors": 2, "mappings": 6, "memory": 4 << 20}
+WARM_UP = 10  # seconds
 SIGNIFICANT = 4.0  # standard errors
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
@@ -190,11 +191,15 @@ def slope(times, values):
 
 
 def report(seen):
-    """Prints a line for each thing that was looked at; whether all are flat. The first fifth is a warm-up."""
+    """Prints a line for each thing that was looked at; whether all are flat. The first fifth is a warm-up, and so are
+    the first ten seconds."""
     flat = True
     print(f"{'':22} {'first':>12} {'last':>12} {'rise':>12} {'in errors':>10}")
     for (who, what), points in seen.items():
-        points = points[len(points) // 5 :]
+        points = [p for p in points[len(points) // 5 :] if p[0] >= WARM_UP]
+        if len(points) < 10:
+            print(f"{who + ' ' + what:22} not looked at for long enough")
+            continue
         rise, errors = slope([p[0] for p in points], [p[1] for p in points])
         bad = rise > ALLOWED[what] and errors > SIGNIFICANT
         flat &= not bad

@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       .address = "/tmp/numd-fuzz.sock", .no_start = 1, .door = how & 1 ? NUMD_DOOR_SOCKET : NUMD_DOOR_RING};
   numd_conn *conn = NULL;
   int r = numd_connect(&options, &conn);
-  MUST(r == 0 || numd_error()[0]);
+  MUST(r >= 0);
   if (r == 0) {
     use(conn);
     numd_conn_unref(conn);

@@ -146,6 +146,7 @@ tsan: ## the tests under ThreadSanitizer
 	scripts/sanitize tsan
 
 include tests/fuzz/fuzz.mk
+include tests/faults/inject/inject.mk
 
 .PHONY: fuzz
 fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring

@@ -11,6 +11,7 @@
 
 #include "client/internal.h"
 #include "shared/clock.h"
+#include "shared/trace.h"
 
 #define FIRST_CHOICE 64         /* calls before the single slots are timed for the first time */
 #define NEXT_CHOICE (1 << 18)   /* calls until the next time: cores may have changed */
@@ -256,8 +257,10 @@ static inline void publish(struct channel *ch, struct slot *slot, uint64_t *spil
     spill[i - SLOT_INLINE] = bindings[i];
   if (seq % 64 == 1) /* cores change seldom, and spinners publish theirs */
     wake_publish_cpu(&ch->waiter);
+  trace_stamp(TRACE_ENCODED);
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer_unsettled(&ch->waiter);
+  trace_stamp(TRACE_SENT);
 }
 
 static int submit_to_ring(struct channel *ch, uint32_t plan_id, int n, const uint64_t bindings[],
@@ -464,6 +467,7 @@ static int wait_single(struct channel *ch, uint64_t call, int64_t spin_ns, int64
       atomic_load_explicit(&ch->single_state, memory_order_relaxed) != FLIGHT_FLYING)
     return error_set(NUMD_EINVAL, "this ticket was finished before");
   int r = wait_for(ch, &slot->seq, single_seq_done(call), spin_ns, timeout_ns);
+  trace_stamp(TRACE_WOKEN);
   if (r == NUMD_ETIMEOUT)
     return r;
   int status = slot->status;

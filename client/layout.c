@@ -123,8 +123,10 @@ static int get_scalar(numd_dtype dtype, const numd_layout **out) {
     int r = get(dtype, 0, NULL, NULL, out);
     if (r)
       return r;
-    if (!atomic_compare_exchange_strong(&scalars[dtype], &none, *out))
+    if (!atomic_compare_exchange_strong(&scalars[dtype], &none, *out)) {
       layout_unref(*out);
+      *out = none;
+    }
   }
   layout_ref(*out);
   return 0;

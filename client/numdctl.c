@@ -20,6 +20,7 @@ static const char usage[] =
     "  arrays            the names of published arrays\n"
     "  ops [--markdown]  the operations: classes, types, accuracy; as the page protocol/OPERATIONS.md\n"
     "  dtypes            the dtypes of arrays\n"
+    "  bench [--json]    what a call costs here, in a few seconds\n"
     "\n"
     "  --socket=PATH     the daemon's socket; otherwise $NUMD_SOCKET, else the user's default\n"
     "  --help, --version\n";
@@ -29,55 +30,8 @@ static int fail(const char *what) {
   return 1;
 }
 
-/* Looking things up in JSON text that the library made: well-formed, strings without quotes in them. Each
- * function takes where a value begins; NULL stays NULL. */
-
-static const char *skip_space(const char *p) {
-  return p + strspn(p, " ,:\n");
-}
-
-/* One past the value. */
-static const char *skip_value(const char *p) {
-  int depth = 0;
-  do {
-    if (*p == '"')
-      p = strchr(p + 1, '"');
-    depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-    p++;
-  } while (depth > 0 || (*p != ',' && *p != '}' && *p != ']' && *p != '\0' && *p != ':'));
-  return p;
-}
-
-static const char *member(const char *object, const char *key) {
-  size_t len = strlen(key);
-  if (!object || *object != '{')
-    return NULL;
-  for (const char *p = skip_space(object + 1); *p == '"';) {
-    const char *value = skip_space(skip_value(p));
-    if (strncmp(p + 1, key, len) == 0 && p[len + 1] == '"')
-      return value;
-    p = skip_space(skip_value(value));
-  }
-  return NULL;
-}
-
-/* The first element of an array, or the one after another; NULL at the end. */
-static const char *first(const char *array) {
-  const char *p = array && *array == '[' ? skip_space(array + 1) : NULL;
-  return p && *p != ']' ? p : NULL;
-}
-static const char *next(const char *element) {
-  const char *p = skip_space(skip_value(element));
-  return *p != ']' && *p != '\0' ? p : NULL;
-}
-
-static uint64_t number(const char *object, const char *key) {
-  const char *value = member(object, key);
-  return value ? strtoull(value, NULL, 10) : 0;
-}
-
 static void print_text(const char *object, const char *key) {
-  const char *value = member(object, key);
+  const char *value = json_member(object, key);
   if (value && *value == '"')
     printf("%.*s", (int)strcspn(value + 1, "\""), value + 1);
 }
@@ -94,12 +48,12 @@ static void print_bytes(uint64_t bytes) {
 /* "2 of 2 cores free", or who holds the others. */
 static void print_owners(const char *list, const char *what) {
   int n = 0, n_free = 0;
-  for (const char *p = first(list); p; p = next(p), n++)
+  for (const char *p = json_first(list); p; p = json_next(p), n++)
     n_free += *p == 'n';
   printf("%d of %d %s free", n_free, n, what);
   if (n_free < n)
     printf(", held by");
-  for (const char *p = first(list); p; p = next(p))
+  for (const char *p = json_first(list); p; p = json_next(p))
     if (*p != 'n')
       printf(" %" PRIu64, (uint64_t)strtoull(p, NULL, 10));
   printf("\n");
@@ -108,27 +62,29 @@ static void print_owners(const char *list, const char *what) {
 static void print_session(const char *s) {
   printf("%8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %12" PRIu64 " %12" PRIu64 " %8" PRIu64 " %6" PRIu64
          " %8" PRIu64 " ",
-         number(s, "pid"), number(s, "client_pid"), number(s, "uid"), number(s, "calls_ring"),
-         number(s, "calls_socket"), number(s, "errors"), number(s, "plans"), number(s, "channels"));
-  printf("%8" PRIu64 " ", number(s, "segments"));
-  print_bytes(number(s, "segment_bytes"));
+         json_number(s, "pid"), json_number(s, "client_pid"), json_number(s, "uid"),
+         json_number(s, "calls_ring"), json_number(s, "calls_socket"), json_number(s, "errors"),
+         json_number(s, "plans"), json_number(s, "channels"));
+  printf("%8" PRIu64 " ", json_number(s, "segments"));
+  print_bytes(json_number(s, "segment_bytes"));
   printf("\n");
 }
 
 static void print_status(const char *json, const char *address) {
-  const char *daemon = member(json, "daemon"), *sessions = member(json, "sessions");
-  uint64_t seconds = number(daemon, "uptime_ns") / 1000000000;
+  const char *daemon = json_member(json, "daemon"), *sessions = json_member(json, "sessions");
+  uint64_t seconds = json_number(daemon, "uptime_ns") / 1000000000;
   printf("numd ");
   print_text(daemon, "version");
-  printf(", process %" PRIu64 ", at %s, up %" PRIu64 ":%02d:%02d\n", number(daemon, "pid"), address,
+  printf(", process %" PRIu64 ", at %s, up %" PRIu64 ":%02d:%02d\n", json_number(daemon, "pid"), address,
          seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60));
-  print_owners(member(json, "core_owners"), "cores");
-  print_owners(member(json, "spin_owners"), "spin tokens");
+  print_owners(json_member(json, "core_owners"), "cores");
+  print_owners(json_member(json, "spin_owners"), "spin tokens");
   printf("%" PRIu64 " sessions so far, %" PRIu64 " workers lost, %" PRIu64 " spare\n\n",
-         number(daemon, "sessions_total"), number(daemon, "workers_lost"), number(daemon, "spares"));
+         json_number(daemon, "sessions_total"), json_number(daemon, "workers_lost"),
+         json_number(daemon, "spares"));
   printf("%8s %8s %6s %12s %12s %8s %6s %8s %8s %12s\n", "worker", "client", "uid", "ring calls",
          "socket calls", "errors", "plans", "channels", "segments", "bytes");
-  for (const char *s = first(sessions); s; s = next(s))
+  for (const char *s = json_first(sessions); s; s = json_next(s))
     print_session(s);
 }
 
@@ -145,32 +101,32 @@ static int run_status(numd_conn *conn, int json) {
 }
 
 static void print_holders(const char *segment) {
-  for (const char *h = first(member(segment, "holders")); h; h = next(h)) {
+  for (const char *h = json_first(json_member(segment, "holders")); h; h = json_next(h)) {
     printf(" ");
     print_text(h, "command");
-    printf("(%" PRIu64 ")", number(h, "pid"));
+    printf("(%" PRIu64 ")", json_number(h, "pid"));
   }
 }
 
 static void print_names(const char *segment, const char *format) {
-  for (const char *n = first(member(segment, "names")); n; n = next(n))
+  for (const char *n = json_first(json_member(segment, "names")); n; n = json_next(n))
     printf(format, (int)strcspn(n + 1, "\""), n + 1);
 }
 
 static void print_memory(const char *json) {
   uint64_t bytes = 0, used = 0;
   printf("%12s %12s %9s  %s\n", "bytes", "used", "in flight", "memory, held by, published as");
-  for (const char *s = first(member(json, "segments")); s; s = next(s)) {
-    print_bytes(number(s, "bytes"));
+  for (const char *s = json_first(json_member(json, "segments")); s; s = json_next(s)) {
+    print_bytes(json_number(s, "bytes"));
     printf(" ");
-    print_bytes(number(s, "used"));
-    printf(" %9" PRIu64 "  ", number(s, "handles_in_flight"));
+    print_bytes(json_number(s, "used"));
+    printf(" %9" PRIu64 "  ", json_number(s, "handles_in_flight"));
     print_text(s, "what");
     print_holders(s);
     print_names(s, " '%.*s'");
     printf("\n");
-    bytes += number(s, "bytes");
-    used += number(s, "used");
+    bytes += json_number(s, "bytes");
+    used += json_number(s, "used");
   }
   print_bytes(bytes);
   printf(" ");
@@ -183,7 +139,7 @@ static int run_memory(numd_conn *conn, int json, int arrays) {
   if (numd_memory(conn, &text) != NUMD_OK)
     return fail(arrays ? "arrays" : "memory");
   if (arrays) {
-    for (const char *s = first(member(text, "segments")); s; s = next(s))
+    for (const char *s = json_first(json_member(text, "segments")); s; s = json_next(s))
       print_names(s, "%.*s\n");
   } else if (json) {
     printf("%s", text);
@@ -216,7 +172,9 @@ static int run_connected(const char *command, const char *address, int json) {
   if (numd_connect(&options, &conn) != NUMD_OK)
     return fail(command);
   int code, arrays = strcmp(command, "arrays") == 0;
-  if (arrays || strcmp(command, "memory") == 0)
+  if (strcmp(command, "bench") == 0)
+    code = run_bench(numd_conn_address(conn), json);
+  else if (arrays || strcmp(command, "memory") == 0)
     code = run_memory(conn, json, arrays);
   else
     code = strcmp(command, "ping") == 0 ? run_ping(conn) : run_status(conn, json);
@@ -253,7 +211,7 @@ int main(int argc, char **argv) {
   if (strcmp(command, "dtypes") == 0)
     return print_dtypes();
   if (strcmp(command, "ping") == 0 || strcmp(command, "status") == 0 || strcmp(command, "memory") == 0 ||
-      strcmp(command, "arrays") == 0)
+      strcmp(command, "arrays") == 0 || strcmp(command, "bench") == 0)
     return run_connected(command, address, json);
   return misuse("unknown command");
 }

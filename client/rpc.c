@@ -9,6 +9,7 @@
 #include "client/internal.h"
 #include "shared/clock.h"
 #include "shared/fdpass.h"
+#include "shared/trace.h"
 
 static void begin(struct rpc *rpc, numd_conn *conn) {
   rpc->conn = conn;
@@ -68,6 +69,7 @@ static int receive(struct rpc *rpc, int64_t deadline) {
   for (;;) {
     int fds[FDPASS_MAX], n_fds, truncated;
     ssize_t n = fdpass_recv(c->sock, c->in + c->in_len, c->in_cap - c->in_len, fds, &n_fds, &truncated);
+    trace_stamp(TRACE_WOKEN);
     if (n == 0)
       return lost(c, "it hung up");
     if (n == -EAGAIN) {
@@ -140,7 +142,9 @@ static int reply_status(struct rpc *rpc) {
 
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {
   int64_t deadline = clock_deadline(timeout_ns);
+  trace_stamp(TRACE_ENCODED);
   int status = send_all(rpc, send_fd, deadline);
+  trace_stamp(TRACE_SENT);
   while (status == 0) {
     if (rpc->conn->in_len > 0 && take_frame(rpc, &status))
       break;

@@ -12,6 +12,7 @@
 #include "server/plan_impl.h"
 #include "server/scalar.h"
 #include "server/session.h"
+#include "shared/trace.h"
 
 #define SCRATCH_KEPT ((size_t)64 << 20) /* a runner keeps this much scratch from call to call */
 
@@ -187,6 +188,7 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   run.call.bases[BASE_CONSTANTS] = p->constants;
   run.call.bases[BASE_SCALARS] = run.scalars;
   run.call.bases[BASE_RESULT] = (char *)completion->result;
+  trace_stamp(TRACE_CHECKED);
   if (redirect) {
     status = run_redirected(runner, p, redirect, &run);
   } else {
@@ -195,6 +197,7 @@ static int run_plan(struct session *session, struct runner *runner, const struct
       return fail(completion, NUMD_ENOMEMORY, NO_DETAIL);
     status = exec_run(&run.call);
   }
+  trace_stamp(TRACE_COMPUTED);
   trim_scratch(runner);
   return finish(p, &run, status, completion);
 }
@@ -228,7 +231,9 @@ static bool run_one(struct session *session, const struct plan *p, const struct 
     if (!apart && (base[i] != base[last] || !(out->exact_ok >> i & 1)))
       return false;
   }
+  trace_stamp(TRACE_CHECKED);
   completion->status = exec_one_kernel(&p->one, base, (char *)completion->result);
+  trace_stamp(TRACE_COMPUTED);
   completion->detail = NO_DETAIL;
   for (uint32_t i = 0; i < n; i++)
     if (atomic_load_explicit(&segment[i]->lost, memory_order_relaxed))

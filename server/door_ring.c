@@ -17,6 +17,7 @@
 #include "server/board.h"
 #include "shared/clock.h"
 #include "shared/sem.h"
+#include "shared/trace.h"
 #include "shared/wake.h"
 
 struct served {
@@ -84,6 +85,7 @@ static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
   memcpy(slot->result, done->result, sizeof(slot->result));
   atomic_store_explicit(&slot->seq, seq, memory_order_release);
   wake_peer_unsettled(&c->waiter);
+  trace_stamp(TRACE_SIGNALLED);
 }
 
 static void count_call(struct served *c, const struct completion *done) {
@@ -108,7 +110,9 @@ static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *sp
   uint16_t flags;
   struct request request;
   struct completion done;
+  trace_stamp(TRACE_TAKEN);
   int status = take_request(slot, spill, known, &request, &flags);
+  trace_stamp(TRACE_DECODED);
   c->runner->call_id = id;
   if (status == 0 && cancelled)
     status = NUMD_ECANCELLED;
@@ -255,8 +259,8 @@ int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *
     return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     return errtext_set(err, NUMD_ELIMIT, "notification socket: %s", strerror(errno));
-  shutdown(ends[0], SHUT_RD); /* nothing is to be received */
-  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_relaxed);
+  shutdown(ends[0], SHUT_RD);                                          /* nothing is to be received */
+  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_release); /* it exists for who sees it */
   *fd = ends[1];
   return 0;
 }

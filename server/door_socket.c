@@ -14,6 +14,7 @@
 #include "server/log.h"
 #include "server/methods.h"
 #include "shared/fdpass.h"
+#include "shared/trace.h"
 
 #define IN_ROOM ((size_t)64 << 10)
 #define OUT_ROOM ((size_t)16 << 10)
@@ -108,6 +109,7 @@ void door_flush(struct door_socket *door) {
     return;
   }
   int rc = write_out(door);
+  trace_stamp(TRACE_SIGNALLED);
   if (rc == 0) {
     wait_for(door, UV_READABLE);
   } else if (rc == -EAGAIN) {
@@ -200,6 +202,7 @@ static void read_in(struct door_socket *door) {
   }
   ssize_t n =
       fdpass_recv(door->fd, door->in + door->in_len, door->in_room - door->in_len, fds, &n_fds, &truncated);
+  trace_stamp(TRACE_TAKEN);
   if (n == -EAGAIN)
     return;
   if (n <= 0) {

@@ -4,6 +4,7 @@
 
 #include "server/board.h"
 #include "server/methods_impl.h"
+#include "shared/trace.h"
 
 /* [id, program] */
 int method_prepare(struct method_call *c, struct errtext *err) {
@@ -140,6 +141,7 @@ int method_call(struct method_call *c, struct errtext *err) {
     status = long_call_start(&c->worker->long_calls, c->msgid, dtype, &request);
     return status == 0 ? MEANT_LATER : errtext_set(err, status, "too many calls are under way");
   }
+  trace_stamp(TRACE_DECODED);
   session_run(c->session, c->worker->runner, &request, &completion);
   status = completion_status(&completion, err);
   if (status == 0)

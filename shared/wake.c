@@ -6,6 +6,7 @@
 
 #include "shared/clock.h"
 #include "shared/sem.h"
+#include "shared/trace.h"
 
 #define LOOKS_A_TURN 64 /* looks at the words between two looks at the clock */
 
@@ -138,13 +139,14 @@ static void init(struct waiter *w, struct channel_side *me, struct channel_side 
 void wake_parked(struct waiter *w, uint32_t parked) {
   int fd = -1;
   if (parked & PARKED_FD && w->notify_fd)
-    fd = atomic_load_explicit(w->notify_fd, memory_order_relaxed);
+    fd = atomic_load_explicit(w->notify_fd, memory_order_acquire);
   if (parked & PARKED_SEM) {
     w->woke_peer = true;
     sem_hint(w->peer_sem);
   }
   if (fd >= 0)
     (void)send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  trace_stamp(is_worker(w) ? TRACE_SIGNALLED : TRACE_SENT);
 }
 
 void wake_notify_client(struct waiter *w, bool wanted) {

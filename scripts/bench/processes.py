@@ -139,9 +139,9 @@ def describe_exit(status):
 class Daemon:
     """A daemon of our own, on a socket in a directory of our own."""
 
-    def __init__(self, program, directory, log):
+    def __init__(self, program, directory, log, **environment):
         self.address = str(pathlib.Path(directory) / "numd.sock")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")} | environment
         self.process = subprocess.Popen([str(program), "--socket", self.address], env=environment, stdout=log,
                                         stderr=log, preexec_fn=die_with_parent)
 

@@ -6,6 +6,7 @@ Both sides take turns in one run, after their results were compared; numd comput
 python.json into BUILD/report. A wrong result fails the run, a missed target does not.
 """
 import argparse
+import functools
 import gc
 import json
 import math
@@ -46,8 +47,9 @@ TARGETS = {
     "operator-100000": ("a + b, 10^5 : NumPy", 0.6, False),
     "sum": ("a.sum(), 64 : NumPy", 0.4, False),
     "ten": ("function of ten operations, 1000 elements : NumPy", 0.35, False),
-    "threads-function": ("8 threads, expression of 10^5, function: calls a second : NumPy", 1.5, True),
-    "threads-operators": ("8 threads, expression of 10^5, operators: calls a second : NumPy", 1.5, True),
+    "threads-function": ("8 threads: a*b+sqrt(a)-exp(b), 10^5, function, calls/s : NumPy", 1.5, True),
+    "threads-ten": ("8 threads: ten operations, 10^5, function, calls/s : NumPy", 1.5, True),
+    "threads-operators": ("8 threads: a*b+sqrt(a)-exp(b), 10^5, operators, calls/s : NumPy", 1.5, True),
     "import": ("import numd beyond import numpy, ms", 15, False),
     "import-cpu": ("import numd beyond import numpy, ms of processor time", None, False),
 }
@@ -138,28 +140,36 @@ def rate(functions, seconds):
     return sum(counts) / (time.perf_counter() - begun)
 
 
+# key -> (what the threads compute, whether numd has it as one function)
+THREAD_ROWS = {"threads-function": (expression, True), "threads-ten": (ten, True), "threads-operators": (expression, False)}
+
+
 def measure_threads(numd, rounds, seconds, progress):
+    """Each row against NumPy's threads on the same, both next to each other in each round."""
     mine, ours = vectors(numd, 10**5, 2 * THREADS)
-    fused = numd.function(lambda p, q: expression(numd, p, q))
     pairs = [slice(2 * i, 2 * i + 2) for i in range(THREADS)]
-    ways = {
-        "numpy": [lambda p=p: expression(np, *mine[p]) for p in pairs],
-        "threads-function": [lambda p=p: fused(*ours[p]) for p in pairs],
-        "threads-operators": [lambda p=p: expression(numd, *ours[p]) for p in pairs],
-    }
-    same({name: np.asarray(functions[0]()) for name, functions in ways.items()})
-    rates = {name: [] for name in ways}
+    rows = {}
+    for key, (formula, as_function) in THREAD_ROWS.items():
+        applied = functools.partial(formula, numd)
+        call = numd.function(applied) if as_function else applied
+        rows[key] = {
+            "numd": [lambda p=p, call=call: call(*ours[p]) for p in pairs],
+            "numpy": [lambda p=p, formula=formula: formula(np, *mine[p]) for p in pairs],
+        }
+        same({side: np.asarray(threads[0]()) for side, threads in rows[key].items()})
+    rates = {key: {"numd": [], "numpy": []} for key in rows}
     for number in range(rounds):
-        progress.step(f"threads, round {number + 1}", 4)
-        for name in list(ways) if number % 2 else list(reversed(ways)):
-            rates[name].append(rate(ways[name], seconds))
-            time.sleep(0.05)
+        for key, sides in rows.items():
+            progress.step(f"threads, round {number + 1}", 2)
+            for side in list(sides) if number % 2 else list(reversed(sides)):
+                rates[key][side].append(rate(sides[side], seconds))
+                time.sleep(0.05)
     out = {}
-    for name in ("threads-function", "threads-operators"):
-        parts = [a / b for a, b in zip(rates[name], rates["numpy"])]
-        out[name] = dict(value=round(percentile(parts, 50), 3),
-                         quartiles=[round(percentile(parts, q), 3) for q in (25, 75)],
-                         calls_per_second=[round(statistics.median(rates[side])) for side in (name, "numpy")])
+    for key, taken in rates.items():
+        parts = [a / b for a, b in zip(taken["numd"], taken["numpy"])]
+        out[key] = dict(value=round(percentile(parts, 50), 3),
+                        quartiles=[round(percentile(parts, q), 3) for q in (25, 75)],
+                        calls_per_second=[round(statistics.median(taken[side])) for side in ("numd", "numpy")])
     return out
 
 
@@ -219,7 +229,7 @@ def main(argv=None):
     facts = machine.Facts(context, arguments.quick, 7)
     facts.values["method"] = __doc__.splitlines()
     quick = arguments.quick
-    progress = Progress(ROUNDS[quick] + 4 * THREAD_ROUNDS[quick] + math.ceil(0.3 * IMPORTS[quick]))
+    progress = Progress(ROUNDS[quick] + 6 * THREAD_ROUNDS[quick] + math.ceil(0.3 * IMPORTS[quick]))
     try:
         with private_daemon(context) as daemon:
             chosen = measure_all(context, pathlib.Path(daemon.address).parent, quick, progress)

@@ -15,11 +15,13 @@ try:
 except ImportError:
     np = None
 
+import runner_schedule
 from way import Job, load_file
 
 MAX_SAMPLES, MIN_SAMPLES, MAX_BATCH = 600, 3, 4096
 LEAST_WARM_UP_NS = 300_000_000 if sys.implementation.name == "pypy" else 0  # it compiles what has run often
 
+COMMANDS = ("prepare", "measure", "warm", "schedule", "stamps", "finish")
 TEMPLATE = """
 def batch(_it, _clock, {names}):
     _start = _clock()
@@ -149,6 +151,17 @@ class Runner:
         answer, self.value = measure(self.call, self.batch, self.budget_ns)
         return answer
 
+    def warm(self, words):
+        return runner_schedule.warm_up(self.call, words)
+
+    def schedule(self, words):
+        answer, self.value = runner_schedule.run_schedule(self.call, words)
+        return answer
+
+    def stamps(self, words):
+        answer, self.value = runner_schedule.run_stamps(self.call, words)
+        return answer
+
     def finish(self, words):
         for word in words:
             result = self.call.result() if self.call.result else self.value
@@ -166,7 +179,7 @@ def main(argv):
     for line in sys.stdin:
         command, *words = line.split()
         try:
-            answer = {"prepare": runner.prepare, "measure": runner.measure, "finish": runner.finish}[command](words)
+            answer = getattr(runner, command)(words) if command in COMMANDS else {"error": f"unknown command {command}"}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -5,9 +5,13 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
 BENCH = TOP / "scripts" / "bench"
+
+pytestmark = pytest.mark.skipif(not (BUILD / "python").is_dir(), reason="this build has no Python package")
 
 
 def run_bench(output, before=""):

@@ -341,6 +341,21 @@ def test_static_arguments():
         numd.function(lambda p: p)((x, {"k": "text"}))
 
 
+@pytest.mark.parametrize("one, other", [((1,), (1.0,)), ((True, 2), (1, 2)), (0.0, -0.0), ((0.0,), (-0.0,)), (0j, -0j)])
+def test_static_arguments_that_compare_equal_are_not_the_same(one, other):
+    seen = []
+
+    @numd.function(static=("n",))
+    def f(x, n):
+        seen.append(repr(n))
+        return x + 1
+
+    x = numd.asarray(A)
+    for value in (one, other, one, other):
+        f(x, value)
+    assert seen == [repr(one), repr(other)]
+
+
 def test_many_structures():
     f = numd.function(lambda xs, n: sum(xs) + n, static=("n",))
     x = numd.ones(2)

@@ -85,6 +85,14 @@ def test_it_has_the_modules_and_stubs_of_the_tree(installed):
     assert modules(installed[1]) == modules(TOP / "client" / "python" / "numd")
 
 
+def test_import_leaves_to_later_what_is_asked_for_later(alone):
+    program = "import sys, numd; print(*sorted(name for name in sys.modules if name.startswith('numd.')))"
+    loaded = set(alone("-c", program).split())
+    assert "numd.linalg" in loaded
+    later = {"numd._dispatch", "numd._ufuncs", "numd._operations", "numd._executor", "numd._trace", "numd._async"}
+    assert not loaded & later
+
+
 def test_versions_are_the_same(alone, wheel):
     version = alone("-c", "import numd; print(numd.__version__)").strip()
     assert wheel.name.startswith(f"numd-{version}-")

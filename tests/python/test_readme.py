@@ -49,5 +49,14 @@ def test_c_programs(daemon, name):
     assert run([str(BUILD / "examples" / name)])
 
 
+@pytest.mark.skipif(SANITIZED, reason="valgrind runs no sanitized programs")
+@pytest.mark.parametrize("name", ["expression", "share"])
+def test_c_programs_use_memory_well(daemon, name):
+    """Nothing is read before it is written or after it is freed, and nothing is left over."""
+    kinds = "definite,indirect,possible"
+    run(["valgrind", "-q", "--leak-check=full", f"--show-leak-kinds={kinds}", f"--errors-for-leak-kinds={kinds}",
+         "--error-exitcode=9", str(BUILD / "examples" / name)])
+
+
 def test_pool(daemon):
     assert run([sys.executable, str(ROOT / "client/examples/pool.py")]).startswith("100000 rows")

@@ -31,7 +31,6 @@ from ._errors import (
     Error,
     FallbackError,
     FallbackWarning,
-    LinAlgError,
     OutOfMemoryError,
     RangeError,
     ShapeError,
@@ -149,7 +148,8 @@ _expanded = [name for name in _rows.NAMES if name not in ("full", "slice")]
 globals().update({name: _function(name) for name in _expanded})
 globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
 
-from . import linalg  # noqa: E402  its functions are those above
+# Its functions are those above. `from . import linalg` would ask __getattr__ first, which imports much.
+from .linalg import LinAlgError  # noqa: E402
 
 __array_api_version__ = "2025.12"
 

@@ -29,13 +29,24 @@ LEAF = Leaf()
 
 
 class Static(NamedTuple):
-    """A value that is a part of the structure; 1, 1.0 and True are different ones."""
+    """A value that is a part of the structure; 1, 1.0 and True are different ones, as are 0.0 and -0.0."""
 
     value: Any
-    type: type
+    kind: Any
 
     def get(self):
         return self.value
+
+
+def kind(value):
+    """What tells apart values that compare equal."""
+    if isinstance(value, (float, complex)):
+        return type(value), repr(value)
+    if isinstance(value, tuple):
+        return type(value), tuple(map(kind, value))
+    if isinstance(value, frozenset):
+        return type(value), frozenset(map(kind, value))
+    return type(value)
 
 
 class Same:
@@ -161,7 +172,7 @@ class Parameters:
             raise TypeError(
                 f"{self.name}(): the static argument {name} must be hashable, and {describe(value)} is not"
             ) from None
-        return Static(value, type(value))
+        return Static(value, kind(value))
 
     def flatten(self, args, kwargs):
         """The structure of arguments, their leaves, and whether one of these is being traced.

@@ -454,7 +454,7 @@ static int call_begin_alone(struct call *call, PyObject *object, PyObject *const
   int status = call_begin(call, (struct function *)object, args, n, kwnames, &inlined);
   if (status != TRACED)
     return status;
-  Py_DECREF(inlined);
+  Py_XDECREF(inlined);
   PyErr_SetString(PyExc_TypeError, "not possible with a value that is being traced");
   return -1;
 }

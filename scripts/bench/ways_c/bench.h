@@ -2,11 +2,16 @@
  *
  *   prepare case=add mode=prepared wait=spin budget_ns=40000000 in=a.bin:64,b.bin:64 out=64
  *   measure
+ *   warm ns=20000000
+ *   schedule times=due.bin to=late.bin limit_ns=2000000000
+ *   stamps calls=2000 limit_ns=500000000
  *   finish to=out.bin
  *
- * `prepare` loads the inputs and makes the way ready; `measure` times calls; `finish` writes what the
- * last timed call computed and lets everything go, so that a client costs nothing while others have
- * their turn. main.c does all that; a way gives the few functions of `struct bench_way`. */
+ * `prepare` loads the inputs and makes the way ready; `measure` times calls (timing.c); `warm` calls for so
+ * long; `schedule` calls at given times (scheduled.c); `stamps` calls with a stamp before and after each, in
+ * a traced build (stamped.c); `finish` writes what the last call computed and lets everything go, so that a
+ * client costs nothing while others have their turn. main.c does all that; a way gives the few functions of
+ * `struct bench_way`. */
 #ifndef NUMD_SCRIPTS_BENCH_BENCH_H
 #define NUMD_SCRIPTS_BENCH_BENCH_H
 
@@ -70,7 +75,25 @@ struct bench_samples {
 double *bench_alloc(int64_t n);
 
 int64_t bench_now_ns(void);
+int64_t bench_cpu_ns(void); /* of this process so far */
 /* Times `call` for about budget_ns. 0, or the call's failure. Frees what an earlier use left. */
 int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_samples *samples);
+
+/* Calls for so long, once at least: a partner may still have to start. 0, or the call's failure. */
+int bench_warm_up(const struct bench_way *way, int64_t ns);
+
+/* Calls at given times; see scheduled.c. */
+struct bench_schedule {
+  int64_t n;
+  const int64_t *due_ns; /* after the start */
+  int64_t *latency_ns;   /* room for n */
+  int64_t limit_ns;      /* no call begins later than this after the start */
+  int64_t done, passed_ns, cpu_ns, waited_ns;
+};
+int bench_run_schedule(const struct bench_way *way, struct bench_schedule *schedule);
+
+/* Up to n calls, each between two stamps, fewer if that takes longer than the limit; *done counts them. Then
+ * stamps with nothing between. */
+int bench_run_stamped(const struct bench_way *way, int64_t n, int64_t limit_ns, int64_t *done);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "scripts/bench/ways_c/bench.h"
-#include "server/engine.h"
+#include "scripts/bench/ways_c/engine_plan.h"
 
 static struct engine_plan *plan;
 static const struct bench_job *current;
@@ -13,35 +13,8 @@ static void *data[BENCH_MAX_IN + 1];
 static double *output, result;
 static char reason[256];
 
-/* The program in the engine's line language: "in float64 64", "op add 0 1", "out 2". */
-static void write_program(const struct bench_job *job, FILE *text) {
-  const struct bench_case *what = job->what;
-  for (int i = 0; i < what->n_in; i++) {
-    fprintf(text, "in float64");
-    for (int d = 0; d < job->in[i].ndim; d++) {
-      fprintf(text, " %lld", (long long)job->in[i].shape[d]);
-    }
-    fputc('\n', text);
-  }
-  for (int i = 0; i < what->n_ops; i++) {
-    fprintf(text, "op %s", what->ops[i].name);
-    for (int k = 0; k < what->ops[i].n_in; k++) {
-      fprintf(text, " %d", what->ops[i].in[k]);
-    }
-    fputc('\n', text);
-  }
-  fprintf(text, "%s %d\n", what->scalar ? "result" : "out", what->n_in + what->n_ops - 1);
-}
-
 static const char *direct_open(const struct bench_job *job) {
-  char text[512] = "";
-  FILE *stream = fmemopen(text, sizeof(text), "w");
-  if (!stream || !job->what) {
-    return "unknown case";
-  }
-  write_program(job, stream);
-  fclose(stream);
-  if (engine_plan_new(text, &plan, reason, sizeof(reason))) {
+  if (bench_engine_plan(job, &plan, reason, sizeof(reason))) {
     return reason;
   }
   current = job;

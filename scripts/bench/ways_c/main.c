@@ -161,6 +161,82 @@ static void measure(void) {
   printf("}\n");
 }
 
+/* The number after "key=" in a command; `otherwise` without one. */
+static int64_t number_of(const char *words, const char *key, int64_t otherwise) {
+  const char *at = strstr(words, key);
+  return at ? strtoll(at + strlen(key), NULL, 10) : otherwise;
+}
+
+/* A whole file of 8-byte integers, to be freed with free(); NULL if it cannot be read. */
+static int64_t *load_integers(const char *path, int64_t *n) {
+  FILE *file = fopen(path, "rb");
+  int64_t *numbers = NULL;
+  if (file && fseek(file, 0, SEEK_END) == 0) {
+    *n = ftell(file) / (int64_t)sizeof(int64_t);
+    rewind(file);
+    numbers = malloc((size_t)*n * sizeof(int64_t) + 1);
+    if (numbers && fread(numbers, sizeof(int64_t), (size_t)*n, file) != (size_t)*n) {
+      free(numbers);
+      numbers = NULL;
+    }
+  }
+  if (file) {
+    fclose(file);
+  }
+  return numbers;
+}
+
+static bool store_integers(const char *path, const int64_t *numbers, int64_t n) {
+  FILE *file = fopen(path, "wb");
+  bool whole = file && fwrite(numbers, sizeof(int64_t), (size_t)n, file) == (size_t)n;
+  return file && fclose(file) == 0 && whole;
+}
+
+static void warm(const char *words) {
+  if (!opened || bench_warm_up(way, number_of(words, "ns=", 0))) {
+    answer_error(opened ? way->error() : "nothing is prepared");
+    return;
+  }
+  printf("{}\n");
+}
+
+static void answer_schedule(const struct bench_schedule *s) {
+  printf("{\"done\": %lld, \"passed_ns\": %lld, \"cpu_ns\": %lld, \"waited_ns\": %lld}\n", (long long)s->done,
+         (long long)s->passed_ns, (long long)s->cpu_ns, (long long)s->waited_ns);
+}
+
+static void schedule(const char *words) {
+  char times[128], to[128];
+  struct bench_schedule s = {.limit_ns = number_of(words, "limit_ns=", 0)};
+  if (!opened || sscanf(words, "times=%127s to=%127s", times, to) != 2) {
+    answer_error(opened ? "schedule times=FILE to=FILE limit_ns=N is wanted" : "nothing is prepared");
+    return;
+  }
+  int64_t *due = load_integers(times, &s.n);
+  s.due_ns = due;
+  s.latency_ns = due ? calloc((size_t)s.n + 1, sizeof(int64_t)) : NULL;
+  if (!s.latency_ns) {
+    answer_error("the schedule could not be read");
+  } else if (bench_run_schedule(way, &s)) {
+    answer_error(way->error());
+  } else if (!store_integers(to, s.latency_ns, s.done)) {
+    answer_error("the latencies could not be written");
+  } else {
+    answer_schedule(&s);
+  }
+  free(s.latency_ns);
+  free(due);
+}
+
+static void stamps(const char *words) {
+  int64_t done, n = number_of(words, "calls=", 1);
+  if (!opened || bench_run_stamped(way, n, number_of(words, "limit_ns=", INT64_MAX), &done)) {
+    answer_error(opened ? way->error() : "nothing is prepared");
+    return;
+  }
+  printf("{\"calls\": %lld}\n", (long long)done);
+}
+
 static void finish(const char *path) {
   const char *error = NULL;
   if (opened && path) {
@@ -200,6 +276,12 @@ int main(int argc, char **argv) {
       prepare(line + 8);
     } else if (strcmp(line, "measure") == 0) {
       measure();
+    } else if (strncmp(line, "warm ", 5) == 0) {
+      warm(line + 5);
+    } else if (strncmp(line, "schedule ", 9) == 0) {
+      schedule(line + 9);
+    } else if (strncmp(line, "stamps ", 7) == 0) {
+      stamps(line + 7);
     } else if (strncmp(line, "finish", 6) == 0) {
       finish(strncmp(line, "finish to=", 10) == 0 ? line + 10 : NULL);
     } else {

@@ -23,6 +23,10 @@ int64_t bench_now_ns(void) {
   return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t bench_cpu_ns(void) {
+  return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 /* The least that two readings of the clock, one after the other, are apart on average. */
 static double clock_overhead_ns(void) {
   double least = INFINITY;
@@ -100,6 +104,15 @@ static int take(const struct bench_way *way, int batch, int n, int64_t budget_ns
   return 0;
 }
 
+int bench_warm_up(const struct bench_way *way, int64_t ns) {
+  int failed;
+  int64_t start = bench_now_ns();
+  do {
+    failed = way->call();
+  } while (!failed && bench_now_ns() - start < ns);
+  return failed;
+}
+
 int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_samples *s) {
   free(s->ns);
   free(s->single_ns);
@@ -109,7 +122,7 @@ int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_s
   if (!s->ns || !s->single_ns) {
     abort();
   }
-  int64_t cpu_start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  int64_t cpu_start = bench_cpu_ns();
   double call_ns;
   int failed = warm_up(way, budget_ns, s, &call_ns);
   if (failed) {
@@ -125,6 +138,6 @@ int bench_measure(const struct bench_way *way, int64_t budget_ns, struct bench_s
     n = clamp_samples((double)budget_ns / 4 / call_ns);
     failed = take(way, 1, n, budget_ns / 4, s->single_ns, &s->n_single, s);
   }
-  s->cpu_ns = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_start);
+  s->cpu_ns = (double)(bench_cpu_ns() - cpu_start);
   return failed;
 }

@@ -150,7 +150,7 @@ include tests/faults/inject/inject.mk
 
 .PHONY: fuzz
 fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring
-	SECONDS=$(or $(SECONDS),60) ONLY=$(ONLY) scripts/fuzz
+	scripts/fuzz $(or $(SECONDS),60) $(ONLY)
 
 .PHONY: faults soak
 faults: all bench-clients unit-tests ## what daemons have died of, at full figures, with a table of it: SCALE=1

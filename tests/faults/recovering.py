@@ -1,8 +1,8 @@
 """A program of a user of numd that goes on whatever becomes of its worker and its daemon: recovering.py COUNTERS.
 
 It computes over and over with arrays that it made at its beginning, by ufuncs, by a function of its own, and by calls
-that it does not wait for at once; what was lost it computes again. The counters (of 8 bytes, in a file that is mapped) say
-how many rounds were right, how many wrong, how many calls were lost, and whether it is to end.
+that it does not wait for at once; what was lost it computes again. The counters (of 8 bytes, in a file that is
+mapped) say how many rounds were right, how many wrong, how many calls were lost, and whether it is to end.
 """
 
 import mmap
@@ -40,8 +40,8 @@ def main():
             future = scaled.submit(a, b)
             total = a.sum()
             result = np.asarray(future.result(timeout=30))
-            right = (result == expected).all() and total == N * (N - 1) / 2 and (np.asarray(out) == 2 * np.asarray(a)).all()
-            add(RIGHT if right else WRONG)
+            doubled = (np.asarray(out) == 2 * np.asarray(a)).all()
+            add(RIGHT if doubled and (result == expected).all() and total == N * (N - 1) / 2 else WRONG)
         except ConnectionError:  # the call was lost
             add(LOST)
         except numd.Error as error:

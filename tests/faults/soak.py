@@ -66,14 +66,15 @@ def user_of_the_library(path, seed, counted):
         a, b = rng.standard_normal((2, n))
         x, y = numd.asarray(a), numd.asarray(b)
         m = rng.standard_normal((12, 12))
+        expected = np.sqrt(a * a + b * b) - np.minimum(a, b)
         pairs = [
-            (x + y, a + b), (x.sum(), a.sum()), (fused(x, y), np.sqrt(a * a + b * b) - np.minimum(a, b)), (np.sort(x), np.sort(a)),
+            (x + y, a + b), (x.sum(), a.sum()), (fused(x, y), expected), (np.sort(x), np.sort(a)),
             (x[::-1] * 2.0, a[::-1] * 2.0), (x[x > 0], a[a > 0]), (numd.asarray(m) @ numd.asarray(m.T), m @ m.T),
-            (fused.submit(x, y).result(timeout=60), np.sqrt(a * a + b * b) - np.minimum(a, b)), (keep[:5], np.asarray(keep)[:5]),
+            (fused.submit(x, y).result(timeout=60), expected), (keep[:5], np.asarray(keep)[:5]),
         ]
-        for got, expected in pairs:
+        for got, wanted in pairs:
             counted("results")
-            if not np.allclose(np.asarray(got), expected, rtol=1e-12, atol=1e-12):
+            if not np.allclose(np.asarray(got), wanted, rtol=1e-12, atol=1e-12):
                 counted("wrong")
 
 
@@ -155,7 +156,8 @@ class LongSession:
     def __init__(self, path):
         self.client = Stranger(path, timeout=60)
         self.data = attach(self.client)
-        self.client.request("prepare", 0, program([operand("float64", 1000)], [["sort", [0]], ["sum", [1]]], [[2, {"result": True}]]))
+        self.client.request("prepare", 0, program([operand("float64", 1000)], [["sort", [0]], ["sum", [1]]],
+                                                  [[2, {"result": True}]]))
         self.ring = Ring(self.client, "auto")
         self.pid = self.client.info["pid"]
 
@@ -203,7 +205,8 @@ def report(seen):
         rise, errors = slope([p[0] for p in points], [p[1] for p in points])
         bad = rise > ALLOWED[what] and errors > SIGNIFICANT
         flat &= not bad
-        print(f"{who + ' ' + what:22} {points[0][1]:12} {points[-1][1]:12} {rise:12.1f} {errors:10.1f}{'  RISES' if bad else ''}")
+        print(f"{who + ' ' + what:22} {points[0][1]:12} {points[-1][1]:12} {rise:12.1f} {errors:10.1f}",
+              "RISES" if bad else "")
     return flat
 
 

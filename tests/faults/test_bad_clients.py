@@ -13,7 +13,7 @@ import time
 import msgpack
 import pytest
 from clients import BYTES, N, attach, goodbye, memory, refused, worker_fds
-from ledger import note, scaled
+from ledger import note
 from stranger import Refused, add_program, eventually, operand, program
 
 

@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import pytest
-from clients import Bystander, attach, memory, worker_fds
+from clients import Bystander, memory, worker_fds
 from ledger import SCALE, note
 from ring import Ring
 from stranger import BUILD, Daemon, Goodbye, Refused, eventually, operand, program, sum_program
@@ -74,8 +74,10 @@ def whole_session(c):
     if token and request(c, "attach", 7, {"token": token}):
         os.close(c.take_fd())
     request(c, "prepare", 0, sum_program(100))
-    request(c, "prepare", 1, program([operand("float64", 50)], [["sort", [0]], ["exp", [1]], ["add", [2, 1]]], [[3, {}]]))
-    request(c, "prepare", 2, program([operand("float64", 8, 8)], [["matmul", [0, 0]], ["inv", [0]]], [[1, {}], [2, {}]]))
+    request(c, "prepare", 1, program([operand("float64", 50)], [["sort", [0]], ["exp", [1]], ["add", [2, 1]]],
+                                     [[3, {}]]))
+    request(c, "prepare", 2, program([operand("float64", 8, 8)], [["matmul", [0, 0]], ["inv", [0]]],
+                                     [[1, {}], [2, {}]]))
     request(c, "explain", 1)
     assert request(c, "call", 0, [[0, 0]]) in (None, 4950.0)
     request(c, "call", 1, [[0, 0], [0, 0]])  # over itself: through scratch

@@ -87,7 +87,8 @@ def small_tmpfs(tmp_path):
     place = tmp_path / "small"
     place.mkdir()
     size = 64 << 20
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place], stderr=subprocess.DEVNULL).returncode:
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place]
+    if subprocess.run(command, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("a file system cannot be mounted here")
     yield place
     assert eventually(lambda: subprocess.run(["umount", place], stderr=subprocess.DEVNULL).returncode == 0)
@@ -100,8 +101,8 @@ def test_the_file_system_is_full(daemon, bystander, small_tmpfs):
     os.ftruncate(fd, 8 * n)
     with daemon.connect(timeout=60) as c:
         c.request("attach", 0, {"fd": True}, fds=[fd])
-        c.request("prepare", 0, program([["constant", "float64", 1.5], operand("float64", 1)], [["add", [0, 1]], ["broadcast_to", [2], {"shape": [n]}]],
-                                        [[3, {}]]))
+        c.request("prepare", 0, program([["constant", "float64", 1.5], operand("float64", 1)],
+                                        [["add", [0, 1]], ["broadcast_to", [2], {"shape": [n]}]], [[3, {}]]))
         pid = c.info["pid"]
         with pytest.raises(Refused) as e:
             c.request("call", 0, [[0, 0], [0, 0]])
@@ -193,7 +194,8 @@ def test_nothing_of_another_session_is_seen(daemon):
         with daemon.connect() as a:
             data = attach(a, n_bytes=16 * n)
             data[:] = poison * (2 * n)
-            a.request("prepare", 0, program([operand("int64", n)], [["sort", [0]], ["bitwise_invert", [1]], ["bitwise_invert", [2]]], [[3, {}]]))
+            twice = [["sort", [0]], ["bitwise_invert", [1]], ["bitwise_invert", [2]]]
+            a.request("prepare", 0, program([operand("int64", n)], twice, [[3, {}]]))
             a.request("call", 0, [[0, 0], [0, 8 * n]])
             assert data[8 * n : 8 * n + 8] == poison
             a.request("prepare", 1, program([operand("uint64", n)], [["max", [0]]], [[1, {"result": True}]]))

@@ -13,15 +13,15 @@ from clients import attach, rss
 from ledger import SCALE, note, scaled
 from stranger import BUILD, Refused, operand, program
 
-FACTORISATIONS = ["cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals", "solve", "inv", "det", "slogdet", "pinv",
-                  "matrix_rank", "lstsq"]
+FACTORISATIONS = ["cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals", "solve", "inv", "det",
+                  "slogdet", "pinv", "matrix_rank", "lstsq"]
 TWO_INPUTS = {"solve", "lstsq"}
 N_OUTPUTS = {"qr": 2, "svd": 3, "eigh": 2, "eig": 2, "slogdet": 2, "lstsq": 4}
 
 
 def test_offsets_and_strides_that_overflow():
-    done = subprocess.run([os.path.join(BUILD, "tests", "test_bind")], env=dict(os.environ, SCALE=str(SCALE)), text=True,
-                          stdout=subprocess.PIPE, timeout=600)
+    done = subprocess.run([os.path.join(BUILD, "tests", "test_bind")], env=dict(os.environ, SCALE=str(SCALE)),
+                          text=True, stdout=subprocess.PIPE, timeout=600)
     assert done.returncode == 0, done.stdout
     n = int(re.search(r"(\d+) offsets", done.stdout)[1])
     note("6 offset and stride overflow", n, n)
@@ -57,7 +57,8 @@ def test_infinities_and_nans_at_every_position(daemon, bystander, name):
 
 def test_bombs_of_every_kind_take_no_memory(daemon):
     """A few bytes that announce gigabytes, alone and within whole frames."""
-    heads = {0xDC: ">H", 0xDD: ">I", 0xDE: ">H", 0xDF: ">I", 0xDA: ">H", 0xDB: ">I", 0xC5: ">H", 0xC6: ">I", 0xC8: ">H", 0xC9: ">I"}
+    heads = {0xDC: ">H", 0xDD: ">I", 0xDE: ">H", 0xDF: ">I", 0xDA: ">H", 0xDB: ">I",
+             0xC5: ">H", 0xC6: ">I", 0xC8: ">H", 0xC9: ">I"}
     before_it = [b"", b"\x94\x00\x01\xa4ping", b"\x94\x00\x01\xa7prepare\x92\x00", b"\x91" * 7,
                  msgpack.packb([0, 1, "x" * 1000, []])[:-1]]
     numbers = [0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF, 0x10000000]

@@ -71,7 +71,8 @@ class Program:
             f.write(bytes(32))
         env = dict(os.environ, NUMD_SOCKET=path)
         self.log = open(os.path.join(directory, "program.log"), "w+")
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "recovering.py"), file], env=env, stderr=self.log)
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "recovering.py"), file], env=env,
+                                        stderr=self.log)
         with open(file, "r+b") as f:
             self.counters = mmap.mmap(f.fileno(), 32)
 
@@ -81,7 +82,8 @@ class Program:
     def goes_on(self):
         """Whether it gets right results from now on."""
         before = self.count(RIGHT)
-        return eventually(lambda: self.count(RIGHT) > before + 1 or self.process.poll() is not None, 30) and self.process.poll() is None
+        eventually(lambda: self.count(RIGHT) > before + 1 or self.process.poll() is not None, 30)
+        return self.count(RIGHT) > before + 1
 
     def said(self):
         self.log.seek(0)

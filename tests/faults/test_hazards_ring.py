@@ -78,7 +78,8 @@ def test_fields_that_change_between_check_and_use(daemon, bystander):
                 assert all(part in whole or part == untouched for part in found)
                 assert sum(part in whole for part in found) == (status == 0)
                 ran += status == 0
-        assert data[16384 + 8 * N : 32768] == bytes(16384 - 8 * N) and data[32768 + 8 * N :] == bytes(BYTES - 32768 - 8 * N)
+        assert data[16384 + 8 * N : 32768] == bytes(16384 - 8 * N)
+        assert data[32768 + 8 * N :] == bytes(BYTES - 32768 - 8 * N)
         assert 0 < ran < times
     note("7 slot fields change between check and use", times, times)
 
@@ -92,8 +93,8 @@ def test_semaphores_are_spoilt(daemon, bystander):
         for i in range(times):
             ring = Ring(c, wait=("sleep", "handoff", "auto")[i % 3])
             for sem in (WORKER_SEM, CLIENT_SEM):
-                how = rng.randrange(4)
-                content = [b"\xff" * SEM_BYTES, struct.pack("<II", 0x7FFFFFFF, 0), rng.randbytes(SEM_BYTES), b"\x7f" * SEM_BYTES][how]
+                content = rng.choice([b"\xff" * SEM_BYTES, struct.pack("<II", 0x7FFFFFFF, 0), rng.randbytes(SEM_BYTES),
+                                      b"\x7f" * SEM_BYTES])
                 ring.memory[sem : sem + len(content)] = content
             ring.fill(0, [0])
             struct.pack_into("<I", ring.memory, CLIENT_SIDE, 3)  # wants to be woken in every way

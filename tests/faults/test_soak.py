@@ -10,7 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def test_a_few_seconds():
-    done = subprocess.run([sys.executable, os.path.join(HERE, "soak.py"), "3"], text=True, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run([sys.executable, os.path.join(HERE, "soak.py"), "3"], text=True, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     assert " 0 wrong, 0 errors" in done.stdout and "0 results" not in done.stdout.split(",")[1]
 

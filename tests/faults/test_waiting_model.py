@@ -16,7 +16,8 @@ DEPTH = 4_000_000
 def check(directory, optimise, *words):
     """What the checker says of the model with these words for its preprocessor."""
     def run(*command):
-        done = subprocess.run(command, cwd=directory, text=True, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(command, cwd=directory, text=True, timeout=300,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

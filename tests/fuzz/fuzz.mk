@@ -1,6 +1,6 @@
 # The fuzz targets. The tests run each over its corpus (replay.c); `make fuzz` links them with libFuzzer.
 #
-# FUZZ_MAIN is what gives them a main: an object or a flag. KERNEL_ARCHIVE: the kernels, which are built in their own way.
+# FUZZ_MAIN is what gives them a main: an object or a flag. KERNEL_ARCHIVE: the kernels, built in their own way.
 
 FUZZ_TARGETS := frame door plan slot ring reply
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)

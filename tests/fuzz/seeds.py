@@ -15,7 +15,8 @@ SUM = {"operands": [DOUBLES], "ops": [["exp", [0]], ["sum", [1], {"axes": 1}]], 
 SCALED = {"operands": [DOUBLES, ["scalar", "float64"], ["constant", "int64", 3]],
           "ops": [["multiply", [0, 1], {}], ["power", [3, 2], {}]], "outputs": [[4, {"dtype": "float32"}]]}
 SORTED = {"operands": [["array", ["int32", [4, 2], [8, 4]]]],
-          "ops": [["sort", [0], {"axis": -1, "descending": True}], ["reshape", [1], {"shape": [8]}]], "outputs": [[2, {}]]}
+          "ops": [["sort", [0], {"axis": -1, "descending": True}], ["reshape", [1], {"shape": [8]}]],
+          "outputs": [[2, {}]]}
 
 
 def frames(*requests):
@@ -30,7 +31,8 @@ CONVERSATIONS = {
                     ("release", 0), ("stats",)),
     "scalars": frames(HELLO, ("attach", 0, {"fd": True}), ("prepare", 0, SCALED), ("call", 0, [[0, 0], 2.5, [0, 128]]),
                       ("prepare", 2, SORTED), ("call", 2, [[0, 0], [0, 512]])),
-    "lending": frames(HELLO, ("attach", 0, {"fd": True}), ("share", 0), ("lend", 0, 64), ("take", 0, 64, 5), ("returned", 0, [0, 64]),
+    "lending": frames(HELLO, ("attach", 0, {"fd": True}), ("share", 0), ("lend", 0, 64), ("take", 0, 64, 5),
+                      ("returned", 0, [0, 64]),
                       ("publish", "name", 0, 64, b"note", True), ("open", "name"), ("unpublish", "name"), ("memory",),
                       ("attach", 7, {"token": TOKEN}), ("attach", 8, {"name": "/none"}), ("detach", 0))
     + msgpack.packb([2, "give", [0, 64]]),
@@ -54,12 +56,13 @@ GREETING = {"version": 1, "server": "numd", "pid": 1, "cores": 2, "limits": {"se
 
 
 def replies():
-    ring = answers(GREETING, {"bytes": 65536}, PREPARED, "text", {"channel": 0, "bytes": 1}, ADDED, TOKEN, 5, None, None,
-                   {"token": TOKEN, "block": 0, "ticket": 1, "note": b""}, {"segments": []}, {}, {})
+    ring = answers(GREETING, {"bytes": 65536}, PREPARED, "text", {"channel": 0, "bytes": 1}, ADDED, TOKEN, 5, None,
+                   None, {"token": TOKEN, "block": 0, "ticket": 1, "note": b""}, {"segments": []}, {}, {})
     yield "ring", b"\0" + chunks(ring, {4: 1})
     yield "ring_refuses", b"\0" + chunks(ring, {4: 1 + 8 * 9})
     yield "ring_of_zeros", b"\0" + chunks(ring, {4: 3})
-    yield "socket", b"\1" + chunks(answers(GREETING, {"bytes": 65536}, PREPARED, "text", 2.0, 2.0, ADDED, None, TOKEN, 5), {7: 2})
+    socket = answers(GREETING, {"bytes": 65536}, PREPARED, "text", 2.0, 2.0, ADDED, None, TOKEN, 5)
+    yield "socket", b"\1" + chunks(socket, {7: 2})
     yield "goodbye", b"\0" + chunks([msgpack.packb([2, "goodbye", [11, "ELIMIT", "too many"]])], {})
     yield "error", b"\0" + chunks([msgpack.packb([1, 0, [3, "EVERSION", "sentence"], None])], {})
 
@@ -81,7 +84,8 @@ def everything():
         yield "door", name, b"\x04" + conversation
     for name, program in [("add", ADD), ("sum", SUM), ("scaled", SCALED), ("sorted", SORTED)]:
         yield "frame", name, msgpack.packb([0, 1, "prepare", [0, program]])
-    yield "frame", "values", msgpack.packb([2, "give", [0, -1, 2**63, 1.5, True, None, "text", b"bin", [1.0, 2.0], {"axes": 3}]])
+    values = [0, -1, 2**63, 1.5, True, None, "text", b"bin", [1.0, 2.0], {"axes": 3}]
+    yield "frame", "values", msgpack.packb([2, "give", values])
     for name, data in replies():
         yield "reply", name, data
     for name, data in slots():

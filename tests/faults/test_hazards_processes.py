@@ -148,7 +148,8 @@ def test_the_daemon_is_killed_and_programs_recover(tmp_path):
             d = Daemon(tmp_path)  # at the same address, at once
             assert p.goes_on(), p.said()
     assert d.stop() == 0, d.log()
-    assert not [name for name in set(os.listdir("/dev/shm")) - names if "numd" in name]
+    left = [name for name in set(os.listdir("/dev/shm")) - names if "numd" in name]
+    assert not [name for name in left if not name.startswith("numd-bench-")]  # somebody may be measuring
     note("17 daemon killed", times, times, "calls in flight")
 
 

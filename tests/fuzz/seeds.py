@@ -68,15 +68,21 @@ def replies():
 
 
 def slots():
-    def slot(plan, bindings, flags=0):
+    def slot(plan, bindings, flags=0, count=None, reserved=0):
         words = bindings + [0] * (11 + 53 - len(bindings))
-        return (struct.pack("<IIHHIiI3Q", 1, plan, len(bindings), flags, 0, 0, 0, *words[:3]) + bytes(16)
+        count = len(bindings) if count is None else count
+        return (struct.pack("<IIHHIiI3Q", 1, plan, count, flags, 0, 0, reserved, *words[:3]) + bytes(16)
                 + struct.pack("<8Q", *words[3:11]) + struct.pack("<53Q", *words[11:]))
     yield "sum", slot(0, [64])
     yield "add", slot(1, [64, 128, 1 << 48])
     yield "many", slot(2, [8 * i for i in range(40)] + [2 << 48])
     yield "ping", slot(0, [], 0x8003)
     yield "out_of_bounds", slot(0, [65536 - 8])
+    yield "most_bindings", slot(2, [64] * 64)
+    yield "too_many_bindings", slot(2, [64] * 64, count=65)
+    yield "far_too_many_bindings", slot(2, [64] * 64, count=65535)
+    yield "unknown_flags", slot(0, [64], flags=0x4000)
+    yield "reserved", slot(0, [64], reserved=1)
 
 
 def everything():

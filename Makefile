@@ -145,8 +145,8 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## the tests under ThreadSanitizer
 	scripts/sanitize tsan
 
-include tests/fuzz/fuzz.mk
-include tests/faults/inject/inject.mk
+# A source distribution has no tests.
+-include tests/fuzz/fuzz.mk tests/faults/inject/inject.mk
 
 .PHONY: fuzz
 fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring

@@ -30,9 +30,9 @@ def main():
         (value,) = struct.unpack_from("Q", counters, 8 * which)
         struct.pack_into("Q", counters, 8 * which, value + 1)
 
-    numd.connect(start=False)
-    a, b = numd.asarray(np.arange(N, dtype=float)), numd.asarray(np.ones(N))
-    out = numd.zeros(N)
+    session = numd.connect(start=False)  # the test starts the daemon again, nobody else
+    a = numd.asarray(np.arange(N, dtype=float), session=session)
+    b, out = numd.ones(N, session=session), numd.zeros(N, session=session)
     expected = np.arange(N) * 2.0 + 1.0
     while not counters[8 * STOP]:
         try:

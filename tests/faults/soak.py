@@ -54,22 +54,25 @@ def user_of_the_library(path, seed, counted):
     import numd
 
     rng = np.random.default_rng(seed)
-    numd.connect(path, start=False)
+    session = numd.connect(path, start=False)
+
+    def array(values):
+        return numd.asarray(values, session=session)
 
     @numd.function
     def fused(a, b):
         return np.sqrt(a * a + b * b) - np.minimum(a, b)
 
-    keep = numd.asarray(rng.standard_normal(10_000))
+    keep = array(rng.standard_normal(10_000))
     while True:
         n = int(rng.choice([1, 64, 1000, 30_000]))
         a, b = rng.standard_normal((2, n))
-        x, y = numd.asarray(a), numd.asarray(b)
+        x, y = array(a), array(b)
         m = rng.standard_normal((12, 12))
         expected = np.sqrt(a * a + b * b) - np.minimum(a, b)
         pairs = [
             (x + y, a + b), (x.sum(), a.sum()), (fused(x, y), expected), (np.sort(x), np.sort(a)),
-            (x[::-1] * 2.0, a[::-1] * 2.0), (x[x > 0], a[a > 0]), (numd.asarray(m) @ numd.asarray(m.T), m @ m.T),
+            (x[::-1] * 2.0, a[::-1] * 2.0), (x[x > 0], a[a > 0]), (array(m) @ array(m.T), m @ m.T),
             (fused.submit(x, y).result(timeout=60), expected), (keep[:5], np.asarray(keep)[:5]),
         ]
         for got, wanted in pairs:

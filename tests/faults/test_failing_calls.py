@@ -176,10 +176,17 @@ def run_client(daemon, control, at=-1, for_ever=False):
         control.disarm()
 
 
-@pytest.mark.parametrize("for_ever", [False, True], ids=["once", "from_then_on"])
-def test_in_the_client(tmp_path, for_ever):
-    control = Control(str(tmp_path))
+@pytest.fixture
+def healthy_daemon(tmp_path):
     d = Daemon(tmp_path)
+    yield d
+    assert d.stop() == 0, d.log()
+    assert d.complaints() == []
+
+
+@pytest.mark.parametrize("for_ever", [False, True], ids=["once", "from_then_on"])
+def test_in_the_client(healthy_daemon, tmp_path, for_ever):
+    control, d = Control(str(tmp_path)), healthy_daemon
     bystander = Bystander(d)
     for _ in range(2):
         (n, failed, live, _), n_fds = run_client(d, control)
@@ -192,6 +199,5 @@ def test_in_the_client(tmp_path, for_ever):
         bystander.check()
         injected += seen[1] > 0
     bystander.close()
-    assert d.stop() == 0 and d.complaints() == []
     assert injected > 10
     note("a call fails in the client library", injected, injected, "what was asked for")

@@ -138,16 +138,19 @@ def test_the_daemon_is_killed_and_programs_recover(tmp_path):
     rng = random.Random(SEED)
     names = set(os.listdir("/dev/shm"))
     d = Daemon(tmp_path)
-    with running(tmp_path, d.path) as p:
-        assert p.goes_on(), p.said()
-        for _ in range(times):
-            time.sleep(rng.random() * 0.02)
-            d.process.kill()
-            d.process.wait()
-            os.unlink(d.log_path)
-            d = Daemon(tmp_path)  # at the same address, at once
+    try:
+        with running(tmp_path, d.path) as p:
             assert p.goes_on(), p.said()
-    assert d.stop() == 0, d.log()
+            for _ in range(times):
+                time.sleep(rng.random() * 0.02)
+                d.process.kill()
+                d.process.wait()
+                os.unlink(d.log_path)
+                d = Daemon(tmp_path)  # at the same address, at once
+                assert p.goes_on(), p.said()
+    finally:
+        code = d.stop()
+    assert code == 0, d.log()
     left = [name for name in set(os.listdir("/dev/shm")) - names if "numd" in name]
     assert not [name for name in left if not name.startswith("numd-bench-")]  # somebody may be measuring
     note("17 daemon killed", times, times, "calls in flight")

@@ -15,7 +15,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What must be installed is installed before pkg-config is asked. Only goals that say so do it.
-SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan
+SETUP_GOALS := bench bench-all bench-kernels bench-python check asan tsan model faults soak
 ifneq (,$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 # Ways of bench-all whose parts cannot be had are skipped.
 ifneq (,$(filter bench-all,$(MAKECMDGOALS)))
@@ -148,6 +148,24 @@ asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan: ## the tests under ThreadSanitizer
 	scripts/sanitize tsan
 
+# A source distribution has no tests.
+-include tests/fuzz/fuzz.mk tests/faults/inject/inject.mk
+
+.PHONY: fuzz
+fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring
+	scripts/fuzz $(or $(SECONDS),60) $(ONLY)
+
+.PHONY: faults soak
+faults: all bench-clients unit-tests ## what daemons have died of, at full figures, with a table of it: SCALE=1
+	NUMD_BUILD=$(abspath $(BUILD)) PYTHONPATH=$(abspath $(BUILD))/python SCALE=$(or $(SCALE),1) \
+		$(PYTHON) -m pytest -q -p no:cacheprovider tests/faults
+soak: all ## everything at once for SECONDS=600, every result checked, nothing may grow
+	NUMD_BUILD=$(abspath $(BUILD)) PYTHONPATH=$(abspath $(BUILD))/python $(PYTHON) tests/faults/soak.py $(or $(SECONDS),600)
+
+.PHONY: model
+model: ## the model of the waiting protocol, all that it can do looked at
+	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_waiting_model.py
+
 .PHONY: lint format
 lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes
 	scripts/lint
@@ -183,7 +201,7 @@ install-units:
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 .PHONY: help
 help: ## this list

@@ -237,5 +237,9 @@ int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n
 int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
                numd_array **out, numd_scalar *result) {
   numd_ticket ticket;
+  int r = numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
+  if (__builtin_expect(r != NUMD_EDISCONNECTED, 1) ||
+      !numd_may_repeat(n_args, args, out ? op_n_arrays(op) : 0, out))
+    return r;
   return numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
 }

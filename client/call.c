@@ -174,8 +174,31 @@ out:
   return r;
 }
 
-int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
-                   int64_t timeout_ns) {
+/* Whether nobody but this connection has the memory of an array. */
+static bool is_private(const numd_array *array) {
+  const struct block *b = ((const struct array_impl *)array)->block;
+  return b && !b->borrowed && b->shared_epoch == 0;
+}
+
+static bool arrays_meet(const numd_array *a, const numd_array *b) {
+  const int64_t *x = layout_impl(a->layout)->extents, *y = layout_impl(b->layout)->extents;
+  const char *at = a->data, *other = b->data;
+  return at + x[0] < other + y[1] && other + y[0] < at + x[1];
+}
+
+int numd_may_repeat(int n_args, const numd_arg args[], int n_out, numd_array *const out[]) {
+  for (int o = 0; o < n_out; o++) {
+    if (out[o] && !is_private(out[o]))
+      return 0;
+    for (int i = 0; out[o] && i < n_args; i++)
+      if (args[i].array && arrays_meet(out[o], args[i].array))
+        return 0;
+  }
+  return 1;
+}
+
+static int call_once(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
+                     int64_t timeout_ns) {
   numd_ticket t;
   if (plan->conn->door == NUMD_DOOR_SOCKET)
     return call_socket(plan, n_args, args, result, timeout_ns);
@@ -187,6 +210,18 @@ int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scal
   return r == NUMD_ECANCELLED
              ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
              : r;
+}
+
+int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
+                   int64_t timeout_ns) {
+  numd_array *out[MAX_BINDINGS];
+  int r = call_once(plan, n_args, args, result, timeout_ns);
+  if (__builtin_expect(r != NUMD_EDISCONNECTED, 1))
+    return r;
+  for (int i = 0; i < plan->n_outputs; i++)
+    out[i] = args[plan->n_inputs + i].array;
+  bool again = numd_may_repeat(plan->n_inputs, args, plan->n_outputs, out);
+  return again ? call_once(plan, n_args, args, result, timeout_ns) : r;
 }
 
 int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket) {

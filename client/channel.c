@@ -84,22 +84,22 @@ static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
 }
 
 /* Frees a channel of a lost session, unless a ticket may refer to it. Only the thread that has the channel
- * may know that nobody uses it. conn->lock held. */
-void channel_retire(numd_conn *conn, struct channel *ch) {
-  if (ch->n_flying != 0 || ch->single_state != FLIGHT_NONE || ch->done)
+ * may know that nobody uses it. It may be gone with its connection, and another in its place or the
+ * connection's: the session tells them apart. conn->lock held. */
+void channel_retire(numd_conn *conn, struct channel *ch, uint64_t epoch) {
+  int i = 0;
+  while (i < conn->n_channels && (conn->channels[i] != ch || ch->epoch != epoch))
+    i++;
+  if (i == conn->n_channels || ch->n_flying != 0 || ch->single_state != FLIGHT_NONE || ch->done)
     return;
-  for (int i = 0; i < conn->n_channels; i++)
-    if (conn->channels[i] == ch) {
-      conn->channels[i] = conn->channels[--conn->n_channels];
-      channel_free(ch);
-      return;
-    }
+  conn->channels[i] = conn->channels[--conn->n_channels];
+  channel_free(ch);
 }
 
 static void retire_mine(numd_conn *conn) {
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == conn && mine[i].epoch != conn->epoch && mine[i].channel) {
-      channel_retire(conn, mine[i].channel);
+      channel_retire(conn, mine[i].channel, mine[i].epoch);
       mine[i].channel = NULL;
     }
 }

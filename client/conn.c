@@ -199,7 +199,7 @@ void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channe
       channel->next_free = c->free_channels;
       c->free_channels = channel;
     } else if (c->fork_generation == atomic_load(&fork_generation)) {
-      channel_retire(c, channel);
+      channel_retire(c, channel, epoch);
     }
     pthread_mutex_unlock(&c->lock);
   }

@@ -195,7 +195,7 @@ struct channel {
   int notify_fd;              /* the notification socket, or -1 */
 };
 
-void channel_retire(numd_conn *conn, struct channel *channel);
+void channel_retire(numd_conn *conn, struct channel *channel, uint64_t epoch);
 void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
 /* Hands a call over. The caller waits for it at once (by the owner's thread) or settles. */
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],

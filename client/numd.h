@@ -320,6 +320,12 @@ NUMD_API int numd_plan_call_for(numd_plan *plan, int n_args, const numd_arg args
                                 int64_t timeout_ns, numd_ticket *ticket);
 /* As numd_plan_call, but does not wait. */
 NUMD_API int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket);
+/* Whether a call that was lost (EDISCONNECTED) may be made again as if it had never been: nothing that it
+ * writes is read by it, and its outputs are arrays that were made by this connection and never shared. NULL
+ * outputs are to be made. numd_apply and numd_plan_call do so by themselves, once; who waits for a ticket may
+ * ask. */
+NUMD_API int numd_may_repeat(int n_args, const numd_arg args[], int n_out, numd_array *const out[]);
+
 /* Waits for a submitted call, from any thread. Its own status (NUMD_OK or what went wrong), or ETIMEOUT:
  * then it still runs and may be waited for again. timeout_ns 0 only looks. A ticket is finished by the first
  * wait that does not give ETIMEOUT. */

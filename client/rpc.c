@@ -89,14 +89,20 @@ static int receive(struct rpc *rpc, int64_t deadline) {
   }
 }
 
+/* The status in [number, name, sentence], with its sentence behind `said`; 0 if it is malformed. */
+static int stated(const msgpack_object *e, const char *said) {
+  const msgpack_object *v = e->via.array.ptr;
+  if (e->type != MSGPACK_OBJECT_ARRAY || e->via.array.size < 3 ||
+      v[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || v[0].via.u64 == 0 || v[0].via.u64 > INT32_MAX ||
+      v[2].type != MSGPACK_OBJECT_STR)
+    return 0;
+  return error_set((int)v[0].via.u64, "%s%.*s", said, (int)v[2].via.str.size, v[2].via.str.ptr);
+}
+
 static int goodbye(struct rpc *rpc, const msgpack_object *params) {
-  const msgpack_object_array *a = &params->via.array;
-  if (params->type != MSGPACK_OBJECT_ARRAY || a->size < 3 ||
-      a->ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || a->ptr[2].type != MSGPACK_OBJECT_STR)
-    return lost(rpc->conn, "it said goodbye");
-  lost(rpc->conn, "");
-  return error_set((int)a->ptr[0].via.u64, "the daemon refused the session: %.*s",
-                   (int)a->ptr[2].via.str.size, a->ptr[2].via.str.ptr);
+  int r = lost(rpc->conn, "it said goodbye");
+  int status = stated(params, "the daemon refused the session: ");
+  return status ? status : r;
 }
 
 /* Takes one frame from conn->in, if a whole one is there. 1: it is our response; 0: none yet. */
@@ -126,17 +132,12 @@ static int take_frame(struct rpc *rpc, int *status) {
   return bye;
 }
 
-/* The status in a response's error, with its sentence. */
 static int reply_status(struct rpc *rpc) {
   const msgpack_object *e = &rpc->reply.error;
   if (e->type == MSGPACK_OBJECT_NIL)
     return 0;
-  if (e->type != MSGPACK_OBJECT_ARRAY || e->via.array.size < 3 ||
-      e->via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER || e->via.array.ptr[0].via.u64 == 0 ||
-      e->via.array.ptr[0].via.u64 > INT32_MAX || e->via.array.ptr[2].type != MSGPACK_OBJECT_STR)
-    return lost(rpc->conn, "it sent a malformed error");
-  const msgpack_object_str *text = &e->via.array.ptr[2].via.str;
-  return error_set((int)e->via.array.ptr[0].via.u64, "%.*s", (int)text->size, text->ptr);
+  int status = stated(e, "");
+  return status ? status : lost(rpc->conn, "it sent a malformed error");
 }
 
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {

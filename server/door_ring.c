@@ -16,6 +16,7 @@
 
 #include "server/board.h"
 #include "shared/clock.h"
+#include "shared/sem.h"
 #include "shared/trace.h"
 #include "shared/wake.h"
 
@@ -217,7 +218,7 @@ static void end(struct ring_door *d, uint32_t id) {
   struct served *c = d->channels[id];
   atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, CANCEL_ALL, memory_order_relaxed);
-  sem_post(&c->memory->worker_sem.sem);
+  sem_hint(&c->memory->worker_sem.sem);
   pthread_join(c->thread, NULL);
   session_remove_runner(d->session, c->runner);
   channel_unmap(c->memory);

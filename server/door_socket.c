@@ -262,10 +262,10 @@ int door_open(struct door_socket *door, uv_loop_t *loop, int fd, void (*on_close
   return 0;
 }
 
+/* The descriptor stays open until nothing runs for the client any more (door_deinit): end of file tells it
+ * so. */
 static void on_poll_closed(uv_handle_t *handle) {
   struct door_socket *door = handle->data;
-  close(door->fd);
-  door->fd = -1;
   door->on_close(door);
 }
 
@@ -298,6 +298,7 @@ void door_deinit(struct door_socket *door) {
       close(door->fds[i]);
   for (int i = 0; i < door->n_out_fds; i++)
     close(door->out_fds[i].fd);
+  close(door->fd);
   free(door->in);
   free(door->out);
   door->in = door->out = NULL;

@@ -62,7 +62,8 @@ void door_close(struct door_socket *door);
 /* Says goodbye with a status and a sentence, logs it, and closes. */
 __attribute__((format(printf, 3, 4))) void door_goodbye(struct door_socket *door, int status,
                                                         const char *format, ...);
-/* Frees what the door holds; after on_close and once the loop has run the handles' closing. */
+/* Frees what the door holds and closes the connection, by which the client knows that none of its calls is at
+ * work; after on_close and once the loop has run the handles' closing. */
 void door_deinit(struct door_socket *door);
 
 /* The oldest descriptor that came in and was not claimed, now the caller's; or one of these: */

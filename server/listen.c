@@ -23,17 +23,24 @@ int listen_inherited(void) {
   return n < 0 || n > 64 ? 0 : n;
 }
 
-/* -EADDRINUSE: another process holds it. */
+#define LOCK_TRIES 50
+#define LOCK_PAUSE_US 10000
+
+/* -EADDRINUSE: another process holds it. Not at the first try: a daemon that was killed while it forked has
+ * left a child that holds what it held until it becomes a worker. */
 static int take_lock(struct listener *l) {
   struct stat ours, there;
-  for (;;) {
+  for (int tries = 1;; tries++) {
     int fd = open(l->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
       return -errno;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
       int rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
       close(fd);
-      return rc;
+      if (rc != -EADDRINUSE || tries >= LOCK_TRIES)
+        return rc;
+      usleep(LOCK_PAUSE_US);
+      continue;
     }
     if (fstat(fd, &ours) == 0 && lstat(l->lock_path, &there) == 0 && ours.st_ino == there.st_ino &&
         ours.st_dev == there.st_dev) {

@@ -68,7 +68,7 @@ struct channel_side {
   uint8_t pad[116];
 };
 
-/* A semaphore alone on its cache lines. */
+/* A semaphore alone on its cache lines, used by shared/sem.h. */
 struct channel_sem {
   sem_t sem;
   uint8_t pad[128 - sizeof(sem_t)];

@@ -1,12 +1,11 @@
 #include "shared/wake.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "shared/clock.h"
+#include "shared/sem.h"
 #include "shared/trace.h"
 
 #define LOOKS_A_TURN 64 /* looks at the words between two looks at the clock */
@@ -117,8 +116,7 @@ static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
   atomic_thread_fence(memory_order_seq_cst);
   int found = look(watch);
   if (found < 0) {
-    struct timespec t = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
-    (void)sem_clockwait(w->my_sem, CLOCK_MONOTONIC, &t);
+    sem_await_hint(w->my_sem, deadline);
     found = look(watch);
   }
   atomic_store_explicit(&w->me->parked, w->also, memory_order_relaxed);
@@ -144,7 +142,7 @@ void wake_parked(struct waiter *w, uint32_t parked) {
     fd = atomic_load_explicit(w->notify_fd, memory_order_acquire);
   if (parked & PARKED_SEM) {
     w->woke_peer = true;
-    sem_post(w->peer_sem);
+    sem_hint(w->peer_sem);
   }
   if (fd >= 0)
     (void)send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 
+import ledger
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -54,3 +55,10 @@ def bystander(daemon):
     yield b
     b.check()
     b.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    lines = ledger.table()
+    if lines:
+        terminalreporter.section(f"hazards, at {ledger.SCALE:g} of their figures")
+        terminalreporter.write("\n".join(lines) + "\n")

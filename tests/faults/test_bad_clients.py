@@ -13,6 +13,7 @@ import time
 import msgpack
 import pytest
 from clients import BYTES, N, attach, goodbye, memory, refused, worker_fds
+from ledger import note
 from stranger import Refused, add_program, eventually, operand, program
 
 
@@ -36,6 +37,7 @@ def test_wrong_descriptors(daemon, bystander, tmp_path):
             refused(c, "EDESCRIPTOR", sentence, "attach", 0, {"fd": True}, fds=[fd])
             os.close(fd)
         assert worker_fds(c) == before
+    note("4 wrong kind of descriptor", 9, 9)
     pair[0].detach()
     pair[1].close()
     os.close(read_only)
@@ -58,6 +60,7 @@ def test_descriptor_floods(daemon, bystander):
         c.request("ping", fds=[fd, small])
         assert c.request("attach", 0, {"fd": True}) == {"bytes": BYTES}
         assert c.request("attach", 1, {"fd": True}) == {"bytes": 4096}
+        note("12 descriptor floods", 2, 2, "the session")
         refused(c, "EDESCRIPTOR", "no descriptor came with the request", "attach", 2, {"fd": True})
         os.close(small)
     os.close(fd)
@@ -81,6 +84,7 @@ def test_a_client_that_never_reads(daemon, bystander):
             for _ in range(10000):
                 c.sock.sendall(stats)
         assert eventually(lambda: "answers were not read by the client" in daemon.log())
+    note("14 slow or silent peers", 1, 1, "the session")
 
 
 CLIENT = """
@@ -173,6 +177,7 @@ def test_a_sparse_terabyte_is_over_the_quota(daemon):
         if c.info["limits"]["segment_bytes"] < 1 << 40:
             assert e.value.name == "ELIMIT"
             assert e.value.sentence.startswith("a segment of 1099511627776 bytes: a session may hold ")
+    note("3 a sparse terabyte", 1, 1)
 
 
 

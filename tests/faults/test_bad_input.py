@@ -8,6 +8,7 @@ import time
 import msgpack
 import pytest
 from clients import N, goodbye, refused, rss, worker_fds
+from ledger import note
 from stranger import Refused, add_program
 
 
@@ -45,6 +46,7 @@ def test_bombs_take_no_memory(daemon):
         c.sock.sendall(b"\xdb\x00\x0f\x00\x00")  # a string of nearly 1 MiB
         time.sleep(0.1)
         assert rss(c.info["pid"]) - before <= 1 << 20
+    note("11 msgpack bombs", 2, 2)
 
 
 def test_fragments(daemon):
@@ -103,6 +105,7 @@ def test_slow_hello(daemon):
                 raise ConnectionResetError
         assert 4 < time.monotonic() - started < 9
         goodbye(c, "ETIMEOUT", "no hello within 5000 ms")
+    note("14 slow or silent peers", 1, 1, "the session")
 
 
 def test_params(daemon, bystander):
@@ -157,6 +160,7 @@ def test_names(daemon):
                 refused(c, status, sentence, "attach", 0, {"name": name})
             refused(c, "EPROTOCOL", "name: a string is wanted", "attach", 0, {"name": 5})
             assert worker_fds(c) == before
+        note("5 names as a confused deputy", 15, 15)
     finally:
         os.unlink("/dev/shm/numd-test-link")
         os.unlink("/dev/shm/numd-test-fifo")

@@ -10,6 +10,7 @@ import time
 import msgpack
 import pytest
 from clients import goodbye
+from ledger import note
 from stranger import BUILD, Daemon, Goodbye, Refused, Stranger, eventually
 
 
@@ -41,6 +42,7 @@ def test_out_of_descriptors(tmp_path):
                 ended += 1
             assert present.request("ping") is None
         assert 1 <= len(clients) < 12 and ended >= 1, d.log()
+        note("13 EMFILE at accept", ended, ended, "the connections beyond")
         for c in clients:
             c.close()
         assert eventually(lambda: len(d.children()) == 1)

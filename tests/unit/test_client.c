@@ -468,6 +468,30 @@ static void kill_workers(void) {
   usleep(200000);
 }
 
+START_TEST(a_call_that_was_lost_is_made_again_if_that_is_safe) {
+  numd_array *a = doubles(1000, 1, 1), *out = doubles(1000, 0, 0), *made = NULL;
+  numd_plan *plan = plan_of(NUMD_OP_NEGATIVE, 1, 1000, 0);
+  numd_handle handle;
+  kill_workers();
+  MUST(numd_plan_call(plan, 2, (numd_arg[]){{.array = a}, {.array = out}}, NULL, NUMD_FOREVER));
+  ck_assert_double_eq(((double *)out->data)[10], -11);
+  kill_workers();
+  MUST(numd_apply(conn, NUMD_OP_NEGATIVE, NULL, 1, (numd_arg[]){{.array = a}}, &made, NULL));
+  ck_assert_double_eq(((double *)made->data)[10], -11);
+  kill_workers(); /* nobody knows whether it was done over its own input */
+  int r = numd_plan_call(plan, 2, (numd_arg[]){{.array = a}, {.array = a}}, NULL, NUMD_FOREVER);
+  ck_assert_int_eq(r, NUMD_EDISCONNECTED);
+  MUST(numd_array_export(out, &handle));
+  kill_workers(); /* nor who has an output that was shared */
+  r = numd_plan_call(plan, 2, (numd_arg[]){{.array = a}, {.array = out}}, NULL, NUMD_FOREVER);
+  ck_assert_int_eq(r, NUMD_EDISCONNECTED);
+  numd_array_unref(a);
+  numd_array_unref(out);
+  numd_array_unref(made);
+  numd_plan_unref(plan);
+}
+END_TEST
+
 /* Calls with one channel a thread, both at the same time. */
 static void use_two_threads(void) {
   pthread_t threads[2];
@@ -589,6 +613,7 @@ int main(void) {
   tcase_add_test(t, a_time_limit_ends_a_long_call);
   tcase_add_test(t, the_socket_is_a_complete_way_in);
   tcase_add_test(t, the_daemons_death_loses_no_data);
+  tcase_add_test(t, a_call_that_was_lost_is_made_again_if_that_is_safe);
   tcase_add_test(t, nothing_waits_for_a_session_that_is_gone);
   tcase_add_test(t, small_arrays_fill_segments);
   tcase_add_test(t, a_handle_reaches_another_process);

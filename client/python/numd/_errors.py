@@ -57,7 +57,11 @@ class CancelledError(Error):
 
 
 class DisconnectedError(Error, ConnectionError):
-    """There is no daemon, or the connection to it was lost."""
+    """There is no daemon, or the connection to it was lost, and with it the calls in flight.
+
+    Arrays keep their data, and the next call opens a session again. Calls that were waited for and can be made again
+    without harm have been: nothing that they write was read by them, or is shared with others.
+    """
 
 
 class AccessError(Error, PermissionError):

@@ -106,13 +106,22 @@ void operands_clear(struct operands *operands) {
 
 /* ---- Computing */
 
+/* Whether a call that was lost is to be made again. */
+static int is_repeated(int status, const struct operands *operands, numd_op op, numd_array *const out[]) {
+  return status == NUMD_EDISCONNECTED &&
+         numd_may_repeat(operands->n, operands->args, out ? numd_op_n_arrays(op) : 0, out);
+}
+
 static int apply_wait(struct operands *operands, numd_op op, const numd_params *params, numd_array **out,
                       numd_scalar *result) {
   numd_ticket ticket;
+  int status, n = 0;
   count_call();
-  int status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, result,
-                              WITH_GIL_NS, &ticket);
-  status = wait_on(status, &ticket, result);
+  do {
+    status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, result, WITH_GIL_NS,
+                            &ticket);
+    status = wait_on(status, &ticket, result);
+  } while (++n < 2 && is_repeated(status, operands, op, out));
   operands_clear(operands);
   if (status > 0)
     raise_status(status);
@@ -140,14 +149,16 @@ PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const num
 int operands_apply_all(struct operands *operands, numd_op op, const numd_params *params, numd_array *out[]) {
   numd_ticket ticket;
   numd_scalar count = {.dtype = NUMD_INT64};
-  int n = numd_op_n_arrays(op);
+  int n = numd_op_n_arrays(op), status, n_tries = 0;
   count_call();
   for (int i = 0; i < n; i++)
     out[i] = NULL;
-  int status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, &count,
-                              WITH_GIL_NS, &ticket);
-  if (status == NUMD_ETIMEOUT && (status = wait_on(status, &ticket, &count)) == NUMD_OK)
-    status = numd_trim(op, out, count.i);
+  do {
+    status = numd_apply_for(operands->conn, op, params, operands->n, operands->args, out, &count, WITH_GIL_NS,
+                            &ticket);
+    if (status == NUMD_ETIMEOUT && (status = wait_on(status, &ticket, &count)) == NUMD_OK)
+      status = numd_trim(op, out, count.i);
+  } while (++n_tries < 2 && is_repeated(status, operands, op, out));
   operands_clear(operands);
   for (int i = 0; i < n && status; i++)
     numd_array_unref(out[i]);

@@ -320,13 +320,25 @@ PyObject *call_result(const struct plan *plan, PyObject *const outputs[], const 
   return tuple;
 }
 
+/* Whether a call that was lost may be made again. */
+static int call_may_repeat(const struct call *call) {
+  numd_array *out[NUMD_MAX_BINDINGS];
+  int n_inputs = numd_plan_n_inputs(call->plan->plan), n_out = call->n_args - n_inputs;
+  for (int i = 0; i < n_out; i++)
+    out[i] = call->args[n_inputs + i].array;
+  return numd_may_repeat(n_inputs, call->args, n_out, out);
+}
+
 static PyObject *call_run(struct call *call) {
   numd_ticket ticket;
   numd_scalar result;
   PyObject *answer = NULL;
+  int status, n = 0;
   count_call();
-  int status = numd_plan_call_for(call->plan->plan, call->n_args, call->args, &result, WITH_GIL_NS, &ticket);
-  status = wait_on(status, &ticket, &result);
+  do {
+    status = numd_plan_call_for(call->plan->plan, call->n_args, call->args, &result, WITH_GIL_NS, &ticket);
+    status = wait_on(status, &ticket, &result);
+  } while (++n < 2 && status == NUMD_EDISCONNECTED && call_may_repeat(call));
   if (status == NUMD_OK)
     answer = call_result(call->plan, call->outputs, &result);
   else if (status > 0)

@@ -1,0 +1,89 @@
+/* The whole socket door: what a client sends, with descriptors beside it, to a worker that serves it from its
+ * first byte to its end. The supervisor is played by control_send, which answers each question at once. The
+ * input's first byte says how many descriptors come; a sanitizer looks for leaks of memory, and here those of
+ * descriptors are counted. */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/board.h"
+#include "server/control.h"
+#include "server/guard.h"
+#include "server/kernels/kernels.h"
+#include "server/log.h"
+#include "server/worker.h"
+#include "shared/fdpass.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/target.h"
+
+#define BYTES_MAX 65536 /* that fit a socket's buffer at once */
+
+int __real_control_send(int sock, const struct control_message *message, int fd);
+int __wrap_control_send(int sock, const struct control_message *message, int fd);
+
+static int supervisor = -1;
+
+/* Every token names a fresh object, every name has a block, and every third question is refused. */
+int __wrap_control_send(int sock, const struct control_message *question, int fd) {
+  static unsigned n;
+  struct control_message reply = {
+      .type = CONTROL_REPLY, .first = 64, .ticket = 5, .flag = n & 1, .note_bytes = 4};
+  if (question->type == CONTROL_DROP || question->type == CONTROL_GIVE)
+    return 0;
+  reply.status = n++ % 3 == 2 ? NUMD_ESEGMENT : NUMD_OK;
+  int beside = -1;
+  if (question->type == CONTROL_IMPORT || question->type == CONTROL_OPEN || question->type == CONTROL_MEMORY)
+    beside = target_object(4096);
+  int rc = __real_control_send(supervisor, &reply, beside);
+  if (beside >= 0)
+    close(beside);
+  return rc;
+}
+
+/* The lowest descriptor that is free. */
+static int lowest_free(void) {
+  int fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
+  MUST(fd >= 0);
+  close(fd);
+  return fd;
+}
+
+static void send_input(int sock, struct input *in) {
+  int fds[FDPASS_MAX], n = input_byte(in) % (FDPASS_MAX + 1);
+  for (int i = 0; i < n; i++)
+    fds[i] = i == 5 ? open("/dev/null", O_RDWR | O_CLOEXEC) : target_object(i == 4 ? 0 : TARGET_BYTES);
+  size_t left = in->left < BYTES_MAX ? in->left : BYTES_MAX;
+  if (left > 0)
+    MUST(fdpass_send(sock, in->at, left, fds, n) == (ssize_t)left);
+  for (int i = 0; i < n; i++)
+    close(fds[i]);
+  shutdown(sock, SHUT_WR);
+}
+
+static struct board *set_up(void) {
+  static struct board *board;
+  int fd = -1;
+  if (board)
+    return board;
+  log_init("fuzz", LOG_LEVEL_ERROR);
+  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && board_new(&board, &fd) == 0);
+  close(fd);
+  return board;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct input in = {data, size};
+  struct board *board = set_up();
+  int client[2], control[2], before = lowest_free();
+  MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0);
+  MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0);
+  supervisor = control[1];
+  send_input(client[0], &in);
+  MUST(worker_run(board, 0, control[0], client[1]) == 0);
+  alarm(0); /* of the worker, whose process would have ended by now */
+  close(client[0]);
+  close(control[0]);
+  close(control[1]);
+  MUST(lowest_free() == before);
+  return 0;
+}

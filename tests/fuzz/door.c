@@ -11,6 +11,7 @@
 #include "server/guard.h"
 #include "server/kernels/kernels.h"
 #include "server/log.h"
+#include "server/quota.h"
 #include "server/worker.h"
 #include "shared/fdpass.h"
 #include "tests/fuzz/fuzz.h"
@@ -67,6 +68,7 @@ static struct board *set_up(void) {
     return board;
   log_init("fuzz", LOG_LEVEL_ERROR);
   MUST(kernels_init(NULL) == 0 && guard_install() == 0 && board_new(&board, &fd) == 0);
+  quota_set_defaults(board->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
   return board;
 }
@@ -79,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0);
   supervisor = control[1];
   send_input(client[0], &in);
-  MUST(worker_run(board, 0, control[0], client[1]) == 0);
+  MUST(worker_run(board, 0, control[0], client[1], false) == 0);
   alarm(0); /* of the worker, whose process would have ended by now */
   close(client[0]);
   close(control[0]);

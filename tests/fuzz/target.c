@@ -7,6 +7,7 @@
 #include "server/door_ring.h"
 #include "server/guard.h"
 #include "server/kernels/kernels.h"
+#include "server/quota.h"
 #include "tests/fuzz/fuzz.h"
 
 int target_object(int64_t bytes) {
@@ -31,6 +32,7 @@ struct target *target_get(void) {
   if (target.runner)
     return &target;
   MUST(kernels_init(NULL) == 0 && guard_install() == 0 && board_new(&board, &fd) == 0);
+  quota_set_defaults(board->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
   MUST(session_init(&target.session, board, 0) == 0 &&
        ring_door_new(&target.session, &target.session.ring) == 0);

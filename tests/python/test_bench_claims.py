@@ -251,7 +251,6 @@ def test_an_experiment_that_hangs_is_ended(monkeypatch):
 
 def test_what_is_missing_is_said(monkeypatch):
     import claims.run
-    import servers
     import way
     from claims.claim import load_claims
     nowhere = way.Context(build=pathlib.Path("/nonexistent"), python=sys.executable)
@@ -260,7 +259,7 @@ def test_what_is_missing_is_said(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
     finding = claims.run.settle(next(c for c in load_claims() if c.key == "gil_threads"), context(), True, 1)
     assert finding["verdict"] == "skipped" and "2 cores" in finding["reason"]
-    monkeypatch.setattr(servers.Redis, "program", classmethod(lambda cls: None))
+    monkeypatch.setattr(claims.claim.servers.Redis, "program", classmethod(lambda cls: None))
     assert "scripts/setup" in claims.claim.why_not("redis", context())
 
 

@@ -422,9 +422,13 @@ int channel_notify(struct channel *ch, int *fd) {
 }
 
 void numd_notify_off(int fd) {
-  for (int i = 0; i < n_mine; i++)
-    if (mine[i].channel && mine[i].channel->notify_fd == fd)
+  for (int i = 0; i < n_mine; i++) {
+    if (!mine[i].channel || !conn_hold_session(mine[i].conn, mine[i].epoch))
+      continue;
+    if (mine[i].channel->notify_fd == fd)
       wake_notify_client(&mine[i].channel->waiter, false);
+    conn_let_session_go();
+  }
 }
 
 /* One look or sleep, at most a slice long. */

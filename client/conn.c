@@ -206,6 +206,21 @@ void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channe
   pthread_mutex_unlock(&registry_lock);
 }
 
+bool conn_hold_session(numd_conn *conn, uint64_t epoch) {
+  pthread_mutex_lock(&registry_lock);
+  numd_conn *c = registry;
+  while (c && c != conn)
+    c = c->next;
+  if (c && c->epoch == epoch && c->fork_generation == atomic_load(&fork_generation))
+    return true;
+  pthread_mutex_unlock(&registry_lock);
+  return false;
+}
+
+void conn_let_session_go(void) {
+  pthread_mutex_unlock(&registry_lock);
+}
+
 /* ---- Life ---- */
 
 static void destroy(numd_conn *c) {

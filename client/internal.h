@@ -343,6 +343,10 @@ static inline int conn_enter(numd_conn *conn) {
 }
 /* A thread that had this channel ended: another may have it, if the session is still the same. */
 void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channel);
+/* Whether that connection still has that session; it may be gone, and another in its place. If so, it and its
+ * channels stay until they are let go, which must be soon: all connections wait. */
+bool conn_hold_session(numd_conn *conn, uint64_t epoch);
+void conn_let_session_go(void);
 /* Whether the daemon hung up; marks the connection broken. */
 bool conn_is_dead(numd_conn *conn);
 

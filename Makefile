@@ -131,7 +131,7 @@ bench: all bench-clients ## measure: numd against calls in process and other IPC
 	$(PYTHON) scripts/bench/run.py --build $(BUILD) $(if $(QUICK),--quick)
 
 .PHONY: bench-all
-bench-all: all bench-clients ## measure all ways of computing and of IPC, in half an hour (QUICK=1: 5 minutes)
+bench-all: all bench-clients ## measure all ways of computing and of IPC, in a quarter of an hour (QUICK=1: 5 minutes)
 	$(PYTHON) scripts/bench/run.py --build $(BUILD) --all $(if $(QUICK),--quick)
 
 .PHONY: run

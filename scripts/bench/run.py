@@ -303,7 +303,7 @@ def parse_arguments(argv):
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="where numd was built")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and samples, within a minute")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the ways")
-    parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: takes half an hour")
+    parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: takes a quarter of an hour")
     parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
     parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
     parser.add_argument("--pin", choices=machine.PINNING, default="none", help="where processes may run (default: none "

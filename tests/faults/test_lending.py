@@ -69,6 +69,7 @@ def test_objects_of_one_user_leave_descriptors_for_others(tmp_path):
     refusals = 0
     d = Daemon(tmp_path, "--quota=descriptors=64")
     with d.connect() as present:
+        assert eventually(lambda: len(d.children()) == 3)  # its worker and two spares
         before = d.n_fds()
         for _ in range(6):
             with d.connect() as c:

@@ -1,6 +1,7 @@
-/* Who waits looks again every millisecond. Whether others make calls is seen from the counters on the board,
- * which are looked at now and then only; that a look may be LOOK_NS old means that who comes back after a
- * rest finds the cores taken for so long. */
+/* Who waits looks again after a millisecond, and then after twice as long each time, up to WAIT_MAX_NS: a
+ * user may have hundreds of threads that wait, and their looking must not cost the others the core. Whether
+ * others make calls is seen from the counters on the board, which are looked at now and then only; that a
+ * look may be LOOK_NS old means that who comes back after a rest finds the cores taken for so long. */
 #include "server/fair.h"
 
 #include <limits.h>
@@ -11,7 +12,8 @@
 
 #define LOOK_NS 10000000
 #define WAIT_NS 1000000
-#define WAITS_MAX 1000 /* then it goes on all the same, so that nothing waits for ever */
+#define WAIT_MAX_NS 8000000
+#define WAIT_IN_ALL_NS 1000000000 /* then it goes on all the same, so that nothing waits for ever */
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
@@ -56,11 +58,15 @@ static bool must_wait(struct fair *f, int half) {
 }
 
 int fair_wait(struct fair *f) {
-  const struct timespec pause = {.tv_nsec = WAIT_NS};
+  struct timespec pause = {.tv_nsec = WAIT_NS};
   if (!f->board)
     return INT_MAX;
   int half = (int)f->board->n_cores / 2 > 0 ? (int)f->board->n_cores / 2 : 1;
-  for (int i = 0; i < WAITS_MAX && must_wait(f, half); i++)
+  for (int64_t waited = 0; waited < WAIT_IN_ALL_NS && must_wait(f, half);) {
     nanosleep(&pause, NULL);
+    waited += pause.tv_nsec;
+    if (pause.tv_nsec < WAIT_MAX_NS)
+      pause.tv_nsec *= 2;
+  }
   return GET(f->others_active) ? half : INT_MAX;
 }

@@ -49,11 +49,10 @@ def test_segments_are_truncated_during_an_operation(daemon, bystander, victim, p
         bindings = [[0, 0], [1, 0]][: 2 - plan]
         takes = duration(c, plan, bindings)
         for fraction in (0.1, 0.5, 0.9):
-            for _ in range(20):  # until it is hit: nobody knows how long this very call takes
+            for attempt in range(400):  # until it is hit: nobody knows how long this very call takes
                 calls += 1
-                if truncated_during(c, fds[victim], plan, bindings, takes * fraction, victim):
+                if truncated_during(c, fds[victim], plan, bindings, takes * fraction * 0.7 ** (attempt % 20), victim):
                     break
-                fraction *= 0.7
             else:
                 pytest.fail("no call was hit")
             bystander.check()

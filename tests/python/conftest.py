@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -94,3 +95,16 @@ def start():
 def data():
     """Loads a table of tests/data by its name."""
     return lambda name: np.load(TOP / "tests" / "data" / f"{name}.npy")
+
+
+@pytest.fixture
+def bench_modules(monkeypatch):
+    """The benchmark's modules under their own names, and none of them left behind for the next test."""
+    bench = TOP / "scripts" / "bench"
+    monkeypatch.syspath_prepend(str(bench))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and bench in pathlib.Path(origin).parents:
+            del sys.modules[name]

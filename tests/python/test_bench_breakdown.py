@@ -15,7 +15,10 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
 BENCH = TOP / "scripts" / "bench"
 
-pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="other programs do not run under a sanitizer")
+pytestmark = [
+    pytest.mark.usefixtures("bench_modules"),
+    pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="other programs do not run under a sanitizer"),
+]
 
 
 class Silent:
@@ -27,18 +30,6 @@ class Silent:
 
     def say(self, text):
         self.said.append(text)
-
-
-@pytest.fixture(autouse=True)
-def bench_modules(monkeypatch):
-    """The harness's modules under their own names, and none of them left behind."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and pathlib.Path(origin).parent == BENCH:
-            del sys.modules[name]
 
 
 @pytest.fixture

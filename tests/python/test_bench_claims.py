@@ -17,19 +17,10 @@ BENCH = TOP / "scripts" / "bench"
 KEYS = sorted(p.stem for p in (BENCH / "claims" / "statements").glob("*.py") if p.stem != "__init__")
 VERDICTS = ("holds", "does not hold", "depends", "not shown on this machine")
 
-pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="other programs do not run under a sanitizer")
-
-
-@pytest.fixture(autouse=True)
-def bench_modules(monkeypatch):
-    """The harness's modules under their own names, and none of them left behind."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and BENCH in pathlib.Path(origin).parents:
-            del sys.modules[name]
+pytestmark = [
+    pytest.mark.usefixtures("bench_modules"),
+    pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="other programs do not run under a sanitizer"),
+]
 
 
 def context():

@@ -14,17 +14,7 @@ import browser
 
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "bench"
 
-
-@pytest.fixture(autouse=True)
-def bench_modules(monkeypatch):
-    """The harness's modules under their own names, and none of them left behind."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and pathlib.Path(origin).parent == BENCH:
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("bench_modules")
 
 
 def turn(rng, ns, samples=60):

@@ -44,11 +44,12 @@ SHARED := $(wildcard shared/*.c)
 PROTOCOL := $(wildcard protocol/*.c)
 LISTS := protocol/list.c protocol/program.c
 ENGINE := $(LISTS) $(addprefix server/,plan.c plan_groups.c plan_steps.c plan_text.c lower.c lower_map.c lower_reduce.c \
-	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c fair.c board.c quota.c)
+	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c fair.c board.c quota.c) \
+	shared/sem.c
 SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
 	$(addprefix server/,main.c supervisor.c admit.c access.c service.c watchdog.c upgrade.c \
 	children.c listen.c broker.c memory_list.c board.c quota.c control.c log.c)
-WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/%,$(ENGINE)) \
+WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/% shared/%,$(ENGINE)) \
 	$(addprefix server/,worker_main.c worker.c become.c sandbox.c sandbox_calls.c sandbox_files.c \
 	deadline.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
 	stats.c guard.c control.c log.c)

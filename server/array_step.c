@@ -53,7 +53,7 @@ void array_step_run(struct call *call, const struct step *s) {
   t.run = (struct array_run){
       .job = job, .in = at, .out = at + job->n_in, .shared = call->bases[BASE_SCRATCH] + s->shared};
   for (; t.phase < job->n_phases; t.phase++) {
-    pool_run(s->parallel ? call->pool : NULL, job->n_units[t.phase], run_unit, &t);
+    pool_run(s->parallel ? call->pool : NULL, call, job->n_units[t.phase], run_unit, &t);
     if (atomic_load_explicit(&call->flags, memory_order_relaxed))
       return;
   }

@@ -199,6 +199,8 @@ void board_bury(struct board *board, uint32_t entry) {
   atomic_store(&e->client_pid, 0);
   atomic_store(&e->state, BOARD_FREE);
   atomic_store(&e->sandbox, 0);
+  atomic_store(&e->n_waiting, 0);
+  atomic_store(&e->half, 0);
   _Atomic uint64_t *counters[] = {&e->calls_ring, &e->calls_socket, &e->errors, &e->busy_ns};
   for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
     atomic_store(counters[i], 0);

@@ -11,6 +11,7 @@
 #ifndef NUMD_SERVER_BOARD_H
 #define NUMD_SERVER_BOARD_H
 
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,10 @@ struct board_entry {
   _Atomic uint64_t held[N_QUOTAS]; /* of what quota.h bounds; zero for what the supervisor holds */
   _Atomic uint64_t busy_ns;
   _Atomic int32_t n_callers; /* its share of the board's */
+  /* For turns between users (fair.c). */
+  _Atomic int32_t n_waiting; /* threads */
+  _Atomic uint32_t half;     /* of the cores, that its callers are in */
+  sem_t turn;                /* a hint to one that waits (sem.h, for which zeros are as good as sem_init) */
 };
 
 enum board_state { BOARD_FREE, BOARD_SPARE, BOARD_SESSION };
@@ -65,9 +70,6 @@ int board_count_cores(void);
 /* Counts one more caller at work; how many others there were. */
 int board_begin_work(struct board *board, uint32_t entry);
 void board_end_work(struct board *board, uint32_t entry);
-/* Whether the user of an entry has callers at work on more than half of the cores, and another has a session.
- */
-bool board_is_crowded(const struct board *board, uint32_t entry);
 /* Whether there is a core that no call is at work on. */
 bool board_has_idle_core(const struct board *board);
 

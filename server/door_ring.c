@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "server/board.h"
+#include "server/pool.h"
 #include "shared/clock.h"
 #include "shared/sem.h"
 #include "shared/trace.h"
@@ -51,6 +52,11 @@ static bool keep_token(void *arg) {
 static void give_token(void *arg) {
   const struct session *s = arg;
   board_give_spin(s->board, s->board_entry);
+}
+
+static const cpu_set_t *cores(void *arg) {
+  const struct session *s = arg;
+  return s->pool ? pool_cores(s->pool) : NULL;
 }
 
 /* Volatile, so that each word that the peer can write is loaded exactly once. */
@@ -130,7 +136,7 @@ static void *serve(void *arg) {
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  const struct spin_token token = {take_token, keep_token, give_token, c->session};
+  const struct spin_token token = {take_token, keep_token, give_token, cores, c->session};
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {

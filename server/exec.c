@@ -207,7 +207,7 @@ static void exec_map(struct call *call, const struct step *s) {
   } else {
     int64_t tasks = (int64_t)(s->cost_ns / TASK_NS) + 1;
     struct map_job job = {.call = call, .step = s, .units_a_task = (s->n_units + tasks - 1) / tasks};
-    pool_run(call->pool, (s->n_units + job.units_a_task - 1) / job.units_a_task, map_task, &job);
+    pool_run(call->pool, call, (s->n_units + job.units_a_task - 1) / job.units_a_task, map_task, &job);
   }
 }
 

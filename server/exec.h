@@ -73,9 +73,14 @@ char *exec_arena(void);
  * the processor's own prefetcher follows a stream only while it is read, and not across pages. */
 unsigned exec_block(const struct step *step, char *slot[], char *arena, int64_t n, bool another);
 
-static inline bool call_given_up(struct call *call) {
+static inline bool call_is_given_up(const struct call *call) {
   uint64_t id = atomic_load_explicit(call->cancel, memory_order_relaxed);
-  if (id != call->call_id && id != UINT64_MAX)
+  return id == call->call_id || id == UINT64_MAX;
+}
+
+/* The same, remembered for the call's completion. */
+static inline bool call_given_up(struct call *call) {
+  if (!call_is_given_up(call))
     return false;
   atomic_fetch_or_explicit(&call->flags, CALL_CANCELLED, memory_order_relaxed);
   return true;

@@ -404,13 +404,13 @@ void exec_reduce(struct call *call, const struct step *s) {
   } else if (s->kind == STEP_REDUCE_INNER) {
     j.kept_a_task = s->parallel ? 1 + KEPT_ITEMS_A_TASK / s->n_reduced_items : s->n_kept_items;
     int64_t tasks = (s->n_kept_items + j.kept_a_task - 1) / j.kept_a_task;
-    pool_run(pool, s->n_chunks > 1 ? s->n_kept_items * s->n_chunks : tasks, inner_task, &j);
+    pool_run(pool, call, s->n_chunks > 1 ? s->n_kept_items * s->n_chunks : tasks, inner_task, &j);
     if (s->n_chunks > 1 && !call_given_up(call))
       combine_inner(&j);
   } else {
     int64_t inner = s->shape[s->ndim - 1];
     j.tiles = (inner + s->block - 1) / s->block;
-    pool_run(pool, s->n_kept_items / inner * j.tiles * s->n_chunks, rows_task, &j);
+    pool_run(pool, call, s->n_kept_items / inner * j.tiles * s->n_chunks, rows_task, &j);
     if (s->n_chunks > 1 && !call_given_up(call))
       combine_rows(&j);
   }

@@ -1,72 +1,170 @@
-/* Who waits looks again after a millisecond, and then after twice as long each time, up to WAIT_MAX_NS: a
- * user may have hundreds of threads that wait, and their looking must not cost the others the core. Whether
- * others make calls is seen from the counters on the board, which are looked at now and then only; that a
- * look may be LOOK_NS old means that who comes back after a rest finds the cores taken for so long. */
+/* The counters on the board are the truth, and are counted anew for each turn, since any worker may have died
+ * meanwhile. A caller counts itself first and then looks, so two never take one place; who finds too many
+ * uncounts itself and waits. Who ends wakes one that waits, of any session of its user: the fences order
+ * "waits, then looks" against "ends, then looks who waits", so one of the two sees the other. Whatever goes
+ * wrong with a wake-up costs WAIT_NS. */
 #include "server/fair.h"
 
 #include <limits.h>
-#include <time.h>
 
 #include "server/board.h"
+#include "server/exec.h"
 #include "shared/clock.h"
+#include "shared/sem.h"
 
-#define LOOK_NS 10000000
-#define WAIT_NS 1000000
-#define WAIT_MAX_NS 8000000
-#define WAIT_IN_ALL_NS 1000000000 /* then it goes on all the same, so that nothing waits for ever */
+/* Others are taken to be active for so long after a call: they may be slow to come by their core. */
+#define LINGER_NS 500000000
+#define WAIT_NS 250000000
+#define LOOK_NS 20000000      /* for who makes small calls only */
+#define PATIENCE_NS 250000000 /* for each that waits; then it goes on all the same */
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
+enum { ANYWHERE, LOWER_HALF, UPPER_HALF }; /* board_entry.half */
+
 void fair_init(struct fair *f, struct board *board, uint32_t entry) {
-  f->board = board && board->options.many_users ? board : NULL;
+  f->board = board;
   f->entry = entry;
+  sched_getaffinity(0, sizeof(f->all), &f->all);
+  int n = CPU_COUNT(&f->all), seen = 0;
+  CPU_ZERO(&f->half[0]);
+  CPU_ZERO(&f->half[1]);
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &f->all))
+      CPU_SET(i, &f->half[n > 1 && seen++ >= n / 2]);
+  if (n < 2)
+    f->half[1] = f->half[0];
 }
 
-/* Callers at work of this user; and what the others have done and do. */
-static int count(const struct fair *f, uint64_t *others_calls, int *others_callers) {
+struct tally {
+  int callers, waiting; /* of this user */
+  int others_callers;
+  int others_in[3]; /* by half */
+  uint64_t others_calls;
+};
+
+static struct tally tally(const struct fair *f) {
   const struct board *board = f->board;
   uint32_t n = GET(board->n_used), uid = GET(board->entries[f->entry].uid);
-  int callers = 0;
-  *others_calls = 0;
-  *others_callers = 0;
+  struct tally t = {0};
   for (uint32_t i = 0; i < n && i < BOARD_MAX_ENTRIES; i++) {
     const struct board_entry *e = &board->entries[i];
     if (GET(e->state) != BOARD_SESSION)
       continue;
+    int callers = GET(e->n_callers);
+    uint32_t half = GET(e->half);
     if (GET(e->uid) == uid) {
-      callers += GET(e->n_callers);
-    } else {
-      *others_calls += GET(e->calls_ring) + GET(e->calls_socket);
-      *others_callers += GET(e->n_callers);
+      t.callers += callers;
+      t.waiting += GET(e->n_waiting);
+      continue;
+    }
+    t.others_calls += GET(e->calls_ring) + GET(e->calls_socket);
+    t.others_callers += callers;
+    t.others_in[half <= UPPER_HALF ? half : ANYWHERE] += callers;
+  }
+  return t;
+}
+
+/* Whether others make calls, as of late. */
+static bool others_active(struct fair *f, const struct tally *t) {
+  int64_t now = clock_now_ns();
+  if (t->others_callers > 0 || t->others_calls != GET(f->others_calls)) {
+    atomic_store_explicit(&f->others_calls, t->others_calls, memory_order_relaxed);
+    atomic_store_explicit(&f->others_active_ns, now, memory_order_relaxed);
+  }
+  return now - GET(f->others_active_ns) < LINGER_NS;
+}
+
+/* The half that fewer others are at work in. If that makes no difference: the present one, or anywhere for
+ * who is not at work either. */
+static uint32_t choose_half(struct fair *f, const struct tally *t) {
+  if (!others_active(f, t))
+    return ANYWHERE;
+  int more = t->others_in[UPPER_HALF] - t->others_in[LOWER_HALF];
+  if (more != 0)
+    return more > 0 ? LOWER_HALF : UPPER_HALF;
+  if (t->callers == 0)
+    return ANYWHERE;
+  return GET(f->board->entries[f->entry].half) == UPPER_HALF ? UPPER_HALF : LOWER_HALF;
+}
+
+static const cpu_set_t *settle(struct fair *f, uint32_t half) {
+  const cpu_set_t *cores = half == ANYWHERE ? NULL : &f->half[half == UPPER_HALF];
+  atomic_store_explicit(&f->cores, cores, memory_order_relaxed);
+  atomic_store_explicit(&f->board->entries[f->entry].half, half, memory_order_relaxed);
+  return cores;
+}
+
+const cpu_set_t *fair_cores(struct fair *f) {
+  if (!f->board || !f->board->options.many_users)
+    return NULL;
+  int64_t now = clock_now_ns();
+  if (now - GET(f->looked_ns) > LOOK_NS) {
+    atomic_store_explicit(&f->looked_ns, now, memory_order_relaxed);
+    struct tally t = tally(f);
+    return settle(f, choose_half(f, &t));
+  }
+  return GET(f->cores);
+}
+
+/* Wakes one that waits, of any session of this user, beginning with the next one. */
+static void wake_one(struct fair *f) {
+  struct board *board = f->board;
+  uint32_t n = GET(board->n_used), uid = GET(board->entries[f->entry].uid);
+  atomic_thread_fence(memory_order_seq_cst);
+  for (uint32_t k = 1; k <= n && n <= BOARD_MAX_ENTRIES; k++) {
+    struct board_entry *e = &board->entries[(f->entry + k) % n];
+    if (GET(e->n_waiting) > 0 && GET(e->uid) == uid && GET(e->state) == BOARD_SESSION) {
+      sem_hint(&e->turn);
+      return;
     }
   }
-  return callers;
 }
 
-/* Whether it is another's turn. `half` of the cores are ours in any case. */
-static bool must_wait(struct fair *f, int half) {
-  uint64_t calls;
-  int callers, ours = count(f, &calls, &callers);
-  int64_t now = clock_now_ns();
-  if (callers > 0 || now - GET(f->looked_ns) > LOOK_NS) {
-    bool active = callers > 0 || calls != GET(f->others_calls);
-    atomic_store_explicit(&f->others_active, active, memory_order_relaxed);
-    atomic_store_explicit(&f->others_calls, calls, memory_order_relaxed);
-    atomic_store_explicit(&f->looked_ns, now, memory_order_relaxed);
-  }
-  return GET(f->others_active) && ours >= half;
+void fair_move(const struct fair *f, const cpu_set_t *cores) {
+  static _Thread_local bool moved;
+  if (cores || moved)
+    sched_setaffinity(0, sizeof(f->all), cores ? cores : &f->all);
+  moved = cores != NULL;
 }
 
-int fair_wait(struct fair *f) {
-  struct timespec pause = {.tv_nsec = WAIT_NS};
-  if (!f->board)
-    return INT_MAX;
-  int half = (int)f->board->n_cores / 2 > 0 ? (int)f->board->n_cores / 2 : 1;
-  for (int64_t waited = 0; waited < WAIT_IN_ALL_NS && must_wait(f, half);) {
-    nanosleep(&pause, NULL);
-    waited += pause.tv_nsec;
-    if (pause.tv_nsec < WAIT_MAX_NS)
-      pause.tv_nsec *= 2;
+static struct turn begin_among_users(struct fair *f, const struct call *call) {
+  struct board_entry *me = &f->board->entries[f->entry];
+  bool waits = false;
+  for (int64_t begun = clock_now_ns();;) {
+    struct turn turn = {.most = INT_MAX};
+    turn.others = board_begin_work(f->board, f->entry);
+    atomic_thread_fence(memory_order_seq_cst);
+    struct tally t = tally(f);
+    turn.cores = settle(f, choose_half(f, &t));
+    if (turn.cores)
+      turn.most = CPU_COUNT(turn.cores);
+    fair_move(f, turn.cores);
+    if (t.callers <= turn.most || call_is_given_up(call) ||
+        clock_now_ns() - begun > (int64_t)PATIENCE_NS * (t.waiting + 1)) {
+      if (waits)
+        atomic_fetch_sub(&me->n_waiting, 1);
+      if (!turn.cores && t.waiting > waits)
+        wake_one(f);
+      return turn;
+    }
+    board_end_work(f->board, f->entry);
+    if (waits)
+      sem_await_hint(&me->turn, clock_deadline(WAIT_NS));
+    else /* once more, seen by who ends */
+      atomic_fetch_add(&me->n_waiting, 1);
+    waits = true;
   }
-  return GET(f->others_active) ? half : INT_MAX;
+}
+
+struct turn fair_begin(struct fair *f, const struct call *call) {
+  if (f->board->options.many_users)
+    return begin_among_users(f, call);
+  return (struct turn){.others = board_begin_work(f->board, f->entry), .most = INT_MAX};
+}
+
+void fair_end(struct fair *f) {
+  board_end_work(f->board, f->entry);
+  if (f->board->options.many_users)
+    wake_one(f);
 }

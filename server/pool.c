@@ -23,7 +23,8 @@ struct job {
   void *arg;
   int64_t n_tasks;
   _Atomic int64_t next;
-  sem_t done; /* posted by each helper that took the job */
+  sem_t done;             /* posted by each helper that took the job */
+  const cpu_set_t *cores; /* fair.h */
 };
 
 #define MAX_HELPERS 63
@@ -62,6 +63,7 @@ static void *helper_main(void *arg) {
     struct job *j = atomic_load_explicit(&h->job, memory_order_acquire);
     if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
       continue; /* withdrawn, or stopping */
+    fair_move(&h->pool->fair, j->cores);
     work(j);
     atomic_store_explicit(&h->job, NULL, memory_order_release);
     sem_post(&j->done);
@@ -76,7 +78,8 @@ int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
   int cores = board ? (int)board->n_cores : board_count_cores();
   p->board = board;
   p->entry = board_entry;
-  fair_init(&p->fair, board, board_entry);
+  if (board)
+    fair_init(&p->fair, board, board_entry);
   sched_getaffinity(0, sizeof(p->allowed), &p->allowed);
   p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
   pthread_mutex_init(&p->grow, NULL);
@@ -139,24 +142,33 @@ static int offer(struct pool *p, struct job *j, int want, struct helper *offered
   return n;
 }
 
+const cpu_set_t *pool_cores(struct pool *p) {
+  return fair_cores(&p->fair);
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
 /* Up to `want` cores, of those that other callers leave, when it is our user's turn. */
-static int begin_work(struct pool *p, int want) {
+static int begin_work(struct pool *p, const struct call *call, int want, struct job *j) {
   if (!p->board)
     return want;
-  int most = fair_wait(&p->fair), left = (int)p->board->n_cores - board_begin_work(p->board, p->entry);
-  want = most < want ? most : want;
-  return board_take_cores(p->board, p->entry, left < want ? left : want);
+  struct turn turn = fair_begin(&p->fair, call);
+  j->cores = turn.cores;
+  want = least(want, least(turn.most, (int)p->board->n_cores - turn.others));
+  return want > 1 ? board_take_cores(p->board, p->entry, want) : 0;
 }
 
 static void end_work(struct pool *p, int cores) {
   if (!p->board)
     return;
   board_give_cores(p->board, p->entry, cores);
-  board_end_work(p->board, p->entry);
+  fair_end(&p->fair);
 }
 
-void pool_run(struct pool *p, int64_t n_tasks, pool_task fn, void *arg) {
-  if (!p || p->max_helpers < 1 || n_tasks < 2) {
+void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
+  if (!p) {
     for (int64_t i = 0; i < n_tasks; i++)
       fn(arg, i);
     return;
@@ -164,7 +176,7 @@ void pool_run(struct pool *p, int64_t n_tasks, pool_task fn, void *arg) {
   struct helper *offered[MAX_HELPERS];
   struct job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
-  int cores = begin_work(p, want), n = 0;
+  int cores = begin_work(p, call, want, &j), n = 0;
   sem_init(&j.done, 0, 0);
   if (cores > 1) /* one of them is for this thread */
     n = offer(p, &j, cores - 1, offered);

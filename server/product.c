@@ -325,7 +325,7 @@ static void run_chunks(struct product_job *j) {
     return;
   }
   j->partial = partial;
-  pool_run(s->parallel ? j->call->pool : NULL, s->n_chunks, chunk_task, j);
+  pool_run(s->parallel ? j->call->pool : NULL, j->call, s->n_chunks, chunk_task, j);
   add_chunks(j);
   free(partial);
 }
@@ -344,5 +344,5 @@ void product_run(struct call *call, const struct step *s) {
   if (flops < SMALL_TASK_FLOPS)
     j.units_a_task = 1 + (int64_t)(SMALL_TASK_FLOPS / flops);
   const int64_t tasks = (s->n_units + j.units_a_task - 1) / j.units_a_task * j.n_panels;
-  pool_run(s->parallel ? call->pool : NULL, tasks, product_task, &j);
+  pool_run(s->parallel ? call->pool : NULL, call, tasks, product_task, &j);
 }

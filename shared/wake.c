@@ -44,12 +44,18 @@ static inline int look_for_a_moment(const struct watch *watch) {
   return -1;
 }
 
+static const cpu_set_t *allowed(const struct waiter *w) {
+  const cpu_set_t *cores = w->token.cores(w->token.arg);
+  return cores ? cores : &w->allowed;
+}
+
 /* Runs anywhere it may, but for one core (-1: no exception); if that leaves none, anywhere. */
 static void unpin(struct waiter *w, int but) {
-  cpu_set_t set = w->allowed;
+  const cpu_set_t *all = allowed(w);
+  cpu_set_t set = *all;
   if (but >= 0 && but < CPU_SETSIZE)
     CPU_CLR(but, &set);
-  sched_setaffinity(0, sizeof(set), CPU_COUNT(&set) > 0 ? &set : &w->allowed);
+  sched_setaffinity(0, sizeof(set), CPU_COUNT(&set) > 0 ? &set : all);
   w->pinned_to = -1;
   w->avoids = but;
   wake_publish_cpu(w);
@@ -169,7 +175,10 @@ static void set_gear(struct waiter *w, enum gear gear) {
 /* Moves to the client's core, to be woken there cheaply. */
 static void pin_to_peer(struct waiter *w) {
   uint32_t cpu = atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
-  if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &w->allowed) || (int)cpu == w->pinned_to)
+  const cpu_set_t *cores = allowed(w);
+  if (w->pinned_to >= 0 && !CPU_ISSET(w->pinned_to, cores))
+    unpin(w, -1); /* and the client comes after us */
+  if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, cores) || (int)cpu == w->pinned_to)
     return;
   cpu_set_t set;
   CPU_ZERO(&set);

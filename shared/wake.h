@@ -44,11 +44,12 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 /* The longest sleep of a client without a look at its socket. */
 #define WAKE_SLICE_NS 100000000
 
-/* Permission to spin, kept by somebody else. */
+/* Permission to spin and where to run, kept by somebody else. */
 struct spin_token {
   bool (*take)(void *arg);
   bool (*keep)(void *arg); /* whether it may be held still; asked every few microseconds of a spin */
   void (*give)(void *arg);
+  const cpu_set_t *(*cores)(void *arg); /* where the worker is to run now, or NULL: wherever it may */
   void *arg;
 };
 
@@ -58,7 +59,7 @@ struct waiter {
   sem_t *my_sem, *peer_sem;
   enum wait_policy policy;
   enum gear gear;               /* worker: the current one */
-  cpu_set_t allowed;            /* worker: where it may run */
+  cpu_set_t allowed;            /* worker: where it might run at first */
   int pinned_to;                /* worker: the core it moved to, or -1 */
   uint32_t cpu;                 /* as last published */
   int avoids;                   /* worker: the core it does not run on, or -1 */

@@ -22,11 +22,16 @@ static void nothing(void *arg) {
   (void)arg;
 }
 
+static const cpu_set_t *anywhere(void *arg) {
+  (void)arg;
+  return NULL;
+}
+
 /* A worker that answers n calls with twice their plan number. */
 static void answer_calls(struct channel_memory *m, enum wait_policy policy, uint64_t n) {
   struct waiter w;
   atomic_int stop = 0;
-  const struct spin_token token = {always, always, nothing, NULL};
+  const struct spin_token token = {always, always, nothing, anywhere, NULL};
   wake_init_worker(&w, m, policy, &token);
   for (uint64_t call = 0; call < n; call++) {
     struct slot *s = channel_slot(m, call);

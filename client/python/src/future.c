@@ -167,8 +167,9 @@ static void future_finish(struct future *self, int status, const numd_scalar *re
 static int future_lock(struct future *self, int64_t deadline_ns) {
   if (PyThread_acquire_lock(self->lock, NOWAIT_LOCK))
     return 1;
+  const int64_t most = wait_slice_ns();
   for (;;) {
-    int64_t left = left_ns(deadline_ns), slice = left < 100000000 ? left : 100000000;
+    int64_t left = left_ns(deadline_ns), slice = left < most ? left : most;
     PyLockStatus status;
     Py_BEGIN_ALLOW_THREADS;
     status = PyThread_acquire_lock_timed(self->lock, slice / 1000, 0);

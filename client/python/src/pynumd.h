@@ -344,6 +344,8 @@ PyObject *raise_status(int status);
 int wait_on(int status, numd_ticket *ticket, numd_scalar *result);
 /* Waits at most so long without the GIL, for signals too. A status, ETIMEOUT, or -1: an exception, and the
  * call still runs. */
+/* How long a wait is to last, at most, without a look for signals. */
+int64_t wait_slice_ns(void);
 int wait_released(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 
 #endif

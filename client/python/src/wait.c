@@ -2,13 +2,17 @@
  *
  * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back
  * from a busy thread. So the first WITH_GIL_NS are waited with the GIL held; only then, or at once if the
- * call is known to take longer, do other threads get to run. Whoever waits longer looks for signals every
- * SLICE_NS, so that Ctrl-C is heard.
+ * call is known to take longer, do other threads get to run. Whoever waits longer looks for signals now and
+ * then, so that Ctrl-C is heard: the main thread, where Python runs its handlers, often; others, each of which
+ * would take the GIL for nothing, seldom (where Python is embedded, one of them may be its main thread).
  *
  * Exceptions are made by numd._errors, which knows the class for each status. */
 #include "pynumd.h"
 
+#include <unistd.h>
+
 #define SLICE_NS 100000000
+#define SELDOM_NS 1000000000
 
 PyObject *raise_status(int status) {
   PyObject *error = PyObject_CallFunction(globals.make_error, "isss", status, numd_status_name(status),
@@ -28,9 +32,14 @@ static int wait_slice(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *resu
   return status;
 }
 
+int64_t wait_slice_ns(void) {
+  return gettid() == getpid() ? SLICE_NS : SELDOM_NS;
+}
+
 int wait_released(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
+  const int64_t most = wait_slice_ns();
   for (;;) {
-    int64_t slice = timeout_ns < SLICE_NS ? timeout_ns : SLICE_NS;
+    int64_t slice = timeout_ns < most ? timeout_ns : most;
     int status = wait_slice(ticket, slice, result);
     if (status != NUMD_ETIMEOUT)
       return status;

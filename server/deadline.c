@@ -6,7 +6,7 @@
 #include "server/log.h"
 
 #define LOOKS 4       /* within the limit */
-#define GRACE_MS 2000 /* a call may be waiting for its user's turn (fair.h) when it is cancelled */
+#define GRACE_MS 2000 /* a call that was cancelled has at least so long to end */
 
 /* A call that ends meanwhile loses nothing: the next has another id. */
 static void cancel(struct runner *runner) {

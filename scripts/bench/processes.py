@@ -43,10 +43,23 @@ def tree(pid):
     return found
 
 
+forker = 0  # in a process that was forked: which one forked it
+
+
+def note_forker():
+    global forker
+    forker = os.getpid()
+
+
+os.register_at_fork(before=note_forker)
+
+
 def die_with_parent():
-    """In a new child: ends it when this process ends, however that happens."""
+    """In a new child: ends it when its parent ends, however that happens."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if forker and os.getppid() != forker:  # it has died already
+        os._exit(1)
 
 
 def end(process, patience_s=3):

@@ -158,6 +158,32 @@ def test_a_partner_dies_with_its_client(name, tmp_path):
         client.stop(0.2)
 
 
+ORPHAN = """
+import os, time
+import processes
+read, write = os.pipe()
+client = os.fork()
+if not client:
+    client = os.getpid()
+    if not os.fork():
+        while os.getppid() == client:
+            time.sleep(0.01)
+        processes.die_with_parent()
+        os.write(write, b"lives")
+    os._exit(0)
+os.close(write)
+os.waitpid(client, 0)
+print(os.read(read, 5))  # end of file: nobody has the other end any more
+"""
+
+
+def test_a_partner_whose_client_died_before_it_could_ask_for_that_ends():
+    bench = pathlib.Path(__file__).parents[2] / "scripts" / "bench"
+    done = subprocess.run([sys.executable, "-c", ORPHAN], env={**os.environ, "PYTHONPATH": str(bench)},
+                          stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.stdout == "b''\n"
+
+
 HOST = """
 import subprocess, sys, time
 import servers

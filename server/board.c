@@ -164,6 +164,17 @@ void board_end_work(struct board *board, uint32_t entry) {
   atomic_fetch_sub_explicit(&board->entries[entry].n_callers, 1, memory_order_relaxed);
 }
 
+/* In this order: a worker that dies between the two makes the total too large, never too small. */
+void board_begin_wait(struct board *board, uint32_t entry) {
+  atomic_fetch_add(&board->n_waiting, 1);
+  atomic_fetch_add(&board->entries[entry].n_waiting, 1);
+}
+
+void board_end_wait(struct board *board, uint32_t entry) {
+  atomic_fetch_sub(&board->entries[entry].n_waiting, 1);
+  atomic_fetch_sub(&board->n_waiting, 1);
+}
+
 bool board_has_idle_core(const struct board *board) {
   if (atomic_load_explicit(&board->n_callers, memory_order_relaxed) >= (int)board->n_cores)
     return false;
@@ -199,7 +210,7 @@ void board_bury(struct board *board, uint32_t entry) {
   atomic_store(&e->client_pid, 0);
   atomic_store(&e->state, BOARD_FREE);
   atomic_store(&e->sandbox, 0);
-  atomic_store(&e->n_waiting, 0);
+  atomic_fetch_sub(&board->n_waiting, atomic_exchange(&e->n_waiting, 0));
   atomic_store(&e->half, 0);
   _Atomic uint64_t *counters[] = {&e->calls_ring, &e->calls_socket, &e->errors, &e->busy_ns};
   for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)

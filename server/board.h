@@ -32,7 +32,7 @@ struct board_entry {
   _Atomic uint64_t busy_ns;
   _Atomic int32_t n_callers; /* its share of the board's */
   /* For turns between users (fair.c). */
-  _Atomic int32_t n_waiting; /* threads */
+  _Atomic int32_t n_waiting; /* its share of the board's */
   _Atomic uint32_t half;     /* of the cores, that its callers are in */
   sem_t turn;                /* a hint to one that waits (sem.h, for which zeros are as good as sem_init) */
 };
@@ -55,6 +55,7 @@ struct board {
   _Atomic uint32_t n_used; /* one past the highest entry that was ever used */
   _Atomic uint64_t sessions_total, workers_lost;
   _Atomic int32_t n_callers; /* threads at work on calls large enough to be shared out */
+  _Atomic int32_t n_waiting; /* threads that wait for their user's turn */
   _Atomic uint32_t core_owner[BOARD_MAX_CORES];
   _Atomic uint32_t spin_owner[BOARD_MAX_CORES];
   struct board_entry entries[BOARD_MAX_ENTRIES];
@@ -70,6 +71,9 @@ int board_count_cores(void);
 /* Counts one more caller at work; how many others there were. */
 int board_begin_work(struct board *board, uint32_t entry);
 void board_end_work(struct board *board, uint32_t entry);
+/* Counts one more that waits for its user's turn (fair.h). */
+void board_begin_wait(struct board *board, uint32_t entry);
+void board_end_wait(struct board *board, uint32_t entry);
 /* Whether there is a core that no call is at work on. */
 bool board_has_idle_core(const struct board *board);
 

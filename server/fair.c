@@ -112,6 +112,8 @@ static void wake_one(struct fair *f) {
   struct board *board = f->board;
   uint32_t n = GET(board->n_used), uid = GET(board->entries[f->entry].uid);
   atomic_thread_fence(memory_order_seq_cst);
+  if (GET(board->n_waiting) <= 0)
+    return;
   for (uint32_t k = 1; k <= n && n <= BOARD_MAX_ENTRIES; k++) {
     struct board_entry *e = &board->entries[(f->entry + k) % n];
     if (GET(e->n_waiting) > 0 && GET(e->uid) == uid && GET(e->state) == BOARD_SESSION) {
@@ -128,8 +130,14 @@ void fair_move(const struct fair *f, const cpu_set_t *cores) {
   moved = cores != NULL;
 }
 
+/* Half of the cores there are, which may be fewer than those one may run on (a quota of the control group).
+ */
+static int share(const struct fair *f, const cpu_set_t *cores) {
+  int n = CPU_COUNT(cores), most = (int)(f->board->n_cores + 1) / 2;
+  return n < most ? n : most;
+}
+
 static struct turn begin_among_users(struct fair *f, const struct call *call) {
-  struct board_entry *me = &f->board->entries[f->entry];
   bool waits = false;
   for (int64_t begun = clock_now_ns();;) {
     struct turn turn = {.most = INT_MAX};
@@ -138,21 +146,21 @@ static struct turn begin_among_users(struct fair *f, const struct call *call) {
     struct tally t = tally(f);
     turn.cores = settle(f, choose_half(f, &t));
     if (turn.cores)
-      turn.most = CPU_COUNT(turn.cores);
+      turn.most = share(f, turn.cores);
     fair_move(f, turn.cores);
     if (t.callers <= turn.most || call_is_given_up(call) ||
         clock_now_ns() - begun > (int64_t)PATIENCE_NS * (t.waiting + 1)) {
       if (waits)
-        atomic_fetch_sub(&me->n_waiting, 1);
+        board_end_wait(f->board, f->entry);
       if (!turn.cores && t.waiting > waits)
         wake_one(f);
       return turn;
     }
     board_end_work(f->board, f->entry);
-    if (waits)
-      sem_await_hint(&me->turn, clock_deadline(WAIT_NS));
-    else /* once more, seen by who ends */
-      atomic_fetch_add(&me->n_waiting, 1);
+    if (!waits) /* and looks once more: who ends sees it now */
+      board_begin_wait(f->board, f->entry);
+    else if (tally(f).callers >= turn.most) /* else two were in each other's way, and none is at work */
+      sem_await_hint(&f->board->entries[f->entry].turn, clock_deadline(WAIT_NS));
     waits = true;
   }
 }

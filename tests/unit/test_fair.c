@@ -152,6 +152,43 @@ START_TEST(nobody_waits_for_ever) {
 }
 END_TEST
 
+START_TEST(half_is_of_the_cores_that_the_daemon_may_use) {
+  board->n_cores = 1; /* by its control group's quota, say */
+  board->entries[OTHERS].n_callers = 1;
+  ck_assert_int_eq(fair_begin(&fair[MINE], &call).most, 1);
+}
+END_TEST
+
+static atomic_int n_at_work, n_too_many;
+static int most_at_work;
+
+static void *take_turns(void *arg) {
+  for (int i = 0; i < 300; i++) {
+    (void)fair_begin(arg, &call);
+    if (atomic_fetch_add(&n_at_work, 1) >= most_at_work)
+      atomic_fetch_add(&n_too_many, 1);
+    sched_yield();
+    atomic_fetch_sub(&n_at_work, 1);
+    fair_end(arg);
+  }
+  return NULL;
+}
+
+START_TEST(no_more_than_the_share_are_at_work_at_once) {
+  pthread_t threads[8];
+  board->entries[OTHERS].n_callers = 1;
+  most_at_work = fair_begin(&fair[MINE], &call).most;
+  fair_end(&fair[MINE]);
+  for (int i = 0; i < 8; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, take_turns, &fair[i % 2]), 0);
+  for (int i = 0; i < 8; i++)
+    pthread_join(threads[i], NULL);
+  ck_assert_int_eq(n_too_many, 0);
+  ck_assert_int_eq(board->n_waiting, 0);
+  ck_assert_int_eq(board->n_callers, 0);
+}
+END_TEST
+
 START_TEST(a_daemon_of_one_user_counts_only) {
   board->options.many_users = false;
   board->entries[OTHERS].n_callers = 7;
@@ -176,6 +213,8 @@ int main(void) {
   tcase_add_loop_test(t, who_has_its_share_waits_until_it_ends_something, MINE, MINE_TOO + 1);
   tcase_add_test(t, who_is_given_up_waits_no_longer);
   tcase_add_test(t, nobody_waits_for_ever);
+  tcase_add_test(t, half_is_of_the_cores_that_the_daemon_may_use);
+  tcase_add_test(t, no_more_than_the_share_are_at_work_at_once);
   tcase_add_test(t, a_daemon_of_one_user_counts_only);
   suite_add_tcase(suite, t);
   return suite_run(suite);

@@ -83,17 +83,39 @@ static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
   return r;
 }
 
-/* Frees a channel of a lost session, unless a ticket may refer to it. Only the thread that has the channel
- * may know that nobody uses it. It may be gone with its connection, and another in its place or the
- * connection's: the session tells them apart. conn->lock held. */
+static void lock(struct channel *ch) {
+  while (atomic_flag_test_and_set_explicit(&ch->lock, memory_order_acquire)) {
+  }
+}
+
+static void unlock(struct channel *ch) {
+  atomic_flag_clear_explicit(&ch->lock, memory_order_release);
+}
+
+static bool has_tickets(struct channel *ch) {
+  lock(ch);
+  bool has = ch->n_flying != 0 || ch->single_state != FLIGHT_NONE || ch->done;
+  unlock(ch);
+  return has;
+}
+
+/* Frees the channels that were retired and that no ticket refers to any more. conn->lock held. */
+static void free_retired(numd_conn *conn) {
+  for (int i = conn->n_channels; i-- > 0;) {
+    struct channel *ch = conn->channels[i];
+    if (!ch->retired || has_tickets(ch))
+      continue;
+    conn->channels[i] = conn->channels[--conn->n_channels];
+    channel_free(ch);
+  }
+}
+
+/* It may be gone with its connection, and another in its place or the connection's: the session tells them
+ * apart. */
 void channel_retire(numd_conn *conn, struct channel *ch, uint64_t epoch) {
-  int i = 0;
-  while (i < conn->n_channels && (conn->channels[i] != ch || ch->epoch != epoch))
-    i++;
-  if (i == conn->n_channels || ch->n_flying != 0 || ch->single_state != FLIGHT_NONE || ch->done)
-    return;
-  conn->channels[i] = conn->channels[--conn->n_channels];
-  channel_free(ch);
+  for (int i = 0; i < conn->n_channels; i++)
+    if (conn->channels[i] == ch && ch->epoch == epoch)
+      ch->retired = true;
 }
 
 static void retire_mine(numd_conn *conn) {
@@ -114,6 +136,7 @@ static int open_channel(numd_conn *conn, struct channel **out) {
     return 0;
   }
   retire_mine(conn);
+  free_retired(conn);
   if (conn->n_channels == MAX_CHANNELS)
     return error_set(NUMD_ELIMIT, "more than %d threads with a channel each", MAX_CHANNELS);
   if (!(ch = calloc(1, sizeof(*ch))))
@@ -169,15 +192,6 @@ void channel_free(struct channel *ch) {
 }
 
 /* ---- Calls in flight ---- */
-
-static void lock(struct channel *ch) {
-  while (atomic_flag_test_and_set_explicit(&ch->lock, memory_order_acquire)) {
-  }
-}
-
-static void unlock(struct channel *ch) {
-  atomic_flag_clear_explicit(&ch->lock, memory_order_release);
-}
 
 /* Whether the worker that has this channel is gone, be it that another session was opened since. */
 static bool is_lost(struct channel *ch) {

@@ -154,7 +154,8 @@ static int open_session(numd_conn *c) {
   c->sock = -1;
   c->in_len = 0;
   atomic_store_explicit(&c->broken, true, memory_order_relaxed);
-  c->free_channels = NULL; /* of the session that is gone; unmapped with the connection */
+  for (; c->free_channels; c->free_channels = c->free_channels->next_free)
+    c->free_channels->retired = true;
   if (c->fork_generation != generation) {
     arena_forget(&c->arena);
   }

@@ -191,10 +191,13 @@ struct channel {
   struct flight flights[CHANNEL_SLOTS];
   struct flight *done; /* overtaken by later calls */
   struct channel *next_free;
+  bool retired;               /* conn->lock */
   struct lookup_entry *cache; /* PLAN_CACHE entries, made on first use (lookup.c) */
   int notify_fd;              /* the notification socket, or -1 */
 };
 
+/* A channel of a lost session that its thread has no more use for: it is freed as soon as another is opened
+ * and no ticket refers to it. Only that thread may know. conn->lock held. */
 void channel_retire(numd_conn *conn, struct channel *channel, uint64_t epoch);
 void channel_free(struct channel *channel); /* conn is closing, or the session is gone */
 /* Hands a call over. The caller waits for it at once (by the owner's thread) or settles. */

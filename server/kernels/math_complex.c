@@ -231,14 +231,14 @@ static int small_integer(double x, double y) {
   return y == 0 && fabs(x) < 100 && x == trunc(x) ? (int)x : 0;
 }
 
-/* One power as NumPy defines it: integers by multiplication, no power of 0 but of positive reals. */
+/* One power as NumPy 2 defines it: integers by multiplication, no power of 0 but to a positive real part. */
 static double complex power(double complex z, double complex w) {
   double x = creal(z), y = cimag(z);
   const int k = small_integer(creal(w), cimag(w));
   if (creal(w) == 0 && cimag(w) == 0)
     return 1;
   if (x == 0 && y == 0)
-    return creal(w) > 0 && cimag(w) == 0 ? 0 : complex_of(NAN, NAN);
+    return creal(w) > 0 ? 0 : complex_of(NAN, NAN);
   if (k == 0)
     return cpow(z, w);
   integer_power(1, &x, &y, k);

@@ -86,7 +86,7 @@ same(
     "outer", "isin", "real", "imag",
 )  # fmt: skip
 named(
-    pow="power", positive="array", copy="array", abs="absolute", asin="arcsin", acos="arccos", atan="arctan",
+    positive="array", copy="array", abs="absolute", asin="arcsin", acos="arccos", atan="arctan",
     asinh="arcsinh", acosh="arccosh", atanh="arctanh", atan2="arctan2", bitwise_invert="invert",
     bitwise_left_shift="left_shift", bitwise_right_shift="right_shift",
 )  # fmt: skip
@@ -96,6 +96,15 @@ for _name, _function in {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, 
 ORACLES["conj"] = where_ints(np.array, np.conj)
 ORACLES["clip"] = lambda x, low, high: np.minimum(np.maximum(x, low), high)
 ORACLES["signbit"] = where_ints(lambda x: x < 0 if x.dtype.kind == "i" else np.zeros(x.shape, bool), np.signbit)
+
+
+@oracle("pow")
+def _(x, y):
+    x, y = np.broadcast_arrays(x, y)
+    power = np.power(x, y)
+    if power.dtype.kind != "c":
+        return power
+    return np.where((x == 0) & (y.real > 0), 0, power)  # as NumPy 2 has it; NumPy 1 wants real exponents for that
 
 
 @oracle("sign")

@@ -186,7 +186,8 @@ def test_without_stamps_it_says_what_to_build(tmp_path):
 def test_numd_and_others_are_taken_apart(short):
     progress = Silent()
     data = short.measure(context(), True, progress, seed=4)
-    assert data["wrong"] == [] and progress.steps == short.steps(True)
+    assert data["wrong"] == [] and progress.steps <= short.steps(True)
+    assert progress.steps == short.steps(True) or data["skipped"]
     measured = {(r["way"], r["client"], r["wait"]) for r in data["rows"]}
     skipped = {(s["way"], s["client"], s["wait"]) for s in data["skipped"]}
     assert all("is not" in s["reason"] or "has no module" in s["reason"] for s in data["skipped"])

@@ -159,7 +159,8 @@ def test_every_way_answers_or_says_what_to_install(monkeypatch):
     monkeypatch.setattr(open_loop, "RATES", {True: ((500, 0.06),)})
     progress = Silent()
     data = open_loop.measure(context(), True, progress, seed=1)
-    assert data["wrong"] == [] and progress.steps == open_loop.steps(True)
+    assert data["wrong"] == [] and progress.steps <= open_loop.steps(True)
+    assert progress.steps == open_loop.steps(True) or data["skipped"]
     measured = [(r["way"], r["client"], r["mode"], r["wait"]) for r in data["rows"]]
     skipped = {(s["way"], s["client"], s["wait"]) for s in data["skipped"]}
     assert [v for v in open_loop.WAYS if (v[0], v[1], v[3]) not in skipped] == measured

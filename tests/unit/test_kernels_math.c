@@ -65,7 +65,7 @@ static long double complex power_exact(long double complex z, long double comple
   const int k = small_integer(w);
   long double complex power = 1;
   if (k == 0 && w != 0)
-    return z != 0 ? cexpl(w * clogl(z)) : creall(w) > 0 && cimagl(w) == 0 ? 0 : complex_of(NAN, NAN);
+    return z != 0 ? cexpl(w * clogl(z)) : creall(w) > 0 ? 0 : complex_of(NAN, NAN);
   if (k < 0 && z == 0)
     return complex_of(NAN, NAN);
   for (int i = 0; i < abs(k); i++)

@@ -3,8 +3,9 @@
  * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back
  * from a busy thread. So the first WITH_GIL_NS are waited with the GIL held; only then, or at once if the
  * call is known to take longer, do other threads get to run. Whoever waits longer looks for signals now and
- * then, so that Ctrl-C is heard: the main thread, where Python runs its handlers, often; others, each of which
- * would take the GIL for nothing, seldom (where Python is embedded, one of them may be its main thread).
+ * then, so that Ctrl-C is heard: the main thread, where Python runs its handlers, often; others, each of
+ * which would take the GIL for nothing, seldom (where Python is embedded, one of them may be its main
+ * thread).
  *
  * Exceptions are made by numd._errors, which knows the class for each status. */
 #include "pynumd.h"

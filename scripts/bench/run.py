@@ -33,7 +33,7 @@ import results
 import servers
 import stats
 import tables
-from processes import Client, Daemon, Failed, cpu_ns
+from processes import Client, Daemon, Failed, cpu_ns, remove_leftovers
 from progress import Progress
 from way import Context, load_ways
 
@@ -125,10 +125,7 @@ class Bench:
         self.clients, self.daemon, self.servers = {}, None, {}
         for each in [*clients.values(), *filter(None, [daemon]), *running.values()]:
             each.stop()
-        for name in os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else ():
-            owner = name.split("-")[2] if name.startswith("numd-bench-") else ""
-            if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-                os.unlink(f"/dev/shm/{name}")
+        remove_leftovers()
         self.log.close()
 
     # ---- Turns

@@ -94,6 +94,11 @@ def narrowed(exact, dtype):
     return np.where(np.isfinite(cast), exact, cast)
 
 
+def angle(x, y):
+    """|y log x|, with which the error of a complex power x^y = exp(y log x) grows."""
+    return np.abs(y * np.log(x.astype(np.clongdouble))).astype(float)
+
+
 def tolerance(op, inputs, params, exact, dtype):
     """What the result may be off by."""
     if dtype.kind in "biu":
@@ -102,7 +107,8 @@ def tolerance(op, inputs, params, exact, dtype):
     magnitude = np.abs(exact)
     if op.kind == "MAP":
         if dtype.kind == "c" or inputs[0].dtype.kind == "c":
-            return magnitude * 16 * eps + 16 * tiny
+            ulps = 16 + (np.nan_to_num(angle(*inputs)) if op.name == "pow" else 0)
+            return magnitude * ulps * eps + 16 * tiny
         return np.abs(np.spacing(exact.astype(dtype))).astype(exact.dtype) * (op.ulp + 0.01)
     if op.kind == "MAKE":
         return (max(np.abs(x) for x in inputs) + np.max(magnitude, initial=0)) * 4 * eps + 0 * magnitude

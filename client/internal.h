@@ -403,6 +403,8 @@ void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method);
 /* Sends it, with send_fd beside it unless that is -1, and waits. The error's status, or EDISCONNECTED or
  * ETIMEOUT. */
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns);
+/* The same for a request that is answered by a text, which is to be freed. */
+int rpc_run_for_text(struct rpc *rpc, char **text);
 void rpc_end(struct rpc *rpc);
 /* The same for a notification, which is not answered: sends it and ends it. */
 void rpc_begin_notify(struct rpc *rpc, numd_conn *conn, const char *method);

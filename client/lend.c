@@ -363,11 +363,7 @@ int numd_memory(numd_conn *conn, char **json) {
     return r;
   rpc_begin(&rpc, conn, "memory");
   msgpack_pack_array(&rpc.pk, 0);
-  r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  if (r == 0 && rpc.reply.result.type != MSGPACK_OBJECT_STR)
-    r = error_set(NUMD_EPROTOCOL, "the daemon sent no list");
-  if (r == 0 && !(*json = strndup(rpc.reply.result.via.str.ptr, rpc.reply.result.via.str.size)))
-    r = error_no_memory();
+  r = rpc_run_for_text(&rpc, json);
   rpc_end(&rpc);
   return r;
 }

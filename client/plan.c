@@ -224,12 +224,7 @@ int numd_plan_explain(numd_plan *plan, char **text) {
   rpc_begin(&rpc, plan->conn, "explain");
   msgpack_pack_array(&rpc.pk, 1);
   msgpack_pack_uint32(&rpc.pk, plan->id);
-  r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  if (r == 0) {
-    const msgpack_object *s = &rpc.reply.result;
-    *text = s->type == MSGPACK_OBJECT_STR ? strndup(s->via.str.ptr, s->via.str.size) : NULL;
-    r = *text ? 0 : error_no_memory();
-  }
+  r = rpc_run_for_text(&rpc, text);
   rpc_end(&rpc);
   return r;
 }

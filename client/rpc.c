@@ -156,6 +156,17 @@ int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {
   return status ? status : reply_status(rpc);
 }
 
+int rpc_run_for_text(struct rpc *rpc, char **text) {
+  const msgpack_object *o = &rpc->reply.result;
+  int r = rpc_run(rpc, -1, RPC_TIMEOUT_NS);
+  if (r)
+    return r;
+  if (o->type != MSGPACK_OBJECT_STR)
+    return error_set(NUMD_EPROTOCOL, "the daemon sent no text");
+  *text = o->via.str.size > 0 ? strndup(o->via.str.ptr, o->via.str.size) : strdup("");
+  return *text ? 0 : error_no_memory();
+}
+
 void rpc_end(struct rpc *rpc) {
   pthread_mutex_unlock(&rpc->conn->lock);
   if (rpc->has_reply)

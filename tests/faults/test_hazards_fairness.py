@@ -8,7 +8,7 @@ import sys
 import time
 
 from ledger import note, scaled
-from stranger import BUILD, eventually
+from stranger import eventually
 from users import ALICE, BOB, PublicDaemon, only_in_public, only_root
 
 SESSIONS, THREADS = 4, 4
@@ -63,7 +63,7 @@ def start(uid, code, *words):
     env = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
     return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], text=True, user=uid, group=uid,
                             extra_groups=[], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            env=dict(env, PYTHONPATH=os.path.abspath(os.path.join(BUILD, "python"))))
+                            env=dict(env, PYTHONPATH=os.path.abspath(os.environ["PYTHONPATH"])))
 
 
 def cpu_s(pids):

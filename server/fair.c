@@ -16,7 +16,8 @@
 #define LINGER_NS 500000000
 #define WAIT_NS 250000000
 #define LOOK_NS 20000000      /* for who makes small calls only */
-#define PATIENCE_NS 250000000 /* for each that waits; then it goes on all the same */
+#define PATIENCE_NS 250000000 /* for each that waits, of PATIENCE_MAX; then it goes on all the same */
+#define PATIENCE_MAX 256
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
@@ -137,6 +138,10 @@ static int share(const struct fair *f, const cpu_set_t *cores) {
   return n < most ? n : most;
 }
 
+static int64_t patience(int waiting) {
+  return (int64_t)PATIENCE_NS * (waiting < PATIENCE_MAX ? waiting + 1 : PATIENCE_MAX);
+}
+
 static struct turn begin_among_users(struct fair *f, const struct call *call) {
   bool waits = false;
   for (int64_t begun = clock_now_ns();;) {
@@ -148,8 +153,7 @@ static struct turn begin_among_users(struct fair *f, const struct call *call) {
     if (turn.cores)
       turn.most = share(f, turn.cores);
     fair_move(f, turn.cores);
-    if (t.callers <= turn.most || call_is_given_up(call) ||
-        clock_now_ns() - begun > (int64_t)PATIENCE_NS * (t.waiting + 1)) {
+    if (t.callers <= turn.most || call_is_given_up(call) || clock_now_ns() - begun > patience(t.waiting)) {
       if (waits)
         board_end_wait(f->board, f->entry);
       if (!turn.cores && t.waiting > waits)

@@ -35,7 +35,7 @@ struct turn {
   const cpu_set_t *cores; /* where they are to run, or NULL: anywhere they may */
 };
 
-/* By a thread that may run on all cores that the worker may use. */
+/* By a thread that may run on all cores that the worker may use. board NULL: there are no turns to take. */
 void fair_init(struct fair *fair, struct board *board, uint32_t entry);
 /* Counts the calling thread among those at work as soon as it is its user's turn, and moves it to its cores.
  * A call that is given up waits no longer. */

@@ -42,7 +42,6 @@ struct pool {
   uint32_t entry;
   int max_helpers;
   struct fair fair;
-  cpu_set_t allowed; /* of the thread that made the pool: one that grows it may be pinned */
   pthread_mutex_t grow;
   _Atomic int n_helpers;
   atomic_bool stop;
@@ -56,7 +55,7 @@ static void work(struct job *j) {
 
 static void *helper_main(void *arg) {
   struct helper *h = arg;
-  sched_setaffinity(0, sizeof(h->pool->allowed), &h->pool->allowed);
+  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->fair.all); /* who started it may be pinned */
   while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
     if (sem_wait(&h->wake) < 0)
       continue;
@@ -78,9 +77,7 @@ int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
   int cores = board ? (int)board->n_cores : board_count_cores();
   p->board = board;
   p->entry = board_entry;
-  if (board)
-    fair_init(&p->fair, board, board_entry);
-  sched_getaffinity(0, sizeof(p->allowed), &p->allowed);
+  fair_init(&p->fair, board, board_entry);
   p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
   pthread_mutex_init(&p->grow, NULL);
   *out = p;

@@ -342,10 +342,10 @@ PyObject *raise_status(int status);
 /* Goes on where a call was waited for WITH_GIL_NS and gave `status`: waits without the GIL if that is
  * ETIMEOUT. A status, or -1 if a signal handler raised: the call was then cancelled and is over. */
 int wait_on(int status, numd_ticket *ticket, numd_scalar *result);
+/* How long the calling thread may wait without a look for signals. */
+int64_t wait_slice_ns(void);
 /* Waits at most so long without the GIL, for signals too. A status, ETIMEOUT, or -1: an exception, and the
  * call still runs. */
-/* How long a wait is to last, at most, without a look for signals. */
-int64_t wait_slice_ns(void);
 int wait_released(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 
 #endif

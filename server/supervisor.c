@@ -251,13 +251,13 @@ int supervisor_run(const struct supervisor_options *options) {
     supervisor_deinit(&s);
     return 1;
   }
-  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
-           s.listener.inherited ? "an inherited socket" : s.listener.path, s.board->n_cores, s.options.spares,
-           s.options.workers_max);
   if (s.options.take_over)
     upgrade_take_over(&s);
   children_refill(&s);
   watchdog_start(&s);
+  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
+           s.listener.inherited ? "an inherited socket" : s.listener.path, s.board->n_cores, s.options.spares,
+           s.options.workers_max);
   service_tell(&s.service, "READY=1\nSTATUS=Listening at %s",
                s.listener.inherited ? "an inherited socket" : s.listener.path);
   if (s.options.idle_ms >= 0)

@@ -4,7 +4,6 @@ code 0, holds the descriptors that it held before, and left nothing in /dev/shm.
 import os
 import pathlib
 import sys
-import time
 
 import ledger
 import pytest
@@ -19,21 +18,17 @@ def shared_names():
     return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.mp-")}
 
 
-def settled_fds(daemon):
-    """How many descriptors the daemon holds, once that does not change any more."""
-    seen = [-1]
-    while len(seen) < 4 or len(set(seen[-4:])) > 1:
-        seen.append(daemon.n_fds())
-        time.sleep(0.005)
-    return seen[-1]
+def fds(daemon):
+    """What each descriptor of the daemon is."""
+    return {fd: os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{daemon.pid}/fd")}
 
 
 @pytest.fixture(scope="module")
 def module_daemon(tmp_path_factory):
     before = shared_names()
     d = Daemon(tmp_path_factory.mktemp("numd"))
-    assert eventually(lambda: len(d.children()) == 2)
-    d.idle_fds = settled_fds(d)  # with its two spares and no client
+    assert len(d.children()) == 2  # it says that it listens when its spares were started
+    d.idle_fds = d.n_fds()
     yield d
     assert d.stop() == 0, d.log()
     assert d.complaints() == []
@@ -46,7 +41,7 @@ def daemon(module_daemon):
     yield d
     assert d.process.poll() is None, d.log()
     # Spares are replaced a little after they were used.
-    assert eventually(lambda: len(d.children()) == 2 and d.n_fds() == d.idle_fds), os.listdir(f"/proc/{d.pid}/fd")
+    assert eventually(lambda: len(d.children()) == 2 and d.n_fds() == d.idle_fds), (d.idle_fds, fds(d))
 
 
 @pytest.fixture

@@ -109,6 +109,8 @@ def tolerance(op, inputs, params, exact, dtype):
         if dtype.kind == "c" or inputs[0].dtype.kind == "c":
             ulps = 16 + (np.nan_to_num(angle(*inputs)) if op.name == "pow" else 0)
             return magnitude * ulps * eps + 16 * tiny
+        if op.name == "logaddexp":  # greater + log1p(e^-difference), which may cancel
+            exact = np.maximum(magnitude, np.abs(np.maximum(*inputs)))
         return np.abs(np.spacing(exact.astype(dtype))).astype(exact.dtype) * (op.ulp + 0.01)
     if op.kind == "MAKE":
         return (max(np.abs(x) for x in inputs) + np.max(magnitude, initial=0)) * 4 * eps + 0 * magnitude

@@ -328,7 +328,7 @@ NUMD_API int numd_may_repeat(int n_args, const numd_arg args[], int n_out, numd_
 
 /* Waits for a submitted call, from any thread. Its own status (NUMD_OK or what went wrong), or ETIMEOUT:
  * then it still runs and may be waited for again. timeout_ns 0 only looks. A ticket is finished by the first
- * wait that does not give ETIMEOUT. */
+ * wait that does not give ETIMEOUT, and is not to be used after it. */
 NUMD_API int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 /* Asks that a submitted call be given up; it must still be waited for and gives ECANCELLED, or its
  * result if it was done already. The factorisation of one matrix is not interrupted: a call that is inside

@@ -9,7 +9,7 @@ While both make calls each has half of the cores. What that alone costs the vict
 measured in turns of a third kind: a daemon and a client that may use one half of the cores only, while NumPy computes
 the attacker's function in other processes on the other half.
 
-Writes fairness.json into BUILD/report.
+Writes fairness.json and fairness.html, a picture of the distributions, into BUILD/report.
 """
 import argparse
 import json
@@ -23,8 +23,12 @@ import sys
 import tempfile
 import time
 
+from panels import BOTTOM, LEFT, RIGHT, TOP, Axes, Curve, Front, decades, odds, panel
+from parts import VERDICTS, bullet_list, document, figure, raised, table
 from processes import die_with_parent
-from stats import percentile
+from progress import Progress
+from stats import QUANTILES, percentile, quantile
+from svg import LogScale, decade_range, digits, duration, short_duration
 
 ATTACKER, VICTIM = 65533, 65532  # no accounts are needed
 THREADS = 4                      # of the attacker in each session: as many as calls of one session run at once
@@ -82,6 +86,7 @@ for line in sys.stdin:
     print(json.dumps(ns), flush=True)
 """
 CASES = ("sum of 64", "sum of 10^6")
+KINDS = ("alone", "half", "attacked")
 
 
 def start_on(cores):
@@ -118,8 +123,6 @@ class User:
 
 class Bench:
     """The daemons and users; a turn has one of three kinds."""
-    KINDS = ("alone", "half", "attacked")
-
     def __init__(self, build, directory, sessions):
         cores = sorted(os.sched_getaffinity(0))
         half, rest = set(cores[:max(1, len(cores) // 2)]), set(cores[len(cores) // 2:])
@@ -188,25 +191,32 @@ class Bench:
         return self.attacker_rate(lambda: time.sleep(seconds))[0]
 
 
-def measure(bench, rounds, seconds):
-    """For each case p50 and p99 in turns of each kind, and the ratios of the p99s in each round."""
+def measure(bench, rounds, seconds, progress):
+    """For each case p50, p99 and other quantiles in turns of each kind, and the ratios of the p99s in each round."""
     rows = []
     for case in CASES:
-        ns, rates = {kind: [] for kind in bench.KINDS}, []
+        ns, rates = {kind: [] for kind in KINDS}, []
         for k in range(rounds):
-            for kind in bench.KINDS if k % 2 == 0 else reversed(bench.KINDS):
+            for kind in KINDS if k % 2 == 0 else reversed(KINDS):
                 samples, rate = bench.turn(kind, case, seconds)
                 ns[kind].append(samples)
                 rates += [rate] if rate else []
+                progress.step(f"{case}, {kind}")
         row = {"case": case, "attacker_calls_per_s": statistics.median(rates)}
-        for kind in bench.KINDS:
+        for kind in KINDS:
+            together = sorted(x for samples in ns[kind] for x in samples)
+            row[f"quantiles_{kind}_ns"] = [quantile(together, q) for q in QUANTILES]
             for q in (50, 99):
-                row[f"p{q}_{kind}_ns"] = percentile([x for samples in ns[kind] for x in samples], q)
+                row[f"p{q}_{kind}_ns"] = percentile(together, q)
         for other in ("alone", "half"):
             ratios = [percentile(a, 99) / percentile(b, 99) for a, b in zip(ns["attacked"], ns[other])]
             row[f"ratios_p99_to_{other}"], row[f"ratio_p99_to_{other}"] = ratios, statistics.median(ratios)
         rows.append(row)
     return rows
+
+
+def spread(ratios):
+    return f"{digits(statistics.median(ratios))} ({digits(min(ratios))}-{digits(max(ratios))})"
 
 
 def show(rows):
@@ -215,10 +225,51 @@ def show(rows):
     for row in rows:
         times = "".join(f"{row[f'p{q}_{kind}_ns'] / 1000:{width}.1f}{end}" for q in (50, 99)
                         for kind, width, end in (("alone", 9, ""), ("half", 9, ""), ("attacked", 10, " ")))
-        ratios = sorted(row["ratios_p99_to_alone"])
-        spread = f"{row['ratio_p99_to_alone']:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
         verdict = "" if row["ratio_p99_to_alone"] <= TARGET else f"  MISSED {TARGET:g}"
-        print(f"{row['case']:12} {times}{spread:>21} {row['ratio_p99_to_half']:9.2f} {row['attacker_calls_per_s']:9.0f}{verdict}")
+        print(f"{row['case']:12} {times}{spread(row['ratios_p99_to_alone']):>21} {row['ratio_p99_to_half']:9.2f} {row['attacker_calls_per_s']:9.0f}{verdict}")
+
+
+SIDES = {"alone": Front("alone", ("c0", "circle")),
+         "half": Front("half of the cores", ("c2", "square"), "w-sleep"),
+         "attacked": Front("attacked", ("c1", "diamond"), "w-auto")}
+
+
+def picture(row):
+    """The quantiles of the victim's calls in turns of each kind."""
+    curves = []
+    for kind in KINDS:
+        known = [(q, v) for q, v in zip(QUANTILES, row[f"quantiles_{kind}_ns"]) if v]
+        curves.append(Curve((kind,), [(odds(q), v, f"p{q:g} {duration(v)}") for q, v in known]))
+    x = LogScale(odds(0.7), odds(99.94), LEFT, RIGHT)
+    y = LogScale(*decade_range([y for c in curves for _, y, _ in c.points], 1.0), BOTTOM, TOP)
+    axes = Axes(x, y, [(odds(q), f"{q:g}") for q in (1, 10, 50, 90, 99, 99.9)], decades(y, short_duration), "percentile")
+    about = "; ".join(f"{SIDES[c.key[0]].label}: {', '.join(tip for _, _, tip in c.points)}" for c in curves)
+    fronts = {c.key: SIDES[c.key[0]] for c in curves}
+    return panel(curves, fronts, axes, None, f"Time of a call of the victim, {row['case']}", about)
+
+
+def page(found):
+    rows = found["rows"]
+    worst = max(rows, key=lambda row: row["ratio_p99_to_alone"])
+    met = worst["ratio_p99_to_alone"] <= TARGET
+    head = (f'<p class="dim">numd: what a user at its quota costs another</p><h1>The victim’s p99 grows to at most '
+            f'{digits(worst["ratio_p99_to_alone"])} times what it was ({raised(worst["case"])}); the target of '
+            f"{TARGET:g} is {VERDICTS[met]}</h1>")
+    lines = [[raised(row["case"]), *(duration(row[f"p99_{kind}_ns"]) for kind in KINDS), spread(row["ratios_p99_to_alone"]),
+              spread(row["ratios_p99_to_half"]), VERDICTS[row["ratio_p99_to_alone"] <= TARGET]] for row in rows]
+    columns = ["victim calls", "p99 alone", "half of the cores", "attacked", "attacked : alone", "attacked : half",
+               f"at most {TARGET:g}"]
+    rates = " and ".join(f"{row['attacker_calls_per_s']:.0f}" for row in rows)
+    notes = [f"The attacker: {found['sessions']} sessions, its quota, {found['threads']} threads in each, calls of "
+             f"10<sup>6</sup> elements without a pause: {found['attacker_calls_per_s_alone']:.0f} a second when alone, "
+             f"{rates} while the victim makes calls.",
+             f"{found['rounds']} rounds of turns of {found['seconds']} s, on {found['cores']} cores. Ratios: the median of "
+             "the rounds, with the least and the greatest.",
+             "Half of the cores: a daemon and a victim that may use no more, with nobody else in that daemon, while NumPy "
+             "computes the attacker’s function on the other half. What two users who both make calls get."]
+    pictures = '<div class="grid">' + "".join(figure(picture(row), heading=raised(row["case"])) for row in rows) + "</div>"
+    return document("numd: fairness", head, table(columns, lines) + "<h2>Time of the victim’s calls</h2>" + pictures
+                    + "<h2>Method</h2>" + bullet_list(notes), css=("page.css",))
 
 
 def copy_programs(build, directory):
@@ -241,19 +292,23 @@ def main():
     with tempfile.TemporaryDirectory(prefix="numd-fairness-", dir="/tmp") as directory:
         os.chmod(directory, 0o755)
         build = copy_programs(words.build.resolve(), directory)
-        bench = Bench(build, directory, sessions)
+        bench, progress = Bench(build, directory, sessions), Progress(len(CASES) * len(KINDS) * rounds)
         try:
-            rows = measure(bench, rounds, seconds)
+            rows = measure(bench, rounds, seconds, progress)
             alone = bench.attacker_alone(seconds)
         finally:
+            progress.end()
             bench.stop()
     print(f"attacker: {sessions} sessions, its quota, with {THREADS} threads each, {alone:.0f} calls/s when alone; "
           f"{rounds} rounds of turns of {seconds} s")
     show(rows)
+    found = {"sessions": sessions, "threads": THREADS, "attacker_calls_per_s_alone": alone, "rounds": rounds,
+             "seconds": seconds, "cores": len(os.sched_getaffinity(0)), "rows": rows}
     report = words.build / "report"
     report.mkdir(parents=True, exist_ok=True)
-    with open(report / "fairness.json", "w") as f:
-        json.dump({"sessions": sessions, "threads": THREADS, "attacker_calls_per_s_alone": alone, "rows": rows}, f, indent=1)
+    (report / "fairness.json").write_text(json.dumps(found, indent=1) + "\n")
+    (report / "fairness.html").write_text(page(found))
+    print(f"the same with a picture: {report / 'fairness.html'}")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ def reduction(draw, op, rng, dtype):
     special = op.name in ("sum", "max", "min", "mean", "any", "all", "count_nonzero")
     low, high = (-2, 3) if op.name in ("prod", "any", "all", "count_nonzero") else (-50, 50)
     x = values(rng, shape, dtype, special=special, low=low, high=high)
-    if op.name == "prod" and x.dtype.kind == "c":  # of length 1 or 0: a product that overflows is no number
-        x = (x / np.where(x == 0, 1, np.abs(x))).astype(dtype)
+    if op.name == "prod":
+        x = tamed(x)
     axes = draw(st.lists(st.integers(0, max(len(shape) - 1, 0)), unique=True, max_size=len(shape)))
     axis = axes[0] - one_of(draw, 0, len(shape)) if len(axes) == 1 else tuple(axes)
     params = {**maybe(draw, axis=axis), **maybe(draw, keepdims=True)}
@@ -63,6 +63,13 @@ def reduction(draw, op, rng, dtype):
         limits = () if 0 in shape else (float("inf"), float("-inf"), -1)
         params.update(maybe(draw, ord=one_of(draw, 0, 1, 2, 3, 0.5, *limits)))
     return [x], params
+
+
+def tamed(x):
+    """Inexact numbers nearer to length 1: products of a thousand stay in range, where errors are relative."""
+    if x.dtype.kind not in "fc":
+        return x
+    return (x / np.where(x == 0, 1, np.abs(x)) ** 0.9).astype(x.dtype)
 
 
 SIDE = [0, 1, 2, 3, 5, 8, 17, 33]
@@ -101,7 +108,7 @@ def _(draw, rng, dtype):
 @case("cumulative_sum", "cumulative_prod")
 def _(draw, rng, dtype):
     shape = one_of(draw, (0,), (5,), (1000,), (3, 40), (40, 3), (2, 3, 4))
-    x = values(rng, shape, dtype, special=False, low=-1, high=2)
+    x = tamed(values(rng, shape, dtype, special=False, low=-1, high=2))
     axis = maybe(draw, axis=any_axis(draw, len(shape)))
     wider = {"b": "int32", "i": "int64", "u": "uint64", "f": "float64", "c": "complex128"}[np.dtype(dtype).kind]
     return [x], {**axis, **maybe(draw, include_initial=True, dtype=wider)}

@@ -1,0 +1,35 @@
+"""The benchmark of fairness, with the real daemon and two users, in its quick form."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
+FAIRNESS = TOP / "scripts" / "bench" / "fairness.py"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="two users are needed")
+def test_it_measures_both_users_and_draws_what_it_found(tmp_path):
+    (tmp_path / "build").mkdir()
+    for name in ("python", "numd", "numd-worker", "libnumd.so.0"):
+        (tmp_path / "build" / name).symlink_to(BUILD / name)
+    done = subprocess.run([sys.executable, FAIRNESS, "--build", tmp_path / "build", "--quick"], text=True, timeout=300,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    assert "sum of 64, alone" in done.stderr, "it shows how far it is"
+    found = json.loads((tmp_path / "build" / "report" / "fairness.json").read_text())
+    assert [row["case"] for row in found["rows"]] == ["sum of 64", "sum of 10^6"]
+    for row in found["rows"]:
+        assert row["case"] in done.stdout
+        assert row["attacker_calls_per_s"] > 0 and len(row["ratios_p99_to_alone"]) == found["rounds"]
+        for kind in ("alone", "half", "attacked"):
+            known = [q for q in row[f"quantiles_{kind}_ns"] if q]
+            assert known == sorted(known) and 0 < row[f"p50_{kind}_ns"] <= row[f"p99_{kind}_ns"]
+    page = (tmp_path / "build" / "report" / "fairness.html").read_text()
+    assert page.count("<svg") == 2 and page.count("half of the cores</text>") == 2
+    assert ("missed" in page) == (max(row["ratio_p99_to_alone"] for row in found["rows"]) > 2)

@@ -107,5 +107,5 @@ bench-python: all ## measure what Python programs pay, against NumPy in process 
 	$(PYTHON) scripts/bench/python_figures.py --build $(BUILD) $(if $(QUICK),--quick)
 
 .PHONY: bench-fairness
-bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within ten seconds)
+bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within half a minute)
 	$(PYTHON) scripts/bench/fairness.py --build $(BUILD) $(if $(QUICK),--quick)

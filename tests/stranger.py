@@ -177,7 +177,7 @@ class Daemon:
             raise
 
 
-def eventually(condition, seconds=5):
+def eventually(condition, seconds=20):
     """Waits until condition() is true; whether it became so."""
     deadline = time.monotonic() + seconds
     while not condition():

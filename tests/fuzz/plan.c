@@ -24,10 +24,11 @@ static void read_layout(struct input *in, struct layout *layout) {
   (void)layout_set_c_order(layout);
   for (int d = 0; d < layout->ndim && how & 32; d++) {
     uint8_t kind = input_byte(in);
-    layout->strides[d] = kind < 64    ? 0
-                         : kind < 128 ? -layout->strides[d]
-                         : kind < 192 ? layout->strides[d] * 2
-                                      : (int64_t)input_word(in);
+    uint64_t stride = (uint64_t)layout->strides[d];
+    layout->strides[d] = (int64_t)(kind < 64    ? 0
+                                   : kind < 128 ? -stride
+                                   : kind < 192 ? 2 * stride
+                                                : input_word(in));
   }
 }
 

@@ -84,7 +84,8 @@ int lower_sliced(struct lowering *l, uint32_t v, int axis, int64_t start, int64_
   struct layout layout = value_at(l, v)->layout;
   int64_t offset = n > 0 ? start * layout.strides[axis] : 0;
   layout.shape[axis] = n;
-  layout.strides[axis] *= step;
+  if (n > 1) /* else the step is of no account, and may be any number */
+    layout.strides[axis] *= step;
   return lower_view(l, v, &layout, offset, out);
 }
 

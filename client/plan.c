@@ -49,8 +49,12 @@ static int read_answer(numd_plan *plan, const msgpack_object *answer) {
   }
   for (int i = 0; i < g->n_outputs; i++) {
     struct layout l;
-    if (wire_read_layout(&outputs->via.array.ptr[i], &l, "output", &err))
+    const struct layout *given = g->outputs[i].open_shape ? NULL : &g->outputs[i].layout;
+    if (wire_read_layout(&outputs->via.array.ptr[i], &l, "output", &err) ||
+        (given && (l.dtype != given->dtype || !layout_same_shape(&l, given))))
       return malformed();
+    if (given) /* whatever the answer makes of strides that lead nowhere */
+      l = *given;
     if (g->outputs[i].kind == OUTPUT_RESULT) {
       plan->result_dtype = (numd_dtype)l.dtype;
       continue;

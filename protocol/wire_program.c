@@ -8,8 +8,6 @@
 
 #include "protocol/wire.h"
 
-#define IDLE_STRIDE_MAX ((int64_t)1 << 61)
-
 /* The name of a place: "ops[3].inputs". Short and bounded, so that it fits into every sentence. */
 struct place {
   char text[48];
@@ -61,15 +59,6 @@ static int read_strides(const msgpack_object *o, struct layout *out, const char 
   return status;
 }
 
-/* The strides of an empty array, and of an axis of length 1, lead nowhere and may be anything. Made such that
- * those of views of it do not overflow: these add, negate and multiply by indices. */
-static void bound_idle_strides(struct layout *layout, int64_t size) {
-  for (int d = 0; d < layout->ndim; d++)
-    if (size == 0 || (layout->shape[d] == 1 &&
-                      (layout->strides[d] < -IDLE_STRIDE_MAX || layout->strides[d] > IDLE_STRIDE_MAX)))
-      layout->strides[d] = 0;
-}
-
 /* Shape and strides; dtype is set. */
 static int read_extent(const msgpack_object *shape, const msgpack_object *strides, struct layout *out,
                        const char *where, struct errtext *err) {
@@ -79,8 +68,6 @@ static int read_extent(const msgpack_object *shape, const msgpack_object *stride
     status = read_strides(strides, out, where, err);
   if (status == 0 && (layout_size(out, &size) < 0 || layout_extent(out, &lo, &hi) < 0))
     return errtext_set(err, NUMD_EINVAL, "%s: shape and strides reach beyond 2^62 bytes", where);
-  if (status == 0)
-    bound_idle_strides(out, size);
   return status;
 }
 

@@ -29,6 +29,7 @@ static void *grow(void **items, uint32_t *n, uint32_t *cap, size_t item_bytes) {
   return item;
 }
 
+#define IDLE_STRIDE_MAX ((int64_t)1 << 61)
 #define VALUES_MAX UINT16_MAX /* operations name values by 16 bits */
 
 int lower_add_value(struct lowering *l, uint8_t kind, uint32_t *number) {
@@ -235,6 +236,17 @@ static int add_binding(struct lowering *l, uint8_t kind, const struct layout *la
   return 0;
 }
 
+/* Strides that lead nowhere, of an empty array or of an axis of length 1, may be any number. Of values they
+ * are such that those of views do not overflow: these add, negate and multiply by indices. */
+static void bound_idle_strides(struct layout *layout) {
+  int64_t size;
+  const bool empty = layout_size(layout, &size) == 0 && size == 0;
+  for (int d = 0; d < layout->ndim; d++)
+    if (empty || (layout->shape[d] == 1 &&
+                  (layout->strides[d] < -IDLE_STRIDE_MAX || layout->strides[d] > IDLE_STRIDE_MAX)))
+      layout->strides[d] = 0;
+}
+
 static int lower_operand(struct lowering *l, const struct operand *given) {
   uint32_t v, binding = 0;
   int r = 0;
@@ -251,6 +263,7 @@ static int lower_operand(struct lowering *l, const struct operand *given) {
     return r;
   struct value *value = value_at(l, v);
   value->layout = given->layout;
+  bound_idle_strides(&value->layout);
   value->weak = given->kind != OPERAND_ARRAY;
   value->index = binding;
   value->bits = given->bits;
@@ -321,20 +334,19 @@ static bool overlaps_itself(const struct layout *a) {
   for (int d = 0; d < a->ndim; d++)
     if (a->shape[d] == 0)
       return false;
-  for (int n = 0; n < a->ndim; n++) {
+  for (;;) {
     int least = -1;
     for (int d = 0; d < a->ndim; d++)
-      if (!used[d] && (least < 0 || llabs(a->strides[d]) < llabs(a->strides[least])))
+      if (!used[d] && a->shape[d] > 1 && (least < 0 || llabs(a->strides[d]) < llabs(a->strides[least])))
         least = d;
+    if (least < 0)
+      return false;
     used[least] = true;
-    if (a->shape[least] == 1)
-      continue;
     if (llabs(a->strides[least]) < reach ||
         mul_overflows(a->shape[least] - 1, llabs(a->strides[least]), &step) ||
         add_overflows(reach, step, &reach))
       return true;
   }
-  return false;
 }
 
 /* The layout of an output: what was asked for, filled up with what is computed, and checked against it. */

@@ -94,7 +94,7 @@ static int set_bindings(struct making *m, struct errtext *err) {
     if (layout_extent(l, &b->lo, &b->hi) < 0)
       return errtext_set(err, NUMD_EBOUNDS, "binding %u: its shape and strides overflow", i);
     for (int d = 0; d < l->ndim; d++)
-      if (l->shape[d] > 1 && l->strides[d] % align != 0)
+      if (l->shape[d] > 1 && b->lo < b->hi && l->strides[d] % align != 0)
         return errtext_set(err, NUMD_EALIGN, "binding %u: stride %lld is not a multiple of %d", i,
                            (long long)l->strides[d], align);
     if (low->binding_kinds[i] != BIND_OUTPUT)

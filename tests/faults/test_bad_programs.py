@@ -1,6 +1,6 @@
 """Programs and bindings that are wrong: each is refused with a sentence that names the place."""
 
-
+import numpy as np
 import pytest
 from clients import BYTES, N, attach, refused
 from stranger import Refused, add_program, operand, program
@@ -141,3 +141,22 @@ def test_bindings(daemon):
             refused(c, name, sentence, "call", 0, bindings)
         assert bytes(data) == bytes(BYTES)
         assert c.request("call", 0, [good, good, [0, BYTES - 8 * N]]) is None
+
+
+@pytest.mark.parametrize("stride", [0, 8, 2**40, 2**62, 2**63 - 1, -(2**63)])
+def test_strides_that_lead_nowhere_may_be_any_number(daemon, stride):
+    x = np.arange(40.0)
+    with daemon.connect() as c:
+        data = attach(c)
+        data[: x.nbytes] = x.tobytes()
+        row, column = operand("float64", 1, 40, strides=[stride, 8]), operand("float64", 40, 1, strides=[8, stride])
+        c.request("prepare", 1, program([row, column], [["matmul", [0, 1], {}]], [[2, {}]]))
+        c.request("call", 1, [[0, 0], [0, 0], [0, 4096]])
+        assert np.frombuffer(bytes(data[4096:4104])) == x @ x
+        for plan, shape in enumerate([(1, 1), (0, 5), (2**40, 0)], 2):
+            one = operand("float64", *shape, strides=[stride, stride])
+            ops = [["flip", [0], {}], ["matrix_transpose", [1], {}], ["slice", [2], {
+                "start": [0, 0], "step": [2**62, 2**62], "shape": [min(n, 1) for n in shape[::-1]]}]]
+            c.request("prepare", plan, program([one], ops, [[3, {}]]))
+            c.request("call", plan, [[0, 8], [0, 4096]])
+        assert np.frombuffer(bytes(data[4096:4104])) == x[1]

@@ -153,8 +153,9 @@ def test_idle_costs_nothing(daemon):
             time.sleep(1)
             return [(cpu_ticks(p), voluntary_switches(p)) for p in pids] != before
 
-        # A new spare may still be at its beginnings; whatever wakes up now and then would do so each time.
-        assert not all(used_in_a_second() for _ in range(5))
+        # A new spare may still be at its beginnings.
+        assert any(not used_in_a_second() for _ in range(5))
+        assert not used_in_a_second()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")

@@ -67,7 +67,8 @@ def test_out_is_cast_by_same_kind_and_may_overlap(op, data):
         return
     assert call(op, ours, params, out=out) is out
     with np.errstate(all="ignore"):
-        if op.kind == "PRODUCT" and plain.dtype.kind in "fc":  # whose way depends on the layout of `out`
+        if op.kind == "PRODUCT" and plain.dtype.kind in "fc" and not np.asarray(out).flags.c_contiguous:
+            # The factors may change places for a transposed `out`, and round otherwise.
             eps = max(np.finfo(plain.dtype).eps, np.finfo(out.dtype).eps)
             bound = product_tolerance(op, inputs_of(op, operands), params, eps)
             assert close(np.asarray(out), plain.astype(out.dtype), 2 * bound)

@@ -42,17 +42,10 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 SHARED := $(wildcard shared/*.c)
 PROTOCOL := $(wildcard protocol/*.c)
-LISTS := protocol/list.c protocol/program.c
-ENGINE := $(LISTS) $(addprefix server/,plan.c plan_groups.c plan_steps.c plan_text.c lower.c lower_map.c lower_reduce.c \
-	lower_product.c lower_view.c lower_move.c lower_array.c loops.c exec.c exec_reduce.c product.c array_step.c pool.c fair.c board.c quota.c) \
-	shared/sem.c
-SUPERVISOR := $(SHARED) protocol/list.c protocol/wire.c \
-	$(addprefix server/,main.c supervisor.c admit.c access.c service.c watchdog.c upgrade.c \
-	children.c listen.c broker.c memory_list.c board.c quota.c control.c log.c)
-WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/% shared/%,$(ENGINE)) \
-	$(addprefix server/,worker_main.c worker.c become.c sandbox.c sandbox_calls.c sandbox_files.c \
-	deadline.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
-	stats.c guard.c control.c log.c)
+HOST := $(wildcard server/host/*.c)
+ENGINE := $(wildcard server/engine/*.c)
+SUPERVISOR := $(SHARED) $(PROTOCOL) $(HOST) $(wildcard server/supervisor/*.c)
+WORKER := $(SHARED) $(PROTOCOL) $(HOST) $(filter-out server/engine/engine.c,$(ENGINE)) $(wildcard server/worker/*.c)
 CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl%.c,$(wildcard client/*.c))
 
 PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
@@ -86,7 +79,7 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 	objcopy --localize-hidden $(BUILD)/libnumd-all.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/libnumd-all.o
 
-$(BUILD)/libnumd-engine.so: $(call objects,$(ENGINE) server/engine.c) $(BUILD)/libkernels.a
+$(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(HOST) $(ENGINE)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
 
 $(BUILD)/numdctl: $(call objects,$(wildcard client/numdctl*.c)) $(BUILD)/libnumd.so
@@ -108,7 +101,7 @@ $(BUILD)/include/numd.h: client/numd.h protocol/version.h protocol/status.h prot
 # ---- Tests ----
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJECTS := $(call objects,$(filter-out server/worker_main.c,$(sort $(WORKER))) )
+UNIT_OBJECTS := $(call objects,$(filter-out %/main.c,$(sort $(SUPERVISOR) $(WORKER))))
 CHECK_LIBS := $(shell pkg-config --libs check)
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(UNIT_OBJECTS) $(BUILD)/libkernels.a

@@ -25,7 +25,7 @@ $(BUILD)/bench/bench-floors: $(BENCH_C)/floors.c
 	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $<
 
 $(BUILD)/bench/bench-direct $(BUILD)/bench/bench-peer: $(BUILD)/bench/bench-%: $(BENCH_C)/%.c $(BENCH_ENGINE) \
-		$(BENCH_C)/engine_plan.h server/engine.h $(BUILD)/libnumd-engine.so
+		$(BENCH_C)/engine_plan.h server/engine/engine.h $(BUILD)/libnumd-engine.so
 	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $< $(BENCH_ENGINE) -L$(BUILD) -lnumd-engine \
 		'-Wl,-rpath,$$ORIGIN/..'
 
@@ -34,8 +34,8 @@ $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
 
 # numd with stamps (shared/trace.h), for the breakdown of a call: all that has stamps is compiled again, everything
 # else is the same. In a directory of its own, where each part finds the others.
-TRACED := client/channel.c client/rpc.c shared/wake.c server/door_ring.c server/door_socket.c server/methods_plan.c \
-	server/bind.c
+TRACED := client/channel.c client/rpc.c shared/wake.c server/worker/door_ring.c server/worker/door_socket.c \
+	server/worker/methods_plan.c server/worker/bind.c
 traced_objects = $(call objects,$(filter-out $(TRACED),$(1)) $(patsubst %,traced/%,$(filter $(TRACED),$(1)) trace.c))
 TRACED_PARTS := numd numd-worker libnumd.so bench/bench-numd python/numd/__init__.py
 

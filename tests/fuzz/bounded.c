@@ -1,8 +1,8 @@
 /* Bounds on what an input can cost a fuzz target that is linked with --wrap: a plan whose calls would take
  * long or much memory is refused, and a sleep that a peer can make long ends soon. */
 #include "tests/fuzz/bounded.h"
-#include "server/plan_impl.h"
-#include "server/session.h"
+#include "server/engine/plan_impl.h"
+#include "server/worker/session.h"
 #include "shared/clock.h"
 
 #define COST_NS 2000000

@@ -4,7 +4,7 @@
 
 #include <semaphore.h>
 
-#include "server/session.h"
+#include "server/worker/session.h"
 
 /* Whether a call of it costs little enough to be fuzzed. */
 bool bounded_plan(const struct plan *plan);

@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/board.h"
-#include "server/control.h"
-#include "server/guard.h"
+#include "server/host/board.h"
+#include "server/host/supervisor_channel.h"
+#include "server/worker/sigbus.h"
 #include "server/kernels/kernels.h"
-#include "server/log.h"
-#include "server/quota.h"
-#include "server/worker.h"
+#include "server/host/log.h"
+#include "server/host/quota.h"
+#include "server/worker/worker.h"
 #include "shared/fdpass.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/target.h"

@@ -1,7 +1,7 @@
 /* From a request to a plan to its call: any program is compiled or refused with a sentence, and a call writes
  * nothing but the bytes that its outputs bind. */
 #include "protocol/wire.h"
-#include "server/plan_impl.h"
+#include "server/engine/plan_impl.h"
 #include "tests/fuzz/bounded.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/target.h"

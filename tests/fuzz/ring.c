@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "protocol/program.h"
-#include "server/door_ring.h"
+#include "server/worker/door_ring.h"
 #include "shared/channel.h"
 #include "shared/clock.h"
 #include "shared/sem.h"

@@ -1,6 +1,6 @@
 /* Slot decoding: any 128 bytes and any spill are copied or refused, and what was copied runs or fails like
  * any request. */
-#include "server/door_ring.c" /* for take_request */
+#include "server/worker/door_ring.c" /* for take_request */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/target.h"
 

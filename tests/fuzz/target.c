@@ -3,11 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/board.h"
-#include "server/door_ring.h"
-#include "server/guard.h"
+#include "server/host/board.h"
+#include "server/worker/door_ring.h"
+#include "server/worker/sigbus.h"
 #include "server/kernels/kernels.h"
-#include "server/quota.h"
+#include "server/host/quota.h"
 #include "tests/fuzz/fuzz.h"
 
 int target_object(int64_t bytes) {

@@ -2,7 +2,7 @@
 #ifndef NUMD_TESTS_FUZZ_TARGET_H
 #define NUMD_TESTS_FUZZ_TARGET_H
 
-#include "server/session.h"
+#include "server/worker/session.h"
 
 #define TARGET_BYTES 65536
 #define TARGET_SEGMENTS 3 /* with the ids 0, 1 and 2 */

@@ -1,5 +1,5 @@
 /* The board: cores, spin tokens and callers are counted out, and come back from the dead. */
-#include "server/board.h"
+#include "server/host/board.h"
 
 #include <unistd.h>
 

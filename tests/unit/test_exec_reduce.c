@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "server/exec.h"
+#include "server/engine/exec.h"
 #include "tests/unit/reductions.h"
 
 static const uint8_t ops[] = {NUMD_OP_SUM, NUMD_OP_PROD, NUMD_OP_MAX,          NUMD_OP_MIN,

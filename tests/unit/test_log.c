@@ -1,5 +1,5 @@
 /* Log lines: what a client makes the daemon log cannot fill the disk. */
-#include "server/log.h"
+#include "server/host/log.h"
 
 #include <stdio.h>
 #include <string.h>

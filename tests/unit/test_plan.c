@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/exec.h"
-#include "server/plan_impl.h"
+#include "server/engine/exec.h"
+#include "server/engine/plan_impl.h"
 #include "tests/unit/suite.h"
 
 static struct program *program;

@@ -13,9 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "server/become.h"
-#include "server/guard.h"
-#include "server/sandbox.h"
+#include "server/worker/drop_rights.h"
+#include "server/worker/sigbus.h"
+#include "server/worker/sandbox.h"
 #include "tests/unit/suite.h"
 
 #define MIB ((uint64_t)1 << 20)

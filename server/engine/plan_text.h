@@ -1,0 +1,11 @@
+/* The description of a plan that plan_explain gives: its inputs, its steps, each with its operations and the
+ * bytes that it moves, and what they come to. */
+#ifndef NUMD_SERVER_ENGINE_PLAN_TEXT_H
+#define NUMD_SERVER_ENGINE_PLAN_TEXT_H
+
+#include "server/engine/plan_impl.h"
+
+/* group[i] is the step of node i. malloc'ed; NULL if out of memory. */
+char *plan_text(const struct plan *plan, const struct lowered *low, const uint32_t group[]);
+
+#endif

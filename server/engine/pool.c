@@ -1,0 +1,189 @@
+/* Helpers and how they are lent.
+ *
+ * A helper sleeps on its own semaphore with `job` NULL. A caller that got cores from the board offers its job
+ * by compare-and-swap from NULL and posts; the helper takes it by a swap to BUSY, works, gives `job` back as
+ * NULL and reports to the job. A caller whose tasks are all taken withdraws offers that no helper took up
+ * yet, so it never waits for a helper to wake for nothing, and then waits for those that did. */
+#include "server/engine/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "server/engine/turns.h"
+#include "server/host/board.h"
+
+struct job {
+  pool_task fn;
+  void *arg;
+  int64_t n_tasks;
+  _Atomic int64_t next;
+  sem_t done;             /* posted by each helper that took the job */
+  const cpu_set_t *cores; /* fair.h */
+};
+
+#define MAX_HELPERS 63
+static struct job busy; /* stands for "at work" in a helper's `job` */
+
+struct helper {
+  pthread_t thread;
+  sem_t wake;
+  struct job *_Atomic job;
+  struct pool *pool;
+};
+
+struct pool {
+  struct board *board;
+  uint32_t entry;
+  int max_helpers;
+  struct fair fair;
+  pthread_mutex_t grow;
+  _Atomic int n_helpers;
+  atomic_bool stop;
+  struct helper helpers[MAX_HELPERS];
+};
+
+static void work(struct job *j) {
+  for (int64_t i; (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n_tasks;)
+    j->fn(j->arg, i);
+}
+
+static void *helper_main(void *arg) {
+  struct helper *h = arg;
+  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->fair.all); /* who started it may be pinned */
+  while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
+    if (sem_wait(&h->wake) < 0)
+      continue;
+    struct job *j = atomic_load_explicit(&h->job, memory_order_acquire);
+    if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
+      continue; /* withdrawn, or stopping */
+    fair_move(&h->pool->fair, j->cores);
+    work(j);
+    atomic_store_explicit(&h->job, NULL, memory_order_release);
+    sem_post(&j->done);
+  }
+  return NULL;
+}
+
+int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
+  struct pool *p = calloc(1, sizeof(*p));
+  if (!p)
+    return -ENOMEM;
+  int cores = board ? (int)board->n_cores : board_count_cores();
+  p->board = board;
+  p->entry = board_entry;
+  fair_init(&p->fair, board, board_entry);
+  p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
+  pthread_mutex_init(&p->grow, NULL);
+  *out = p;
+  return 0;
+}
+
+/* Starts one more helper, with all signals left to other threads. */
+static bool start_helper(struct pool *p, int i) {
+  struct helper *h = &p->helpers[i];
+  sigset_t all, old;
+  h->pool = p;
+  if (sem_init(&h->wake, 0, 0) < 0)
+    return false;
+  sigfillset(&all);
+  sigdelset(&all, SIGBUS);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  bool started = pthread_create(&h->thread, NULL, helper_main, h) == 0;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return started;
+}
+
+static int grow_to(struct pool *p, int n) {
+  if (n > p->max_helpers)
+    n = p->max_helpers;
+  if (atomic_load_explicit(&p->n_helpers, memory_order_acquire) < n) {
+    pthread_mutex_lock(&p->grow);
+    while (p->n_helpers < n && start_helper(p, p->n_helpers))
+      atomic_fetch_add_explicit(&p->n_helpers, 1, memory_order_release);
+    pthread_mutex_unlock(&p->grow);
+  }
+  return atomic_load_explicit(&p->n_helpers, memory_order_acquire);
+}
+
+struct pool *pool_free(struct pool *p) {
+  if (!p)
+    return NULL;
+  atomic_store_explicit(&p->stop, true, memory_order_release);
+  for (int i = 0; i < p->n_helpers; i++) {
+    sem_post(&p->helpers[i].wake);
+    pthread_join(p->helpers[i].thread, NULL);
+    sem_destroy(&p->helpers[i].wake);
+  }
+  pthread_mutex_destroy(&p->grow);
+  free(p);
+  return NULL;
+}
+
+/* Offers the job to up to `want` idle helpers; how many, and which. */
+static int offer(struct pool *p, struct job *j, int want, struct helper *offered[MAX_HELPERS]) {
+  int have = grow_to(p, want), n = 0;
+  for (int i = 0; i < have && n < want; i++) {
+    struct helper *h = &p->helpers[i];
+    struct job *idle = NULL;
+    if (!atomic_compare_exchange_strong(&h->job, &idle, j))
+      continue;
+    sem_post(&h->wake);
+    offered[n++] = h;
+  }
+  return n;
+}
+
+const cpu_set_t *pool_cores(struct pool *p) {
+  return fair_cores(&p->fair);
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* Up to `want` cores, of those that other callers leave, when it is our user's turn. */
+static int begin_work(struct pool *p, const struct call *call, int want, struct job *j) {
+  if (!p->board)
+    return want;
+  struct turn turn = fair_begin(&p->fair, call);
+  j->cores = turn.cores;
+  want = least(want, least(turn.most, (int)p->board->n_cores - turn.others));
+  return want > 1 ? board_take_cores(p->board, p->entry, want) : 0;
+}
+
+static void end_work(struct pool *p, int cores) {
+  if (!p->board)
+    return;
+  board_give_cores(p->board, p->entry, cores);
+  fair_end(&p->fair);
+}
+
+void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
+  if (!p) {
+    for (int64_t i = 0; i < n_tasks; i++)
+      fn(arg, i);
+    return;
+  }
+  struct helper *offered[MAX_HELPERS];
+  struct job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
+  int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
+  int cores = begin_work(p, call, want, &j), n = 0;
+  sem_init(&j.done, 0, 0);
+  if (cores > 1) /* one of them is for this thread */
+    n = offer(p, &j, cores - 1, offered);
+  work(&j);
+  for (int i = 0; i < n; i++) {
+    struct job *mine = &j;
+    if (!atomic_compare_exchange_strong(&offered[i]->job, &mine, NULL))
+      while (sem_wait(&j.done) < 0) {
+      }
+  }
+  end_work(p, cores);
+  sem_destroy(&j.done);
+}

@@ -1,0 +1,100 @@
+#include "server/host/quota.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/status.h"
+#include "server/host/board.h"
+
+static const struct {
+  const char *name, *what;
+} quotas[N_QUOTAS] = {
+#define X(NAME, name, what) {#name, what},
+    QUOTA_LIST(X)
+#undef X
+};
+
+const char *quota_name(enum quota q) {
+  return quotas[q].name;
+}
+
+const char *quota_what(enum quota q) {
+  return quotas[q].what;
+}
+
+bool quota_parse_size(const char *text, uint64_t *out) {
+  static const char units[] = "KMGT";
+  char *end;
+  errno = 0;
+  unsigned long long n = strtoull(text, &end, 10);
+  const char *unit = *end ? strchr(units, *end) : NULL;
+  int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+  if (*text < '0' || *text > '9' || errno != 0 || n == 0 || (*end && !unit) || (unit && end[1]) ||
+      n > UINT64_MAX >> shift)
+    return false;
+  *out = (uint64_t)n << shift;
+  return true;
+}
+
+bool quota_parse(const char *text, uint64_t limits[N_QUOTAS]) {
+  const char *equals = strchr(text, '=');
+  size_t len = equals ? (size_t)(equals - text) : 0;
+  for (int q = 0; equals && q < N_QUOTAS; q++)
+    if (strlen(quotas[q].name) == len && memcmp(quotas[q].name, text, len) == 0)
+      return quota_parse_size(equals + 1, &limits[q]);
+  return false;
+}
+
+/* The page tables of a mapping take 1/512 of it, so a user's may take an eighth of the memory. */
+#define MAPPED_PER_MEMORY 64
+
+void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64_t sessions,
+                        uint64_t descriptors) {
+  const uint64_t defaults[N_QUOTAS] = {
+      [QUOTA_SESSIONS] = sessions,      [QUOTA_BYTES] = MAPPED_PER_MEMORY * memory_bytes,
+      [QUOTA_SEGMENTS] = 65536,         [QUOTA_PLANS] = 262144,
+      [QUOTA_CHANNELS] = 2048,          [QUOTA_CALLS] = 4096,
+      [QUOTA_DESCRIPTORS] = descriptors};
+  for (int q = 0; q < N_QUOTAS; q++)
+    if (limits[q] == 0)
+      limits[q] = defaults[q];
+}
+
+uint64_t quota_used(const struct board *board, uint32_t uid, enum quota q) {
+  uint32_t n = atomic_load_explicit(&board->n_used, memory_order_relaxed);
+  uint64_t used = 0;
+  for (uint32_t i = 0; i < n && i < BOARD_MAX_ENTRIES; i++) {
+    const struct board_entry *e = &board->entries[i];
+    if (atomic_load(&e->state) == BOARD_SESSION && atomic_load(&e->uid) == uid)
+      used += atomic_load(&e->held[q]);
+  }
+  return used;
+}
+
+int quota_refuse(const struct board *board, uint32_t uid, enum quota q, uint64_t used, uint64_t amount,
+                 struct errtext *err) {
+  return errtext_set(err, NUMD_ELIMIT,
+                     "quota of %s: user %" PRIu32 " may have %" PRIu64 ", has %" PRIu64
+                     " and asked for %" PRIu64 " more (numd --quota=%s=N sets it)",
+                     quotas[q].name, uid, board->limits[q], used, amount, quotas[q].name);
+}
+
+int quota_charge(struct board *board, uint32_t entry, enum quota q, uint64_t amount, struct errtext *err) {
+  if (!board)
+    return 0;
+  struct board_entry *e = &board->entries[entry];
+  uint32_t uid = atomic_load(&e->uid);
+  atomic_fetch_add(&e->held[q], amount);
+  uint64_t used = quota_used(board, uid, q);
+  if (used <= board->limits[q])
+    return 0;
+  atomic_fetch_sub(&e->held[q], amount);
+  return quota_refuse(board, uid, q, used - amount, amount, err);
+}
+
+void quota_give(struct board *board, uint32_t entry, enum quota q, uint64_t amount) {
+  if (board)
+    atomic_fetch_sub(&board->entries[entry].held[q], amount);
+}

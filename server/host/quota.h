@@ -1,0 +1,55 @@
+/* What one user may hold of the daemon at once, over all of his sessions.
+ *
+ * What a session holds stands in its board entry. Who wants more charges its own entry first and then adds up
+ * all entries of its user: of two that ask at once both may be refused, but never both be served beyond the
+ * limit. Nothing else is counted, so nothing can drift, and a dead worker's charges go with its entry.
+ * Sessions and descriptors are held by the supervisor, which counts them itself. */
+#ifndef NUMD_SERVER_HOST_QUOTA_H
+#define NUMD_SERVER_HOST_QUOTA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/errtext.h"
+
+struct board;
+
+/* X(NAME, name, what) */
+#define QUOTA_LIST(X)                                                         \
+  X(SESSIONS, sessions, "connections at once")                                \
+  X(BYTES, bytes, "bytes of attached segments, each counted in each session") \
+  X(SEGMENTS, segments, "attached segments")                                  \
+  X(PLANS, plans, "prepared plans")                                           \
+  X(CHANNELS, channels, "open channels, each with a thread")                  \
+  X(CALLS, calls, "long calls of the socket that wait or run")                \
+  X(DESCRIPTORS, descriptors, "shared objects that the daemon keeps, each a descriptor")
+
+enum quota {
+#define X(NAME, name, what) QUOTA_##NAME,
+  QUOTA_LIST(X)
+#undef X
+      N_QUOTAS
+};
+
+const char *quota_name(enum quota q);
+const char *quota_what(enum quota q);
+/* Reads "name=number", with K, M, G or T (powers of 1024) behind the number. False: no such quota, or not a
+ * number from 1. */
+bool quota_parse(const char *text, uint64_t limits[N_QUOTAS]);
+/* A number with K, M, G or T behind it, from 1. */
+bool quota_parse_size(const char *text, uint64_t *out);
+/* Fills in those that are 0, for a machine with so much memory, sessions and descriptors. */
+void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64_t sessions,
+                        uint64_t descriptors);
+
+/* Takes an amount for an entry: 0, or ELIMIT with a sentence that names quota and limit, and then nothing is
+ * taken. Any process; board may be NULL: no limits. */
+int quota_charge(struct board *board, uint32_t entry, enum quota q, uint64_t amount, struct errtext *err);
+void quota_give(struct board *board, uint32_t entry, enum quota q, uint64_t amount);
+/* What the user of an entry holds in all. */
+uint64_t quota_used(const struct board *board, uint32_t uid, enum quota q);
+/* The sentence of a refusal; gives ELIMIT. */
+int quota_refuse(const struct board *board, uint32_t uid, enum quota q, uint64_t used, uint64_t amount,
+                 struct errtext *err);
+
+#endif

@@ -1,0 +1,24 @@
+#include "server/host/supervisor_channel.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "shared/fdpass.h"
+
+int control_send(int sock, const struct control_message *message, int fd) {
+  ssize_t n = fdpass_send(sock, message, sizeof(*message), &fd, fd >= 0 ? 1 : 0);
+  return n < 0 ? (int)n : 0;
+}
+
+int control_recv(int sock, struct control_message *message, int *fd) {
+  int fds[FDPASS_MAX], n_fds, truncated;
+  ssize_t n = fdpass_recv(sock, message, sizeof(*message), fds, &n_fds, &truncated);
+  *fd = -1;
+  if (n > 0 && n_fds > 0)
+    *fd = fds[0];
+  for (int i = n == (ssize_t)sizeof(*message) ? 1 : 0; i < n_fds; i++)
+    close(fds[i]);
+  if (n <= 0)
+    return (int)n;
+  return n == (ssize_t)sizeof(*message) ? 1 : -EPROTO;
+}

@@ -1,0 +1,73 @@
+/* What the supervisor and its workers say to each other: fixed structs, one a packet, over a socket pair
+ * (SOCK_SEQPACKET), descriptors beside them. Both ends are always of the same build.
+ *
+ *   SESSION  supervisor -> worker   here is a client (its socket beside it): serve it
+ *   STOP     supervisor -> worker   the daemon ends: say goodbye
+ *   SHARE    worker -> supervisor   keep this object (beside it) and name it; REPLY with the token
+ *   IMPORT   worker -> supervisor   the object of this token; REPLY with the object beside it
+ *   DROP     worker -> supervisor   this session no longer holds the token; not answered
+ *   PING     supervisor -> worker   say that you are alive
+ *   PONG     worker -> supervisor   I am
+ *   READY, ADOPT                 between two daemons, see upgrade.c
+ *   HELD     worker -> supervisor   how many sessions (first) and descriptors (ticket) its user has; REPLY
+ *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
+ *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
+ *                                but GIVE are answered
+ *   PUBLISH, OPEN, UNPUBLISH     worker -> supervisor   names of blocks, with notes that only clients read
+ *
+ * A token is 128 random bits: who knows it may have the object. */
+#ifndef NUMD_SERVER_HOST_SUPERVISOR_CHANNEL_H
+#define NUMD_SERVER_HOST_SUPERVISOR_CHANNEL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONTROL_TOKEN_BYTES 16
+#define CONTROL_NAME_BYTES 128 /* with the zero at its end */
+#define CONTROL_NOTE_BYTES 512
+
+enum control_type {
+  CONTROL_SESSION = 1,
+  CONTROL_STOP,
+  CONTROL_SHARE,
+  CONTROL_IMPORT,
+  CONTROL_DROP,
+  CONTROL_LEND,
+  CONTROL_TAKE,
+  CONTROL_GIVE,
+  CONTROL_IS_FREE,
+  CONTROL_PUBLISH,
+  CONTROL_OPEN,
+  CONTROL_UNPUBLISH,
+  CONTROL_MEMORY,
+  CONTROL_HELD,
+  CONTROL_PING,
+  CONTROL_PONG,
+  CONTROL_READY,
+  CONTROL_ADOPT,
+  CONTROL_REPLY,
+};
+
+struct control_message {
+  uint32_t type;
+  int32_t status; /* REPLY: numd_status */
+  int32_t pid;    /* SESSION: the client, as the kernel tells */
+  uint32_t uid, gid;
+  uint8_t token[CONTROL_TOKEN_BYTES];
+  uint64_t first;  /* the block */
+  uint64_t ticket; /* TAKE; REPLY to LEND and OPEN */
+  uint32_t flag;   /* PUBLISH: whether it may replace another; REPLY to IS_FREE;
+                      SESSION: the client is a guest (worker.h); REPLY to SHARE: a quota is used up */
+  uint32_t note_bytes;
+  char name[CONTROL_NAME_BYTES];
+  uint8_t note[CONTROL_NOTE_BYTES];
+};
+
+/* Sends a message, with a descriptor beside it unless fd is -1 (the caller keeps it). 0 or -errno. */
+int control_send(int sock, const struct control_message *message, int fd);
+
+/* Receives one: 1 and the descriptor beside it or -1 in *fd, 0 at end of file, or -errno (-EAGAIN,
+ * -EPROTO). */
+int control_recv(int sock, struct control_message *message, int *fd);
+
+#endif

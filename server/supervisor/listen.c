@@ -1,0 +1,203 @@
+/* Who holds the lock on PATH.lock owns PATH. The lock file is removed by its holder at the end, so after
+ * locking one must see that the locked file is still the one at that name, or begin again. */
+#include "server/supervisor/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+#define FIRST_INHERITED 3
+
+int listen_inherited(void) {
+  const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+  if (!pid || !fds || atol(pid) != (long)getpid())
+    return 0;
+  int n = atoi(fds);
+  return n < 0 || n > 64 ? 0 : n;
+}
+
+#define LOCK_TRIES 50
+#define LOCK_PAUSE_US 10000
+
+/* -EADDRINUSE: another process holds it. Not at the first try: a daemon that was killed while it forked has
+ * left a child that holds what it held until it becomes a worker. */
+static int take_lock(struct listener *l) {
+  struct stat ours, there;
+  for (int tries = 1;; tries++) {
+    int fd = open(l->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+      return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+      int rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+      close(fd);
+      if (rc != -EADDRINUSE || tries >= LOCK_TRIES)
+        return rc;
+      usleep(LOCK_PAUSE_US);
+      continue;
+    }
+    if (fstat(fd, &ours) == 0 && lstat(l->lock_path, &there) == 0 && ours.st_ino == there.st_ino &&
+        ours.st_dev == there.st_dev) {
+      l->lock_fd = fd;
+      return 0;
+    }
+    close(fd);
+  }
+}
+
+static int make_address(const char *path, struct sockaddr_un *address) {
+  memset(address, 0, sizeof(*address));
+  address->sun_family = AF_UNIX;
+  if (strlen(path) >= sizeof(address->sun_path))
+    return -ENAMETOOLONG;
+  strcpy(address->sun_path, path);
+  return 0;
+}
+
+/* Removes what a dead daemon left at the path. -EADDRINUSE: somebody answers there. -EEXIST: no socket. */
+static int clear_path(const char *path) {
+  struct sockaddr_un address;
+  struct stat st;
+  if (lstat(path, &st) < 0)
+    return errno == ENOENT ? 0 : -errno;
+  if (!S_ISSOCK(st.st_mode))
+    return -EEXIST;
+  int rc = make_address(path, &address),
+      probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0)
+    return -errno;
+  if (rc == 0 && connect(probe, (struct sockaddr *)&address, sizeof(address)) == 0)
+    rc = -EADDRINUSE;
+  else if (rc == 0 && errno != ECONNREFUSED)
+    rc = errno == EAGAIN ? -EADDRINUSE : -errno;
+  close(probe);
+  if (rc == 0 && unlink(path) < 0 && errno != ENOENT)
+    rc = -errno;
+  return rc;
+}
+
+static int bind_path(struct listener *l, const struct access_rule *access) {
+  struct sockaddr_un address;
+  int rc = make_address(l->path, &address);
+  if (rc < 0)
+    return rc;
+  l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (l->fd < 0)
+    return -errno;
+  mode_t before = umask(0177);
+  if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    rc = -errno;
+  umask(before);
+  if (rc == 0)
+    rc = access_open_path(access, l->path);
+  if (rc == 0 && listen(l->fd, BACKLOG) < 0)
+    rc = -errno;
+  return rc;
+}
+
+/* Descriptor 3, from whomever. */
+static int take_socket(struct listener *l, struct errtext *err) {
+  int yes = 0;
+  socklen_t len = sizeof(yes);
+  if (getsockopt(FIRST_INHERITED, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) < 0 || !yes)
+    return errtext_set(err, -EINVAL, "the inherited descriptor is not a listening socket");
+  fcntl(FIRST_INHERITED, F_SETFD, FD_CLOEXEC);
+  fcntl(FIRST_INHERITED, F_SETFL, fcntl(FIRST_INHERITED, F_GETFL) | O_NONBLOCK);
+  l->fd = FIRST_INHERITED;
+  return 0;
+}
+
+static int take_inherited(struct listener *l, struct errtext *err) {
+  unsetenv("LISTEN_PID");
+  unsetenv("LISTEN_FDS");
+  unsetenv("LISTEN_FDNAMES");
+  l->inherited = true;
+  return take_socket(l, err);
+}
+
+static int set_paths(struct listener *l, const char *path, struct errtext *err) {
+  memset(l, 0, sizeof(*l));
+  l->fd = l->lock_fd = -1;
+  if (strlen(path) >= sizeof(l->path))
+    return errtext_set(err, -ENAMETOOLONG, "the socket's path is longer than %zu bytes", sizeof(l->path) - 1);
+  strcpy(l->path, path);
+  snprintf(l->lock_path, sizeof(l->lock_path), "%s.lock", path);
+  return 0;
+}
+
+int listener_take_over(struct listener *l, const char *path, struct errtext *err) {
+  struct stat st;
+  int rc = set_paths(l, path, err);
+  if (rc == 0)
+    rc = take_socket(l, err);
+  if (rc < 0)
+    return rc;
+  l->inherited = fstat(FIRST_INHERITED + 1, &st) < 0 || !S_ISREG(st.st_mode);
+  if (l->inherited)
+    close(FIRST_INHERITED + 1);
+  else
+    fcntl(l->lock_fd = FIRST_INHERITED + 1, F_SETFD, FD_CLOEXEC);
+  return 0;
+}
+
+int listener_open(struct listener *l, const char *path, const struct access_rule *access,
+                  struct errtext *err) {
+  int rc = set_paths(l, path, err);
+  if (rc < 0)
+    return rc;
+  if (listen_inherited() > 0)
+    return take_inherited(l, err);
+  rc = address_make_directory(path);
+  if (rc < 0)
+    return errtext_set(err, rc, "the directory of %s: %s", path,
+                       rc == -EPERM ? "it must be ours, and not writable by others" : strerror(-rc));
+  rc = take_lock(l);
+  if (rc == 0)
+    rc = clear_path(path);
+  if (rc == 0)
+    rc = bind_path(l, access);
+  if (rc == -EADDRINUSE)
+    errtext_set(err, rc, "a daemon is alive at %s already", path);
+  else if (rc == -EEXIST)
+    errtext_set(err, rc, "%s exists and is not a socket", path);
+  else if (rc < 0)
+    errtext_set(err, rc, "cannot listen at %s: %s", path, strerror(-rc));
+  if (rc < 0) {
+    if (l->lock_fd >= 0)
+      unlink(l->lock_path);
+    if (l->fd >= 0)
+      close(l->fd);
+    if (l->lock_fd >= 0)
+      close(l->lock_fd);
+    l->fd = l->lock_fd = -1;
+  }
+  return rc;
+}
+
+void listener_release(struct listener *l) {
+  if (l->lock_fd < 0)
+    return;
+  unlink(l->path);
+  unlink(l->lock_path);
+  close(l->lock_fd);
+  l->lock_fd = -1;
+}
+
+void listener_abandon(struct listener *l) {
+  if (l->lock_fd >= 0)
+    close(l->lock_fd);
+  l->lock_fd = -1;
+}
+
+void listener_close(struct listener *l) {
+  listener_release(l);
+  if (l->fd >= 0)
+    close(l->fd);
+  l->fd = -1;
+}

@@ -1,0 +1,158 @@
+/* Who holds what. Workers map what their clients hold and keep the descriptors, so the truth stands in
+ * /proc/WORKER/fd; the broker adds what only it holds. Nothing is counted twice, and nothing can go stale. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/supervisor/supervisor.h"
+
+#define DAEMON 0 /* the client of what the broker holds */
+
+struct item {
+  dev_t device;
+  ino_t inode;
+  uint64_t bytes, used;
+  int client;
+  char what[64];
+};
+
+struct items {
+  struct item *item;
+  size_t n, room;
+};
+
+static void add(struct items *items, const char *path, int client) {
+  struct stat st;
+  char target[300];
+  ssize_t n = readlink(path, target, sizeof(target) - 1);
+  if (n < 0)
+    return;
+  target[n] = '\0';
+  bool memfd = strncmp(target, "/memfd:", 7) == 0, named = strncmp(target, "/dev/shm/", 9) == 0;
+  if (!memfd && !named)
+    return;
+  if (strncmp(target, "/memfd:numd-", 12) == 0 && strncmp(target, "/memfd:numd-arrays", 18) != 0)
+    return; /* channels and the board */
+  if (stat(path, &st) < 0)
+    return;
+  if (items->n == items->room) {
+    size_t room = items->room ? items->room * 2 : 64;
+    struct item *grown = realloc(items->item, room * sizeof(*grown));
+    if (!grown)
+      return;
+    items->item = grown;
+    items->room = room;
+  }
+  struct item *item = &items->item[items->n++];
+  *item = (struct item){.device = st.st_dev,
+                        .inode = st.st_ino,
+                        .bytes = (uint64_t)st.st_size,
+                        .used = (uint64_t)st.st_blocks * 512,
+                        .client = client};
+  /* A memfd always says that it is deleted; a name may have been removed on purpose, or by logind's
+   * RemoveIPC. */
+  char *end = strstr(target, " (deleted)");
+  if (end)
+    *end = '\0';
+  snprintf(item->what, sizeof(item->what), "%.48s%s", target + (memfd ? 7 : 9),
+           end && named ? " (unlinked)" : "");
+}
+
+static void add_session(void *arg, int worker, int client) {
+  char directory[64], path[400];
+  snprintf(directory, sizeof(directory), "/proc/%d/fd", worker);
+  DIR *d = opendir(directory);
+  if (!d)
+    return;
+  for (const struct dirent *e = readdir(d); e; e = readdir(d))
+    if (e->d_name[0] != '.') {
+      snprintf(path, sizeof(path), "%s/%s", directory, e->d_name);
+      add(arg, path, client);
+    }
+  closedir(d);
+}
+
+static void add_kept(void *arg, int fd) {
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  add(arg, path, DAEMON);
+}
+
+static int compare(const void *left, const void *right) {
+  const struct item *a = left, *b = right;
+  if (a->device != b->device)
+    return a->device < b->device ? -1 : 1;
+  if (a->inode != b->inode)
+    return a->inode < b->inode ? -1 : 1;
+  return (a->client > b->client) - (a->client < b->client);
+}
+
+/* Text that can stand in JSON: what could not is replaced. */
+static void print_text(FILE *out, const char *text) {
+  fputc('"', out);
+  for (; *text; text++)
+    fputc(*text < ' ' || *text > '~' || *text == '"' || *text == '\\' ? '?' : *text, out);
+  fputc('"', out);
+}
+
+static void print_holder(FILE *out, int client) {
+  char path[64], command[64] = "?";
+  snprintf(path, sizeof(path), "/proc/%d/comm", client);
+  FILE *f = client == DAEMON ? NULL : fopen(path, "re");
+  if (f && fgets(command, sizeof(command), f))
+    command[strcspn(command, "\n")] = '\0';
+  if (f)
+    fclose(f);
+  fprintf(out, "{\"pid\": %d, \"command\": ", client == DAEMON ? getpid() : client);
+  print_text(out, client == DAEMON ? "numd" : command);
+  fputc('}', out);
+}
+
+static void print_segments(FILE *out, const struct broker *broker, uint32_t uid, const struct items *items) {
+  const struct item *before = NULL;
+  fprintf(out, "{\"segments\": [");
+  for (size_t i = 0; i < items->n; i++) {
+    const struct item *item = &items->item[i];
+    bool same = before && before->device == item->device && before->inode == item->inode;
+    if (same && before->client == item->client)
+      continue;
+    if (!same) {
+      fprintf(out, "%s{\"id\": %llu, \"what\": ", before ? "]}, " : "", (unsigned long long)item->inode);
+      print_text(out, item->what);
+      fprintf(out, ", \"bytes\": %llu, \"used\": %llu, ", (unsigned long long)item->bytes,
+              (unsigned long long)item->used);
+      broker_print(broker, out, uid, item->device, item->inode);
+      fprintf(out, ", \"holders\": [");
+    }
+    fprintf(out, "%s", same ? ", " : "");
+    print_holder(out, item->client);
+    before = item;
+  }
+  fprintf(out, "%s]}\n", before ? "]}" : "");
+}
+
+int memory_list(struct supervisor *s, uint32_t uid) {
+  struct items items = {0};
+  int fd = memfd_create("numd-list", MFD_CLOEXEC), copy = fd < 0 ? -1 : dup(fd);
+  FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
+  if (!out) {
+    int rc = -errno;
+    if (copy >= 0)
+      close(copy);
+    if (fd >= 0)
+      close(fd);
+    return rc;
+  }
+  children_each_session(s, uid, add_session, &items);
+  broker_each(&s->broker, uid, add_kept, &items);
+  if (items.n > 0)
+    qsort(items.item, items.n, sizeof(*items.item), compare);
+  print_segments(out, &s->broker, uid, &items);
+  free(items.item);
+  fclose(out);
+  return fd;
+}

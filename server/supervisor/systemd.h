@@ -1,0 +1,30 @@
+/* What a service manager (systemd) is told, and what it wants to hear again and again: see sd_notify(3),
+ * whose protocol is a datagram of lines. Without one, nothing here does anything. */
+#ifndef NUMD_SERVER_SUPERVISOR_SYSTEMD_H
+#define NUMD_SERVER_SUPERVISOR_SYSTEMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct service {
+  int fd; /* -1: nobody listens */
+  struct sockaddr_un address;
+  socklen_t address_bytes;
+  char address_text[sizeof(((struct sockaddr_un *)0)->sun_path) + 1]; /* as it was given */
+  uint64_t watchdog_us; /* it wants a sign of life this often; 0: never */
+};
+
+/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and takes them out of the environment, which workers
+ * inherit. */
+void service_init(struct service *service);
+void service_deinit(struct service *service);
+
+/* Sends lines, "READY=1" for instance. A failure is logged. */
+__attribute__((format(printf, 2, 3))) void service_tell(const struct service *service, const char *format,
+                                                        ...);
+/* That a reload begins; READY=1 says that it is done. */
+void service_tell_reloading(const struct service *service);
+
+#endif

@@ -1,0 +1,15 @@
+/* The sign of life for the service manager. It is given only if the supervisor's loop turns and every spare
+ * has answered since the last one; a spare that did not is ended and replaced. Workers with sessions are
+ * asked, too: one that is silent for long is logged, but its client alone suffers, so it is no reason to
+ * start the daemon anew.
+ *
+ * Only while there is a service manager that asks for it: otherwise nothing is sent and no timer runs. */
+#ifndef NUMD_SERVER_SUPERVISOR_WATCHDOG_H
+#define NUMD_SERVER_SUPERVISOR_WATCHDOG_H
+
+#include "server/supervisor/supervisor.h"
+
+void watchdog_start(struct supervisor *s);
+void watchdog_stop(struct supervisor *s);
+
+#endif

@@ -1,0 +1,27 @@
+/* The ring door: a session's channels, each served by a thread of its own. */
+#ifndef NUMD_SERVER_WORKER_DOOR_RING_H
+#define NUMD_SERVER_WORKER_DOOR_RING_H
+
+#include <stdint.h>
+
+#include "server/worker/session.h"
+#include "shared/channel.h"
+
+int ring_door_new(struct session *session, struct ring_door **out); /* 0 or -errno */
+
+/* Opens a channel: its memory is a sealed memfd, *fd (the caller's to send and close). Main thread only.
+ * ELIMIT, ENOMEMORY. */
+int ring_door_open(struct ring_door *door, enum wait_policy wait, uint32_t *id, int *fd, uint64_t *bytes,
+                   struct errtext *err);
+/* Ends a channel and joins its thread (a call in progress is cancelled). ECHANNEL. */
+int ring_door_close(struct ring_door *door, uint64_t id, struct errtext *err);
+/* Gives up call `number` of a channel if it is not done yet, at its next block. ECHANNEL. */
+int ring_door_cancel(struct ring_door *door, uint64_t id, uint64_t number, struct errtext *err);
+/* Gives the other end of a socket on which the channel's worker sends a byte when a call is done while the
+ * client is parked with PARKED_FD, and which ends with the channel. *fd is the caller's to send and close.
+ * One a channel: EEXIST. ECHANNEL, ELIMIT. */
+int ring_door_notify(struct ring_door *door, uint64_t id, int *fd, struct errtext *err);
+/* Ends all channels. */
+struct ring_door *ring_door_free(struct ring_door *door);
+
+#endif

@@ -1,0 +1,131 @@
+/* numd-worker: a process that serves one client and no other.
+ *
+ * As a spare it has loaded and chosen everything that takes time and waits, blocked, for a message from the
+ * supervisor. With it comes a client's socket. The worker becomes the client's user and enters its sandbox
+ * before it reads a byte from it, serves the session, and ends with it.
+ *
+ * Run by the supervisor as `numd-worker SUPERVISOR_PID ENTRY LOG_LEVEL`, with the control socket and the
+ * board as descriptors 3 and 4. */
+#include <errno.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "server/host/board.h"
+#include "server/host/log.h"
+#include "server/kernels/kernels.h"
+#include "server/worker/drop_rights.h"
+#include "server/worker/sandbox.h"
+#include "server/worker/sigbus.h"
+#include "server/worker/worker.h"
+
+#define CONTROL_FD 3
+#define BOARD_FD 4
+
+/* The kernel ends this process with its parent. Changing the user forgets that, so it is said again. */
+static void die_with(pid_t supervisor) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != supervisor)
+    _exit(0);
+}
+
+static void set_up_signals(void) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGINT, SIG_IGN); /* of the terminal: the supervisor decides */
+  signal(SIGTERM, SIG_DFL);
+}
+
+/* Every segment keeps a descriptor, so as many as the system allows. */
+static void raise_fd_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+/* What a spare does in advance. 0 or -errno. */
+static int prepare(struct board **board) {
+  syscall(SYS_close_range, BOARD_FD + 1, ~0u, 0); /* none is open, whatever started us */
+  set_up_signals();
+  raise_fd_limit();
+  int rc = board_map(BOARD_FD, board);
+  if (rc == 0)
+    rc = guard_install();
+  if (rc == 0)
+    rc = kernels_init(NULL);
+  if (rc == 0 && !(*board)->options.no_sandbox)
+    rc = sandbox_prepare();
+  close(BOARD_FD);
+  return rc;
+}
+
+/* Waits for a client: 1, with its socket in *client; 0 if the daemon ends; or -errno. */
+static int await_client(struct control_message *who, int *client) {
+  const struct control_message alive = {.type = CONTROL_PONG};
+  int rc;
+  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING)
+    control_send(CONTROL_FD, &alive, -1);
+  if (rc == 1 && who->type == CONTROL_SESSION && *client >= 0)
+    return 1;
+  return rc < 0 ? rc : 0;
+}
+
+/* Gives up what serving does not take. A guest is another user whom a daemon that is not root's was told to
+ * serve: it is served as the daemon's user, and so may not have anything opened by name. 0 or -errno. */
+static int confine(struct board *board, uint32_t entry, const struct control_message *who, int client,
+                   pid_t supervisor) {
+  bool guest = who->flag != 0;
+  struct sandbox_options options = {.may_open_names = !guest, .memory_bytes = board->options.worker_memory};
+  int rc = guest ? become_nobody_else() : become_peer(client, who->uid, who->gid);
+  uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
+  die_with(supervisor);
+  if (prctl(PR_GET_DUMPABLE) == 0)
+    held |= SANDBOX_UNTRACED;
+  if (rc == 0 && !board->options.no_sandbox)
+    rc = sandbox_enter(&options, &held);
+  atomic_store(&board->entries[entry].sandbox, held);
+  return rc;
+}
+
+static int serve(struct board *board, uint32_t entry, const struct control_message *who, int client,
+                 pid_t supervisor) {
+  char name[16];
+  int rc = confine(board, entry, who, client, supervisor);
+  if (rc < 0)
+    return rc;
+  snprintf(name, sizeof(name), "numd:%d", who->pid);
+  prctl(PR_SET_NAME, name);
+  return worker_run(board, entry, CONTROL_FD, client, who->flag != 0);
+}
+
+int main(int argc, char **argv) {
+  static char name[32];
+  struct control_message who = {0};
+  struct board *board = NULL;
+  int client = -1;
+  if (argc != 4) {
+    fprintf(stderr, "numd-worker is started by numd\n");
+    return 2;
+  }
+  pid_t supervisor = (pid_t)atoi(argv[1]);
+  uint32_t entry = (uint32_t)atoi(argv[2]);
+  snprintf(name, sizeof(name), "numd-worker[%d]", (int)getpid());
+  log_init(name, (enum log_level)atoi(argv[3]));
+  die_with(supervisor);
+  int rc = entry < BOARD_MAX_ENTRIES ? prepare(&board) : -EINVAL;
+  if (rc == 0)
+    rc = await_client(&who, &client);
+  if (rc == 1)
+    rc = serve(board, entry, &who, client, supervisor);
+  if (rc < 0)
+    log_error("cannot serve: %s", strerror(-rc));
+  board_unmap(board);
+  return rc < 0;
+}

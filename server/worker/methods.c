@@ -1,0 +1,247 @@
+/* The methods of the socket door: one row a method, and the dispatch. What they take and give is written down
+ * in protocol/PROTOCOL.md. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/version.h"
+#include "server/host/board.h"
+#include "server/worker/door_ring.h"
+#include "server/worker/methods_impl.h"
+#include "server/worker/stats.h"
+
+struct method {
+  const char *name;
+  uint32_t n_params;
+  bool may_notify;
+  int (*run)(struct method_call *call, struct errtext *err);
+};
+
+/* [version, {"client": str, "pid": int}] */
+static int run_hello(struct method_call *c, struct errtext *err) {
+  static const char *const keys[] = {"client", "pid", NULL};
+  uint64_t version = 0;
+  int status = wire_read_uint(&c->params[0], UINT32_MAX, &version, "version", err);
+  if (status == 0)
+    status = wire_check_keys(&c->params[1], keys, "hello", err);
+  if (status != 0)
+    return status;
+  if (version != WIRE_VERSION)
+    return errtext_set(err, NUMD_EVERSION, "this daemon speaks version %d, not %" PRIu64, WIRE_VERSION,
+                       version);
+  c->worker->door.said_hello = true;
+  uv_timer_stop(&c->worker->door.hello_timer);
+  msgpack_pack_map(c->pk, 5);
+  pack_number(c->pk, "version", WIRE_VERSION);
+  wire_pack_str(c->pk, "server");
+  wire_pack_str(c->pk, "numd " NUMD_VERSION);
+  pack_number(c->pk, "pid", (uint64_t)getpid());
+  pack_number(c->pk, "cores", c->worker->board->n_cores);
+  wire_pack_str(c->pk, "limits");
+  msgpack_pack_map(c->pk, 13);
+  pack_number(c->pk, "frame_bytes", WIRE_FRAME_MAX);
+  pack_number(c->pk, "depth", WIRE_DEPTH_MAX);
+  pack_number(c->pk, "items", WIRE_ITEMS_MAX);
+  pack_number(c->pk, "segments", MAX_SEGMENTS);
+  pack_number(c->pk, "segment_bytes", session_segment_bytes_max());
+  pack_number(c->pk, "plans", MAX_PLANS);
+  pack_number(c->pk, "channels", MAX_CHANNELS);
+  pack_number(c->pk, "dims", MAX_DIMS);
+  pack_number(c->pk, "bindings", MAX_BINDINGS);
+  pack_number(c->pk, "operands", MAX_OPERANDS);
+  pack_number(c->pk, "ops", MAX_OPS);
+  pack_number(c->pk, "outputs", MAX_OUTPUTS);
+  pack_number(c->pk, "calls", LONG_CALLS_MAX);
+  return 0;
+}
+
+/* [{"wait": "auto"|"spin"|"handoff"|"sleep"}] */
+static int run_open_channel(struct method_call *c, struct errtext *err) {
+  static const char *const keys[] = {"wait", NULL};
+  static const char *const names[] = {"auto", "spin", "handoff", "sleep"};
+  const msgpack_object *wait = wire_get(&c->params[0], "wait");
+  unsigned policy = WAIT_AUTO;
+  uint32_t id = 0;
+  uint64_t bytes = 0;
+  int fd = -1, status = wire_check_keys(&c->params[0], keys, "open_channel", err);
+  if (status != 0)
+    return status;
+  if (wait) {
+    const char *s = wait->type == MSGPACK_OBJECT_STR ? wait->via.str.ptr : "";
+    size_t n = wait->type == MSGPACK_OBJECT_STR ? wait->via.str.size : 0;
+    while (policy < 4 && (strlen(names[policy]) != n || memcmp(names[policy], s, n) != 0))
+      policy++;
+    if (policy == 4)
+      return errtext_set(err, NUMD_EINVAL, "wait: auto, spin, handoff or sleep is wanted");
+  }
+  status = quota_charge(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1, err);
+  if (status != 0)
+    return status;
+  status = ring_door_open(c->session->ring, (enum wait_policy)policy, &id, &fd, &bytes, err);
+  if (status == 0 && door_put_fd(&c->worker->door, c->mark, fd) != 0) {
+    ring_door_close(c->session->ring, id, err);
+    status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
+  }
+  if (status != 0) {
+    quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
+    return status;
+  }
+  msgpack_pack_map(c->pk, 2);
+  pack_number(c->pk, "channel", id);
+  pack_number(c->pk, "bytes", bytes);
+  return 0;
+}
+
+static int run_close_channel(struct method_call *c, struct errtext *err) {
+  uint64_t id = 0;
+  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "channel", err);
+  if (status == 0)
+    status = ring_door_close(c->session->ring, id, err);
+  if (status != 0)
+    return status;
+  quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
+  worker_reap(c->worker);
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
+static int run_notify(struct method_call *c, struct errtext *err) {
+  uint64_t id = 0;
+  int fd = -1, status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "channel", err);
+  if (status == 0)
+    status = ring_door_notify(c->session->ring, id, &fd, err);
+  if (status != 0)
+    return status;
+  if (door_put_fd(&c->worker->door, c->mark, fd) != 0)
+    return errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
+/* [{"channel": c, "call": n}] or [{"msgid": n}] */
+static int run_cancel(struct method_call *c, struct errtext *err) {
+  static const char *const keys[] = {"channel", "call", "msgid", NULL};
+  const msgpack_object *map = &c->params[0];
+  uint64_t channel = 0, number = 0, msgid = 0;
+  int status = wire_check_keys(map, keys, "cancel", err);
+  const msgpack_object *ch = wire_get(map, "channel"), *n = wire_get(map, "call"),
+                       *id = wire_get(map, "msgid");
+  if (status == 0 && !(ch && n && !id) && !(id && !ch && !n))
+    status = errtext_set(err, NUMD_EPROTOCOL, "cancel: channel and call, or msgid, are wanted");
+  if (status == 0 && id)
+    status = wire_read_uint(id, UINT32_MAX, &msgid, "msgid", err);
+  if (status == 0 && ch)
+    status = wire_read_uint(ch, UINT32_MAX, &channel, "channel", err);
+  if (status == 0 && n)
+    status = wire_read_uint(n, UINT64_MAX, &number, "call", err);
+  if (status == 0 && ch)
+    status = ring_door_cancel(c->session->ring, channel, number, err);
+  if (status != 0)
+    return status;
+  if (id)
+    long_call_cancel(&c->worker->long_calls, (uint32_t)msgid);
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
+static int run_stats(struct method_call *c, struct errtext *err) {
+  const struct board *board = c->worker->board;
+  struct control_message m = {.type = CONTROL_HELD};
+  int status = worker_ask(c->worker, &m, NULL, err);
+  if (status != 0)
+    return status;
+  const struct stats_held held = {.sessions = m.first, .descriptors = m.ticket};
+  stats_pack(c->pk, board, atomic_load(&board->entries[c->worker->entry].uid), &held);
+  return 0;
+}
+
+static int run_ping(struct method_call *c, struct errtext *err) {
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
+/* The most frequent first. */
+static const struct method methods[] = {
+    {"call", 2, false, method_call},
+    {"prepare", 2, false, method_prepare},
+    {"release", 1, true, method_release},
+    {"ping", 0, true, run_ping},
+    {"attach", 2, false, method_attach},
+    {"detach", 1, true, method_detach},
+    {"share", 1, false, method_share},
+    {"cancel", 1, true, run_cancel},
+    {"lend", 2, false, method_lend},
+    {"take", 3, false, method_take},
+    {"give", 2, true, method_give},
+    {"returned", 2, false, method_returned},
+    {"publish", 5, false, method_publish},
+    {"open", 1, false, method_open},
+    {"unpublish", 1, false, method_unpublish},
+    {"memory", 0, false, method_memory},
+    {"explain", 1, false, method_explain},
+    {"open_channel", 1, false, run_open_channel},
+    {"close_channel", 1, false, run_close_channel},
+    {"notify", 1, false, run_notify},
+    {"stats", 0, false, run_stats},
+    {"hello", 2, false, run_hello},
+};
+
+static const struct method *find_method(const struct wire_message *m) {
+  for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+    if (strlen(methods[i].name) == m->method_len && memcmp(methods[i].name, m->method, m->method_len) == 0)
+      return &methods[i];
+  return NULL;
+}
+
+/* Whether the message may be run now, as this method. */
+static int check_message(const struct door_socket *door, const struct wire_message *m,
+                         const struct method *method, struct errtext *err) {
+  bool hello = method && method->run == run_hello;
+  if (!method)
+    return errtext_set(err, NUMD_EMETHOD, "there is no method '%.*s'", wire_clip((uint32_t)m->method_len),
+                       m->method);
+  if (!door->said_hello && !hello)
+    return errtext_set(err, NUMD_EPROTOCOL, "hello must come first");
+  if (door->said_hello && hello)
+    return errtext_set(err, NUMD_EPROTOCOL, "hello was said already");
+  if (m->params.via.array.size != method->n_params)
+    return errtext_set(err, NUMD_EPROTOCOL, "%s: %" PRIu32 " params are wanted, not %" PRIu32, method->name,
+                       method->n_params, m->params.via.array.size);
+  return 0;
+}
+
+void methods_count_error(struct worker *worker) {
+  atomic_fetch_add_explicit(&worker->board->entries[worker->entry].errors, 1, memory_order_relaxed);
+}
+
+void methods_handle(struct door_socket *door, struct wire_message *m) {
+  struct errtext err = {""};
+  struct method_call call = {.worker = door->worker,
+                             .session = door->worker->session,
+                             .pk = &door->pk,
+                             .mark = door_mark(door),
+                             .msgid = m->msgid};
+  bool notify = m->type == WIRE_NOTIFY;
+  if (m->type == WIRE_RESPONSE) {
+    door_goodbye(door, NUMD_EPROTOCOL, "a client does not send responses");
+    return;
+  }
+  const struct method *method = find_method(m);
+  if (notify && (!method || !method->may_notify)) {
+    door_goodbye(door, NUMD_EPROTOCOL, "'%.*s' is no notification", wire_clip((uint32_t)m->method_len),
+                 m->method);
+    return;
+  }
+  int status = check_message(door, m, method, &err);
+  if (status == 0) {
+    call.params = m->params.via.array.ptr;
+    wire_pack_result(call.pk, call.msgid);
+    status = method->run(&call, &err);
+  }
+  if (status != 0 || notify)
+    door_rewind(door, call.mark);
+  if (status > 0)
+    methods_count_error(door->worker);
+  if (status > 0 && !notify)
+    wire_pack_error(call.pk, call.msgid, status, err.text);
+}

@@ -1,0 +1,46 @@
+/* What the files of methods share: methods.c has the table and the small ones, methods_segment.c those about
+ * memory, methods_lend.c those about who holds it, methods_plan.c those about plans and calls.
+ *
+ * A method's function reads its params, does the work through the session, and packs its result behind the
+ * response header that is already there; or it returns a status with a sentence, and what it packed is taken
+ * back. */
+#ifndef NUMD_SERVER_WORKER_METHODS_IMPL_H
+#define NUMD_SERVER_WORKER_METHODS_IMPL_H
+
+#include "protocol/wire.h"
+#include "server/worker/methods.h"
+#include "server/worker/worker.h"
+
+#define MEANT_LATER (-1) /* the answer will be put out when a long call is done */
+
+struct method_call {
+  struct worker *worker;
+  struct session *session;
+  msgpack_packer *pk;
+  size_t mark; /* where the response begins */
+  uint32_t msgid;
+  const msgpack_object *params; /* as many as the method takes */
+};
+
+static inline void pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
+  wire_pack_str(pk, key);
+  msgpack_pack_uint64(pk, value);
+}
+
+int method_attach(struct method_call *c, struct errtext *err);
+int method_detach(struct method_call *c, struct errtext *err);
+int method_share(struct method_call *c, struct errtext *err);
+int method_lend(struct method_call *c, struct errtext *err);
+int method_take(struct method_call *c, struct errtext *err);
+int method_give(struct method_call *c, struct errtext *err);
+int method_returned(struct method_call *c, struct errtext *err);
+int method_publish(struct method_call *c, struct errtext *err);
+int method_open(struct method_call *c, struct errtext *err);
+int method_unpublish(struct method_call *c, struct errtext *err);
+int method_memory(struct method_call *c, struct errtext *err);
+int method_prepare(struct method_call *c, struct errtext *err);
+int method_explain(struct method_call *c, struct errtext *err);
+int method_release(struct method_call *c, struct errtext *err);
+int method_call(struct method_call *c, struct errtext *err);
+
+#endif

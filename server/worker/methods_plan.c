@@ -1,0 +1,168 @@
+/* Methods about plans: prepare, explain, release, and call. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "server/host/board.h"
+#include "server/worker/methods_impl.h"
+#include "shared/trace.h"
+
+/* [id, program] */
+int method_prepare(struct method_call *c, struct errtext *err) {
+  struct program program;
+  struct plan *plan = NULL;
+  uint64_t id = 0;
+  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "plan", err);
+  if (status == 0)
+    status = wire_read_program(&c->params[1], &program, err);
+  if (status == 0)
+    status = session_prepare(c->session, id, &program, &plan, err);
+  if (status != 0)
+    return status;
+  int n = plan_n_outputs(plan);
+  msgpack_pack_map(c->pk, 4);
+  wire_pack_str(c->pk, "outputs");
+  msgpack_pack_array(c->pk, (size_t)n);
+  for (int i = 0; i < n; i++)
+    wire_pack_layout(c->pk, plan_output(plan, i));
+  pack_number(c->pk, "bindings", plan_n_bindings(plan));
+  pack_number(c->pk, "cost_ns", plan_cost_ns(plan));
+  wire_pack_str(c->pk, "parallel");
+  plan_is_parallel(plan) ? msgpack_pack_true(c->pk) : msgpack_pack_false(c->pk);
+  return 0;
+}
+
+/* The plan that a param names. */
+static int find_plan(struct method_call *c, uint64_t *id, struct plan **plan, struct errtext *err) {
+  int status = wire_read_uint(&c->params[0], UINT32_MAX, id, "plan", err);
+  if (status != 0)
+    return status;
+  *plan = *id < MAX_PLANS ? atomic_load_explicit(&c->session->plans[*id], memory_order_relaxed) : NULL;
+  return *plan ? 0 : errtext_set(err, NUMD_EPLAN, "there is no plan %" PRIu64, *id);
+}
+
+int method_explain(struct method_call *c, struct errtext *err) {
+  struct plan *plan = NULL;
+  uint64_t id = 0;
+  int status = find_plan(c, &id, &plan, err);
+  if (status != 0)
+    return status;
+  char *text = plan_explain(plan);
+  if (!text)
+    return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
+  wire_pack_str(c->pk, text);
+  free(text);
+  return 0;
+}
+
+int method_release(struct method_call *c, struct errtext *err) {
+  uint64_t id = 0;
+  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "plan", err);
+  if (status == 0)
+    status = session_release(c->session, id, err);
+  if (status != 0)
+    return status;
+  worker_reap(c->worker);
+  msgpack_pack_nil(c->pk);
+  return 0;
+}
+
+/* One binding: [segment, offset], or a native value where the plan wants a scalar. */
+static int read_binding(const msgpack_object *o, int scalar_dtype, uint64_t *out, uint32_t i,
+                        struct errtext *err) {
+  uint64_t segment = 0, offset = 0;
+  char where[32];
+  snprintf(where, sizeof(where), "bindings[%" PRIu32 "]", i);
+  if (scalar_dtype >= 0) {
+    *out = 0;
+    return wire_read_item(o, (unsigned)scalar_dtype, out, where, err);
+  }
+  if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size != 2)
+    return errtext_set(err, NUMD_EPROTOCOL, "%s: [segment, offset] is wanted", where);
+  int status = wire_read_uint(&o->via.array.ptr[0], UINT32_MAX, &segment, where, err);
+  if (status == 0)
+    status = wire_read_uint(&o->via.array.ptr[1], UINT64_MAX, &offset, where, err);
+  if (status != 0)
+    return status;
+  if (segment >= MAX_SEGMENTS)
+    return errtext_set(err, NUMD_ESEGMENT, "%s: there is no segment %" PRIu64, where, segment);
+  if (offset > BINDING_OFFSET_MAX)
+    return errtext_set(err, NUMD_EBOUNDS, "%s: offset %" PRIu64 " leaves the segment", where, offset);
+  *out = binding_make((uint32_t)segment, offset);
+  return 0;
+}
+
+static int read_request(struct method_call *c, const struct plan *plan, struct request *request,
+                        struct errtext *err) {
+  const msgpack_object *list = &c->params[1];
+  int status = 0;
+  request->n_bindings = plan_n_bindings(plan);
+  if (list->type != MSGPACK_OBJECT_ARRAY)
+    return errtext_set(err, NUMD_EPROTOCOL, "bindings: an array is wanted");
+  if (list->via.array.size != request->n_bindings)
+    return errtext_set(err, NUMD_EINVAL, "bindings: the plan wants %" PRIu32 ", not %" PRIu32,
+                       request->n_bindings, list->via.array.size);
+  for (uint32_t i = 0; i < request->n_bindings && status == 0; i++)
+    status = read_binding(&list->via.array.ptr[i], plan_scalar_dtype(plan, i), &request->bindings[i], i, err);
+  return status;
+}
+
+static int completion_status(const struct completion *completion, struct errtext *err) {
+  const char *message = status_message(completion->status);
+  if (completion->status == NUMD_OK)
+    return 0;
+  if (completion->detail == NO_DETAIL)
+    return errtext_set(err, completion->status, "%s", message);
+  return errtext_set(err, completion->status, "bindings[%" PRIu32 "]: %s", completion->detail, message);
+}
+
+static void pack_result(msgpack_packer *pk, int dtype, const struct completion *completion) {
+  if (dtype < 0)
+    msgpack_pack_nil(pk);
+  else
+    wire_pack_item(pk, (unsigned)dtype, completion->result);
+}
+
+/* [plan, [binding, ...]] */
+int method_call(struct method_call *c, struct errtext *err) {
+  struct completion completion;
+  struct request request;
+  struct plan *plan = NULL;
+  uint64_t id = 0;
+  int status = find_plan(c, &id, &plan, err);
+  if (status == 0)
+    status = read_request(c, plan, &request, err);
+  if (status != 0)
+    return status;
+  struct board_entry *entry = &c->worker->board->entries[c->worker->entry];
+  atomic_fetch_add_explicit(&entry->calls_socket, 1, memory_order_relaxed);
+  request.plan_id = (uint32_t)id;
+  int dtype = plan_result_dtype(plan);
+  if (plan_cost_ns(plan) > LONG_CALL_NS) {
+    status = long_call_start(&c->worker->long_calls, c->msgid, dtype, &request, err);
+    return status == 0 ? MEANT_LATER : status;
+  }
+  trace_stamp(TRACE_DECODED);
+  session_run(c->session, c->worker->runner, &request, &completion);
+  status = completion_status(&completion, err);
+  if (status == 0)
+    pack_result(c->pk, dtype, &completion);
+  return status;
+}
+
+void methods_long_call_done(void *data, uint32_t msgid, int result_dtype,
+                            const struct completion *completion) {
+  struct worker *worker = data;
+  struct door_socket *door = &worker->door;
+  struct errtext err;
+  if (door->closing)
+    return;
+  int status = completion_status(completion, &err);
+  if (status == 0) {
+    wire_pack_result(&door->pk, msgid);
+    pack_result(&door->pk, result_dtype, completion);
+  } else {
+    methods_count_error(worker);
+    wire_pack_error(&door->pk, msgid, status, err.text);
+  }
+  door_flush(door);
+}

@@ -1,0 +1,16 @@
+/* What `stats` answers: the board as a map, and what one user holds. */
+#ifndef NUMD_SERVER_WORKER_STATS_H
+#define NUMD_SERVER_WORKER_STATS_H
+
+#include <msgpack.h>
+
+#include "server/host/board.h"
+
+/* What the supervisor counts. */
+struct stats_held {
+  uint64_t sessions, descriptors;
+};
+
+void stats_pack(msgpack_packer *pk, const struct board *board, uint32_t uid, const struct stats_held *held);
+
+#endif

@@ -1,0 +1,224 @@
+/* The session's loop. Everything runs in the main thread but calls themselves: those of channels have a
+ * thread each (door_ring.c), long ones of the socket door run in the loop's pool (long_call.c). */
+#include "server/worker/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/engine/pool.h"
+#include "server/host/board.h"
+#include "server/worker/door_ring.h"
+#include "server/worker/methods.h"
+
+#define REPLY_MS 5000
+#define REAP_MS 5
+
+static void on_stop(struct worker *worker) {
+  door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
+}
+
+/* What the supervisor says of its own accord. */
+static void handle(struct worker *worker, uint32_t type) {
+  const struct control_message alive = {.type = CONTROL_PONG};
+  if (type == CONTROL_STOP)
+    on_stop(worker);
+  else if (type == CONTROL_PING)
+    control_send(worker->control, &alive, -1);
+}
+
+static const char *reply_text(int status) {
+  switch (status) {
+    case NUMD_ESEGMENT:
+      return "token: no such segment";
+    case NUMD_EEXIST:
+      return "an array is published under that name already";
+    case NUMD_ELIMIT:
+      return "the session, or its user, holds as many shared arrays as it may";
+    default:
+      return status_message(status);
+  }
+}
+
+/* Waits for the supervisor's reply; anything else that comes is handled as it always is. */
+static int await_reply(struct worker *worker, struct control_message *reply, int *fd, struct errtext *err) {
+  struct pollfd p = {.fd = worker->control, .events = POLLIN};
+  int ready;
+  while ((ready = poll(&p, 1, REPLY_MS)) > 0 || (ready < 0 && errno == EINTR)) {
+    int rc = control_recv(worker->control, reply, fd);
+    if (rc == -EAGAIN)
+      continue;
+    if (rc <= 0)
+      break;
+    if (reply->type == CONTROL_REPLY)
+      return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
+    handle(worker, reply->type);
+    if (*fd >= 0)
+      close(*fd);
+  }
+  return errtext_set(err, NUMD_EINTERNAL, "the supervisor does not answer");
+}
+
+static int ask(struct worker *worker, const struct control_message *question, int with_fd,
+               struct control_message *reply, int *fd, struct errtext *err) {
+  int rc = control_send(worker->control, question, with_fd);
+  if (rc < 0)
+    return errtext_set(err, NUMD_EINTERNAL, "the supervisor does not listen: %s", strerror(-rc));
+  return await_reply(worker, reply, fd, err);
+}
+
+int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTES], struct errtext *err) {
+  struct control_message question = {.type = CONTROL_SHARE}, reply;
+  int none = -1, status = ask(worker, &question, fd, &reply, &none, err);
+  if (none >= 0)
+    close(none);
+  if (status == NUMD_ELIMIT && reply.flag) {
+    uint32_t uid = atomic_load(&worker->board->entries[worker->entry].uid);
+    return quota_refuse(worker->board, uid, QUOTA_DESCRIPTORS, reply.first, 1, err);
+  }
+  if (status == 0)
+    memcpy(token, reply.token, CONTROL_TOKEN_BYTES);
+  return status;
+}
+
+int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd,
+                  struct errtext *err) {
+  struct control_message question = {.type = CONTROL_IMPORT}, reply;
+  memcpy(question.token, token, CONTROL_TOKEN_BYTES);
+  int status = ask(worker, &question, -1, &reply, fd, err);
+  if (status == 0 && *fd < 0)
+    return errtext_set(err, NUMD_EINTERNAL, "the supervisor sent no descriptor");
+  return status;
+}
+
+int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err) {
+  const struct control_message question = *message;
+  int came = -1, status = ask(worker, &question, -1, message, &came, err);
+  if (fd)
+    *fd = came;
+  else if (came >= 0)
+    close(came);
+  return status;
+}
+
+void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first) {
+  struct control_message message = {.type = CONTROL_GIVE, .first = first};
+  memcpy(message.token, token, CONTROL_TOKEN_BYTES);
+  control_send(worker->control, &message, -1);
+}
+
+void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]) {
+  struct control_message message = {.type = CONTROL_DROP};
+  memcpy(message.token, token, CONTROL_TOKEN_BYTES);
+  control_send(worker->control, &message, -1);
+}
+
+static void on_reap(uv_timer_t *timer) {
+  struct worker *worker = timer->data;
+  if (session_reap(worker->session) == 0)
+    uv_timer_stop(timer);
+}
+
+void worker_reap(struct worker *worker) {
+  if (session_reap(worker->session) > 0)
+    uv_timer_start(&worker->reap_timer, on_reap, REAP_MS, REAP_MS);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events) {
+  struct worker *worker = poll->data;
+  struct control_message message;
+  int fd = -1, rc = status < 0 ? 0 : control_recv(worker->control, &message, &fd);
+  if (rc == -EAGAIN)
+    return;
+  if (fd >= 0)
+    close(fd);
+  handle(worker, rc <= 0 ? CONTROL_STOP : message.type);
+}
+
+#define LAST_CALL_SECONDS 10
+
+/* The client is gone: whatever still runs for it is given up, and the loop ends when nothing is left. A call
+ * that does not end soon, a huge product say, ends with the process. */
+static void on_door_closed(struct door_socket *door) {
+  struct worker *worker = door->worker;
+  long_call_cancel_all(&worker->long_calls);
+  alarm(LAST_CALL_SECONDS);
+  deadline_stop(&worker->deadline);
+  uv_close((uv_handle_t *)&worker->reap_timer, NULL);
+  uv_close((uv_handle_t *)&worker->control_poll, NULL);
+}
+
+/* Whatever holds the call up holds its thread, which cannot be joined. */
+static void on_hopeless(void *data) {
+  struct worker *worker = data;
+  door_goodbye(&worker->door, NUMD_ETIMEOUT,
+               "a call ran for longer than the daemon allows and could not be stopped");
+  _exit(1);
+}
+
+static int worker_init(struct worker *worker, struct board *board, uint32_t entry) {
+  int rc = uv_loop_init(&worker->loop);
+  worker->board = board;
+  worker->entry = entry;
+  worker->session = calloc(1, sizeof(*worker->session));
+  if (rc == 0 && !worker->session)
+    rc = -ENOMEM;
+  if (rc == 0)
+    rc = session_init(worker->session, board, entry);
+  if (rc == 0)
+    rc = pool_new(board, entry, &worker->session->pool);
+  if (rc == 0)
+    rc = ring_door_new(worker->session, &worker->session->ring);
+  if (rc == 0 && session_add_runner(worker->session, &worker->runner) != 0)
+    rc = -ENOMEM;
+  if (rc == 0 && long_calls_init(&worker->long_calls, &worker->loop, worker->session) != 0)
+    rc = -ENOMEM;
+  if (rc < 0)
+    return rc;
+  runner_name_call(worker->runner, 1); /* nobody cancels what the main thread itself runs */
+  worker->long_calls.on_done = methods_long_call_done;
+  worker->long_calls.data = worker;
+  worker->deadline.on_hopeless = on_hopeless;
+  worker->deadline.data = worker;
+  return 0;
+}
+
+static int worker_serve(struct worker *worker, int client) {
+  worker->reap_timer.data = worker->control_poll.data = worker;
+  uv_timer_init(&worker->loop, &worker->reap_timer);
+  int rc = uv_poll_init(&worker->loop, &worker->control_poll, worker->control);
+  if (rc == 0)
+    rc = uv_poll_start(&worker->control_poll, UV_READABLE, on_control);
+  if (rc == 0)
+    rc = door_open(&worker->door, &worker->loop, client, on_door_closed);
+  worker->door.worker = worker;
+  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->board->options.call_max_ns);
+  return rc == 0 ? uv_run(&worker->loop, UV_RUN_DEFAULT) : rc;
+}
+
+static void worker_deinit(struct worker *worker) {
+  struct session *session = worker->session;
+  session->ring = ring_door_free(session->ring);
+  door_deinit(&worker->door);
+  long_calls_deinit(&worker->long_calls);
+  session_remove_runner(session, worker->runner);
+  session->pool = pool_free(session->pool);
+  session_deinit(session);
+  free(session);
+  uv_loop_close(&worker->loop);
+}
+
+int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest) {
+  static struct worker worker;
+  int rc = worker_init(&worker, board, entry);
+  worker.control = control;
+  worker.guest = guest;
+  if (rc == 0)
+    rc = worker_serve(&worker, client);
+  if (rc < 0)
+    return rc;
+  worker_deinit(&worker);
+  return 0;
+}

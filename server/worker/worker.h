@@ -1,0 +1,48 @@
+/* The worker: the process that serves one session. Everything here belongs to its main thread. */
+#ifndef NUMD_SERVER_WORKER_WORKER_H
+#define NUMD_SERVER_WORKER_WORKER_H
+
+#include <uv.h>
+
+#include "server/host/supervisor_channel.h"
+#include "server/worker/deadline.h"
+#include "server/worker/door_socket.h"
+#include "server/worker/long_call.h"
+#include "server/worker/session.h"
+
+struct worker {
+  uv_loop_t loop;
+  struct door_socket door;
+  struct session *session;
+  struct runner *runner; /* for calls that the main thread runs itself */
+  struct long_calls long_calls;
+  struct deadline deadline;
+  struct board *board;
+  uint32_t entry; /* in the board */
+  int control;    /* to the supervisor */
+  uv_poll_t control_poll;
+  uv_timer_t reap_timer; /* runs while something removed is still in use */
+  int32_t client_pid;
+  uint32_t client_uid;
+  bool guest; /* the client is another user than the one that this process runs as */
+};
+
+/* Serves a client, whose socket becomes the worker's, until it goes. 0, or -errno if it cannot be served. */
+int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest);
+
+/* Has the supervisor keep an object and gives its token; or gives the object of a token, the caller's to
+ * close. They wait for the supervisor. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */
+int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTES], struct errtext *err);
+int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd,
+                  struct errtext *err);
+/* Asks the supervisor anything else; the answer takes the question's place. *fd, if it is not NULL, gets the
+ * descriptor that came along or -1. */
+int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err);
+/* This session no longer holds what the token names. */
+void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]);
+void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first);
+
+/* Frees what was removed from the session, now or as soon as no call uses it. */
+void worker_reap(struct worker *worker);
+
+#endif

@@ -79,7 +79,7 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 	objcopy --localize-hidden $(BUILD)/libnumd-all.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/libnumd-all.o
 
-$(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(HOST) $(ENGINE)) $(BUILD)/libkernels.a
+$(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(ENGINE)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
 
 $(BUILD)/numdctl: $(call objects,$(wildcard client/numdctl*.c)) $(BUILD)/libnumd.so

@@ -4,7 +4,7 @@
  *   hand-off  sleep, but on the core of the peer, so that waking costs no interrupt of another core
  *   sleep     sleep wherever the scheduler likes
  *
- * The worker chooses: it spins only while it holds a spin token (see the board) and calls come in
+ * The worker chooses: it spins only while it holds a spin token (see the scoreboard) and calls come in
  * quick succession; otherwise it moves to the client's core before it sleeps. When a burst of calls ends it
  * sleeps where it is, without the token, and stays in its gear: the first call of the next burst wakes it,
  * and from the second on it spins; to move it twice would cost more than the burst. A spinner that finds

@@ -1,6 +1,6 @@
 /* Helpers and how they are lent.
  *
- * A helper sleeps on its own semaphore with `job` NULL. A caller that got cores from the board offers its job
+ * A helper sleeps on its own semaphore with `job` NULL. A caller that got cores from the count offers its job
  * by compare-and-swap from NULL and posts; the helper takes it by a swap to BUSY, works, gives `job` back as
  * NULL and reports to the job. A caller whose tasks are all taken withdraws offers that no helper took up
  * yet, so it never waits for a helper to wake for nothing, and then waits for those that did. */
@@ -15,16 +15,17 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "server/engine/turns.h"
-#include "server/host/board.h"
+#include "server/engine/exec.h"
+#include "shared/available_cores.h"
+#include "shared/turns.h"
 
 struct job {
   pool_task fn;
   void *arg;
   int64_t n_tasks;
   _Atomic int64_t next;
-  sem_t done;             /* posted by each helper that took the job */
-  const cpu_set_t *cores; /* fair.h */
+  sem_t done;                 /* posted by each helper that took the job */
+  const cpu_set_t *placement; /* turns.h */
 };
 
 #define MAX_HELPERS 63
@@ -38,10 +39,10 @@ struct helper {
 };
 
 struct pool {
-  struct board *board;
-  uint32_t entry;
+  struct cores *cores; /* NULL: no count is kept */
+  uint32_t member;
   int max_helpers;
-  struct fair fair;
+  struct turns turns;
   pthread_mutex_t grow;
   _Atomic int n_helpers;
   atomic_bool stop;
@@ -55,14 +56,14 @@ static void work(struct job *j) {
 
 static void *helper_main(void *arg) {
   struct helper *h = arg;
-  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->fair.all); /* who started it may be pinned */
+  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->turns.all); /* who started it may be pinned */
   while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
     if (sem_wait(&h->wake) < 0)
       continue;
     struct job *j = atomic_load_explicit(&h->job, memory_order_acquire);
     if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
       continue; /* withdrawn, or stopping */
-    fair_move(&h->pool->fair, j->cores);
+    turns_move(&h->pool->turns, j->placement);
     work(j);
     atomic_store_explicit(&h->job, NULL, memory_order_release);
     sem_post(&j->done);
@@ -70,15 +71,15 @@ static void *helper_main(void *arg) {
   return NULL;
 }
 
-int pool_new(struct board *board, uint32_t board_entry, struct pool **out) {
+int pool_new(struct cores *cores, uint32_t member, struct pool **out) {
   struct pool *p = calloc(1, sizeof(*p));
   if (!p)
     return -ENOMEM;
-  int cores = board ? (int)board->n_cores : board_count_cores();
-  p->board = board;
-  p->entry = board_entry;
-  fair_init(&p->fair, board, board_entry);
-  p->max_helpers = cores - 1 < MAX_HELPERS ? cores - 1 : MAX_HELPERS;
+  int n_cores = cores ? (int)cores->n_cores : available_cores();
+  p->cores = cores;
+  p->member = member;
+  turns_init(&p->turns, cores, member);
+  p->max_helpers = n_cores - 1 < MAX_HELPERS ? n_cores - 1 : MAX_HELPERS;
   pthread_mutex_init(&p->grow, NULL);
   *out = p;
   return 0;
@@ -139,29 +140,33 @@ static int offer(struct pool *p, struct job *j, int want, struct helper *offered
   return n;
 }
 
-const cpu_set_t *pool_cores(struct pool *p) {
-  return fair_cores(&p->fair);
+const cpu_set_t *pool_placement(struct pool *p) {
+  return turns_placement(&p->turns);
 }
 
 static int least(int a, int b) {
   return a < b ? a : b;
 }
 
-/* Up to `want` cores, of those that other callers leave, when it is our user's turn. */
-static int begin_work(struct pool *p, const struct call *call, int want, struct job *j) {
-  if (!p->board)
-    return want;
-  struct turn turn = fair_begin(&p->fair, call);
-  j->cores = turn.cores;
-  want = least(want, least(turn.most, (int)p->board->n_cores - turn.others));
-  return want > 1 ? board_take_cores(p->board, p->entry, want) : 0;
+static bool is_given_up(const void *call) {
+  return call_is_given_up(call);
 }
 
-static void end_work(struct pool *p, int cores) {
-  if (!p->board)
+/* When it is our user's turn: up to `want` cores, of those that other callers leave. */
+static int begin_work(struct pool *p, const struct call *call, int want, struct job *j) {
+  if (!p->cores)
+    return want;
+  struct turn turn = turns_begin(&p->turns, is_given_up, call);
+  j->placement = turn.cores;
+  want = least(want, least(turn.most, (int)p->cores->n_cores - turn.others));
+  return want > 1 ? cores_take(p->cores, p->member, want) : 0;
+}
+
+static void end_work(struct pool *p, int n_cores) {
+  if (!p->cores)
     return;
-  board_give_cores(p->board, p->entry, cores);
-  fair_end(&p->fair);
+  cores_give(p->cores, p->member, n_cores);
+  turns_end(&p->turns);
 }
 
 void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_task fn, void *arg) {

@@ -1,28 +1,29 @@
-/* Helper threads for large steps. A caller always works itself; helpers join as far as the board has
- * cores to give. One pool serves all threads of a worker. */
+/* Helper threads for large steps. A caller always works itself; helpers join it as far as the count of cores
+ * (shared/cores.h) has cores to give. One pool serves all threads of a worker. */
 #ifndef NUMD_SERVER_ENGINE_POOL_H
 #define NUMD_SERVER_ENGINE_POOL_H
 
 #include <sched.h>
 #include <stdint.h>
 
-struct board;
 struct call;
+struct cores;
 struct pool;
 
-/* board NULL: as many helpers as the process has cores, less one, without asking. 0 or -errno. */
-int pool_new(struct board *board, uint32_t board_entry, struct pool **out);
+/* For member `member` of the count. cores NULL: as many helpers as the process has cores, less one, without
+ * asking. 0 or -errno. */
+int pool_new(struct cores *cores, uint32_t member, struct pool **out);
 /* No call may be running. Joins the helpers; NULL is legal. */
 struct pool *pool_free(struct pool *pool);
 
 /* Where threads of this worker are to run now, or NULL: wherever they may. It stays valid as long as the
  * pool. */
-const cpu_set_t *pool_cores(struct pool *pool);
+const cpu_set_t *pool_placement(struct pool *pool);
 
 typedef void (*pool_task)(void *arg, int64_t task);
 
 /* Calls fn(arg, i) for 0 <= i < n_tasks, each once, in any order, by this thread and free helpers, when it is
- * the user's turn (fair.h); returns when all are done. Never fails: without helpers the caller does
+ * the user's turn (shared/turns.h); returns when all are done. Never fails: without helpers the caller does
  * everything. pool NULL: at once and in order, by this thread. */
 void pool_run(struct pool *pool, const struct call *call, int64_t n_tasks, pool_task fn, void *arg);
 

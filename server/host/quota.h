@@ -1,9 +1,9 @@
 /* What one user may hold of the daemon at once, over all of his sessions.
  *
- * What a session holds stands in its board entry. Who wants more charges its own entry first and then adds up
- * all entries of its user: of two that ask at once both may be refused, but never both be served beyond the
- * limit. Nothing else is counted, so nothing can drift, and a dead worker's charges go with its entry.
- * Sessions and descriptors are held by the supervisor, which counts them itself. */
+ * What a session holds stands in its scoreboard entry. Who wants more charges its own entry first and then
+ * adds up all entries of its user: of two that ask at once both may be refused, but never both be served
+ * beyond the limit. Nothing else is counted, so nothing can drift, and a dead worker's charges go with its
+ * entry. Sessions and descriptors are held by the supervisor, which counts them itself. */
 #ifndef NUMD_SERVER_HOST_QUOTA_H
 #define NUMD_SERVER_HOST_QUOTA_H
 
@@ -12,7 +12,7 @@
 
 #include "shared/errtext.h"
 
-struct board;
+struct scoreboard;
 
 /* X(NAME, name, what) */
 #define QUOTA_LIST(X)                                                         \
@@ -43,13 +43,14 @@ void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64
                         uint64_t descriptors);
 
 /* Takes an amount for an entry: 0, or ELIMIT with a sentence that names quota and limit, and then nothing is
- * taken. Any process; board may be NULL: no limits. */
-int quota_charge(struct board *board, uint32_t entry, enum quota q, uint64_t amount, struct errtext *err);
-void quota_give(struct board *board, uint32_t entry, enum quota q, uint64_t amount);
-/* What the user of an entry holds in all. */
-uint64_t quota_used(const struct board *board, uint32_t uid, enum quota q);
-/* The sentence of a refusal; gives ELIMIT. */
-int quota_refuse(const struct board *board, uint32_t uid, enum quota q, uint64_t used, uint64_t amount,
+ * taken. Any process; scoreboard may be NULL: no limits. */
+int quota_charge(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount,
                  struct errtext *err);
+void quota_give(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount);
+/* What the user of an entry holds in all. */
+uint64_t quota_used(const struct scoreboard *scoreboard, uint32_t uid, enum quota q);
+/* The sentence of a refusal; gives ELIMIT. */
+int quota_refuse(const struct scoreboard *scoreboard, uint32_t uid, enum quota q, uint64_t used,
+                 uint64_t amount, struct errtext *err);
 
 #endif

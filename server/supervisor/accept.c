@@ -32,8 +32,8 @@ static int judge(struct supervisor *s, int client, const struct ucred *who, stru
     return NUMD_EACCESS;
   if (s->n_sessions >= s->options.workers_max)
     return errtext_set(why, NUMD_ELIMIT, "the daemon serves as many clients as it may");
-  if (held >= s->board->limits[QUOTA_SESSIONS])
-    return quota_refuse(s->board, who->uid, QUOTA_SESSIONS, held, 1, why);
+  if (held >= s->scoreboard->limits[QUOTA_SESSIONS])
+    return quota_refuse(s->scoreboard, who->uid, QUOTA_SESSIONS, held, 1, why);
   int rc = children_serve(s, client, who);
   if (rc < 0)
     return errtext_set(why, NUMD_ELIMIT, "no worker could be started: %s", strerror(-rc));

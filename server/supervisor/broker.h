@@ -20,14 +20,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/host/supervisor_channel.h"
 
 #define BROKER_HELD_MAX 65536   /* holds of one session; leases that one user's ended sessions left */
 #define BROKER_LEASES_MAX 16384 /* of one session */
 #define BROKER_NAMES_MAX 4096   /* published names of one user */
 #define BROKER_LEASE_MS 60000
-#define BROKER_HOLDERS_MAX BOARD_MAX_ENTRIES
+#define BROKER_HOLDERS_MAX SCOREBOARD_ENTRIES
 
 struct shared_object;
 

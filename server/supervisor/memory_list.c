@@ -36,7 +36,7 @@ static void add(struct items *items, const char *path, int client) {
   if (!memfd && !named)
     return;
   if (strncmp(target, "/memfd:numd-", 12) == 0 && strncmp(target, "/memfd:numd-arrays", 18) != 0)
-    return; /* channels and the board */
+    return; /* channels and the scoreboard */
   if (stat(path, &st) < 0)
     return;
   if (items->n == items->room) {

@@ -174,13 +174,14 @@ static void set_limits(struct supervisor *s) {
   uint64_t memory = machine_memory(), most = (uint64_t)o->workers_max;
   struct rlimit fds = {.rlim_cur = 1024};
   getrlimit(RLIMIT_NOFILE, &fds);
-  memcpy(s->board->limits, o->quotas, sizeof(o->quotas));
-  quota_set_defaults(s->board->limits, memory, others && most > 3 ? most / 4 * 3 : most, fds.rlim_cur / 4);
-  s->broker.objects_max = s->board->limits[QUOTA_DESCRIPTORS];
-  s->board->options = o->board;
-  s->board->options.many_users = others;
-  if (s->board->options.worker_memory == 0)
-    s->board->options.worker_memory = memory;
+  memcpy(s->scoreboard->limits, o->quotas, sizeof(o->quotas));
+  quota_set_defaults(s->scoreboard->limits, memory, others && most > 3 ? most / 4 * 3 : most,
+                     fds.rlim_cur / 4);
+  s->broker.objects_max = s->scoreboard->limits[QUOTA_DESCRIPTORS];
+  s->scoreboard->options = o->scoreboard;
+  s->scoreboard->cores.many_users = others;
+  if (s->scoreboard->options.worker_memory == 0)
+    s->scoreboard->options.worker_memory = memory;
 }
 
 static int init_handles(struct supervisor *s) {
@@ -210,7 +211,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
                            struct errtext *err) {
   s->options = *options;
   set_access(&s->options);
-  s->board_fd = s->reserve_fd = s->upgrade_fd = s->listener.fd = s->listener.lock_fd = -1;
+  s->scoreboard_fd = s->reserve_fd = s->upgrade_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
   service_init(&s->service);
   raise_fd_limit();
@@ -218,9 +219,9 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   int rc = find_worker(s);
   if (rc < 0)
     return errtext_set(err, rc, "numd-worker is neither beside numd nor in ../libexec/numd; set NUMD_WORKER");
-  rc = board_new(&s->board, &s->board_fd);
+  rc = scoreboard_new(&s->scoreboard, &s->scoreboard_fd);
   if (rc < 0)
-    return errtext_set(err, rc, "the board: %s", strerror(-rc));
+    return errtext_set(err, rc, "the scoreboard: %s", strerror(-rc));
   set_limits(s);
   rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
                           : listener_open(&s->listener, options->socket, &s->options.access, err);
@@ -235,9 +236,9 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
 static void supervisor_deinit(struct supervisor *s) {
   listener_close(&s->listener);
   broker_deinit(&s->broker);
-  board_unmap(s->board);
-  if (s->board_fd >= 0)
-    close(s->board_fd);
+  scoreboard_unmap(s->scoreboard);
+  if (s->scoreboard_fd >= 0)
+    close(s->scoreboard_fd);
   admit_deinit(s);
   service_deinit(&s->service);
 }
@@ -256,8 +257,8 @@ int supervisor_run(const struct supervisor_options *options) {
   children_refill(&s);
   watchdog_start(&s);
   log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
-           s.listener.inherited ? "an inherited socket" : s.listener.path, s.board->n_cores, s.options.spares,
-           s.options.workers_max);
+           s.listener.inherited ? "an inherited socket" : s.listener.path, s.scoreboard->cores.n_cores,
+           s.options.spares, s.options.workers_max);
   service_tell(&s.service, "READY=1\nSTATUS=Listening at %s",
                s.listener.inherited ? "an inherited socket" : s.listener.path);
   if (s.options.idle_ms >= 0)

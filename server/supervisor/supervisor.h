@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/supervisor/access.h"
 #include "server/supervisor/broker.h"
 #include "server/supervisor/listen.h"
@@ -20,7 +20,7 @@ struct supervisor_options {
   int idle_ms; /* end this long after the last client left; -1: never */
   struct access_rule access;
   uint64_t quotas[N_QUOTAS]; /* 0: the default */
-  struct board_options board;
+  struct scoreboard_options scoreboard;
   bool take_over; /* from a daemon that gave us its socket: upgrade.h */
   char **argv;    /* what a successor is started with */
 };
@@ -37,8 +37,8 @@ struct supervisor {
   uv_timer_t watchdog_timer, upgrade_timer;
   uv_signal_t sigterm, sigint, sighup, sigusr2;
   struct service service;
-  struct board *board;
-  int board_fd;
+  struct scoreboard *scoreboard;
+  int scoreboard_fd;
   int reserve_fd; /* given up to refuse a connection politely when descriptors ran out */
   struct broker broker;
   char worker_path[4096], program_path[4096];
@@ -46,7 +46,7 @@ struct supervisor {
   uv_poll_t upgrade_poll;
   int upgrade_fd, upgrade_handles;
   struct child *children;
-  bool entry_used[BOARD_MAX_ENTRIES];
+  bool entry_used[SCOREBOARD_ENTRIES];
   int n_spares, n_sessions;
   int n_failures; /* spares in a row that died or did not start: the next waits longer */
   int n_silent;   /* spares in a row that were ended because they did not answer */

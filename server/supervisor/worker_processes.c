@@ -69,8 +69,8 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   child->exited = true;
   log_end(child, code, number);
   if ((code != 0 || number != 0) && !s->stopping)
-    atomic_fetch_add(&s->board->workers_lost, 1);
-  board_bury(s->board, child->entry);
+    atomic_fetch_add(&s->scoreboard->workers_lost, 1);
+  scoreboard_bury(s->scoreboard, child->entry);
   broker_drop_all(&s->broker, child->entry, code != 0 || number != 0, uv_now(&s->loop));
   supervisor_expire_leases(s);
   uv_close((uv_handle_t *)&child->control_poll, on_handle_closed);
@@ -183,7 +183,7 @@ static int spawn(struct child *child, int control) {
       {.flags = UV_INHERIT_FD, .data.fd = STDERR_FD},
       {.flags = UV_INHERIT_FD, .data.fd = STDERR_FD},
       {.flags = UV_INHERIT_FD, .data.fd = control},
-      {.flags = UV_INHERIT_FD, .data.fd = s->board_fd},
+      {.flags = UV_INHERIT_FD, .data.fd = s->scoreboard_fd},
   };
   uv_process_options_t options = {.exit_cb = on_exit_of,
                                   .file = s->worker_path,
@@ -202,23 +202,18 @@ uint64_t children_count_sessions(const struct supervisor *s, uint32_t uid) {
 }
 
 static int take_entry(struct supervisor *s, uint32_t *entry) {
-  for (uint32_t i = 0; i < BOARD_MAX_ENTRIES; i++)
+  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
     if (!s->entry_used[i]) {
       s->entry_used[i] = true;
-      if (i >= atomic_load(&s->board->n_used))
-        atomic_store(&s->board->n_used, i + 1);
       *entry = i;
       return 0;
     }
   return -EAGAIN;
 }
 
-static void show_on_board(const struct child *child, enum board_state state) {
-  struct board_entry *e = &child->supervisor->board->entries[child->entry];
-  atomic_store(&e->pid, child->process.pid);
-  atomic_store(&e->uid, child->client_uid);
-  atomic_store(&e->client_pid, child->client_pid);
-  atomic_store(&e->state, (uint32_t)state);
+static void show_on_scoreboard(const struct child *child, enum scoreboard_state state) {
+  scoreboard_show(child->supervisor->scoreboard, child->entry, child->process.pid, state, child->client_uid,
+                  child->client_pid);
 }
 
 /* Starts a worker, a spare. -errno. */
@@ -250,7 +245,7 @@ static int child_new(struct supervisor *s, struct child **out) {
   uv_poll_start(&child->control_poll, UV_READABLE, on_control);
   child->n_handles = 2;
   s->n_spares++;
-  show_on_board(child, BOARD_SPARE);
+  show_on_scoreboard(child, SCOREBOARD_SPARE);
   *out = child;
   return 0;
 give_entry:
@@ -294,8 +289,8 @@ void children_refill(struct supervisor *s) {
   }
 }
 
-/* Hands the connection to one child, for whose first charge the board must say already whose it is. Another
- * user than ours is a guest, unless the worker can become that user. */
+/* Hands the connection to one child, for whose first charge the scoreboard must say already whose it is.
+ * Another user than ours is a guest, unless the worker can become that user. */
 static int hand_over(struct child *child, int client, const struct ucred *who) {
   struct control_message message = {.type = CONTROL_SESSION,
                                     .pid = who->pid,
@@ -304,17 +299,17 @@ static int hand_over(struct child *child, int client, const struct ucred *who) {
                                     .flag = geteuid() != 0 && geteuid() != who->uid};
   child->client_pid = who->pid;
   child->client_uid = who->uid;
-  show_on_board(child, BOARD_SESSION);
+  show_on_scoreboard(child, SCOREBOARD_SESSION);
   int rc = control_send(child->control, &message, client);
   if (rc < 0) {
-    show_on_board(child, BOARD_SPARE);
+    show_on_scoreboard(child, SCOREBOARD_SPARE);
     return rc;
   }
   child->in_session = true;
   child->supervisor->n_spares--;
   child->supervisor->n_sessions++;
   child->supervisor->n_failures = 0;
-  atomic_fetch_add(&child->supervisor->board->sessions_total, 1);
+  atomic_fetch_add(&child->supervisor->scoreboard->sessions_total, 1);
   return 0;
 }
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "server/engine/pool.h"
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/sem.h"
 #include "shared/trace.h"
@@ -41,22 +41,22 @@ struct ring_door {
 
 static bool take_token(void *arg) {
   const struct session *s = arg;
-  return board_has_idle_core(s->board) && board_take_spin(s->board, s->board_entry);
+  return cores_has_idle(&s->scoreboard->cores) && cores_take_spin(&s->scoreboard->cores, s->entry);
 }
 
 static bool keep_token(void *arg) {
   const struct session *s = arg;
-  return board_has_idle_core(s->board);
+  return cores_has_idle(&s->scoreboard->cores);
 }
 
 static void give_token(void *arg) {
   const struct session *s = arg;
-  board_give_spin(s->board, s->board_entry);
+  cores_give_spin(&s->scoreboard->cores, s->entry);
 }
 
 static const cpu_set_t *cores(void *arg) {
   const struct session *s = arg;
-  return s->pool ? pool_cores(s->pool) : NULL;
+  return s->pool ? pool_placement(s->pool) : NULL;
 }
 
 /* Volatile, so that each word that the peer can write is loaded exactly once. */
@@ -94,10 +94,11 @@ static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
 }
 
 static void count_call(struct served *c, const struct completion *done) {
-  struct board_entry *e = &c->session->board->entries[c->session->board_entry];
-  atomic_fetch_add_explicit(&e->calls_ring, 1, memory_order_relaxed);
+  struct scoreboard *scoreboard = c->session->scoreboard;
+  uint32_t entry = c->session->entry;
+  cores_count_call(&scoreboard->cores, entry);
   if (done->status)
-    atomic_fetch_add_explicit(&e->errors, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&scoreboard->entries[entry].errors, 1, memory_order_relaxed);
 }
 
 static bool is_cancelled(struct served *c, uint64_t number) {

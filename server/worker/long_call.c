@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 
 struct long_call {
   uv_work_t work;
@@ -79,7 +79,7 @@ static void done(uv_work_t *work, int status) {
   if (call->next)
     call->next->link = call->link;
   calls->n--;
-  quota_give(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1);
+  quota_give(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1);
   calls->on_done(calls->data, call->msgid, call->result_dtype, &call->completion);
   free(call);
 }
@@ -87,7 +87,7 @@ static void done(uv_work_t *work, int status) {
 static int charge(struct long_calls *calls, struct errtext *err) {
   if (calls->n == LONG_CALLS_MAX)
     return errtext_set(err, NUMD_ELIMIT, "%d calls are under way in this session", LONG_CALLS_MAX);
-  return quota_charge(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1, err);
+  return quota_charge(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1, err);
 }
 
 int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, const struct request *request,
@@ -97,7 +97,7 @@ int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, 
     return status;
   struct long_call *call = calloc(1, sizeof(*call));
   if (!call) {
-    quota_give(calls->session->board, calls->session->board_entry, QUOTA_CALLS, 1);
+    quota_give(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1);
     return errtext_set(err, NUMD_ENOMEMORY, "no memory for a call");
   }
   call->work.data = call;

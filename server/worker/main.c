@@ -5,7 +5,7 @@
  * before it reads a byte from it, serves the session, and ends with it.
  *
  * Run by the supervisor as `numd-worker SUPERVISOR_PID ENTRY LOG_LEVEL`, with the control socket and the
- * board as descriptors 3 and 4. */
+ * scoreboard as descriptors 3 and 4. */
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
@@ -17,8 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
 #include "server/host/log.h"
+#include "server/host/scoreboard.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/drop_rights.h"
 #include "server/worker/sandbox.h"
@@ -26,7 +26,7 @@
 #include "server/worker/worker.h"
 
 #define CONTROL_FD 3
-#define BOARD_FD 4
+#define SCOREBOARD_FD 4
 
 /* The kernel ends this process with its parent. Changing the user forgets that, so it is said again. */
 static void die_with(pid_t supervisor) {
@@ -51,18 +51,18 @@ static void raise_fd_limit(void) {
 }
 
 /* What a spare does in advance. 0 or -errno. */
-static int prepare(struct board **board) {
-  syscall(SYS_close_range, BOARD_FD + 1, ~0u, 0); /* none is open, whatever started us */
+static int prepare(struct scoreboard **scoreboard) {
+  syscall(SYS_close_range, SCOREBOARD_FD + 1, ~0u, 0); /* none is open, whatever started us */
   set_up_signals();
   raise_fd_limit();
-  int rc = board_map(BOARD_FD, board);
+  int rc = scoreboard_map(SCOREBOARD_FD, scoreboard);
   if (rc == 0)
     rc = guard_install();
   if (rc == 0)
     rc = kernels_init(NULL);
-  if (rc == 0 && !(*board)->options.no_sandbox)
+  if (rc == 0 && !(*scoreboard)->options.no_sandbox)
     rc = sandbox_prepare();
-  close(BOARD_FD);
+  close(SCOREBOARD_FD);
   return rc;
 }
 
@@ -79,36 +79,37 @@ static int await_client(struct control_message *who, int *client) {
 
 /* Gives up what serving does not take. A guest is another user whom a daemon that is not root's was told to
  * serve: it is served as the daemon's user, and so may not have anything opened by name. 0 or -errno. */
-static int confine(struct board *board, uint32_t entry, const struct control_message *who, int client,
-                   pid_t supervisor) {
+static int confine(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who,
+                   int client, pid_t supervisor) {
   bool guest = who->flag != 0;
-  struct sandbox_options options = {.may_open_names = !guest, .memory_bytes = board->options.worker_memory};
+  struct sandbox_options options = {.may_open_names = !guest,
+                                    .memory_bytes = scoreboard->options.worker_memory};
   int rc = guest ? become_nobody_else() : become_peer(client, who->uid, who->gid);
   uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
   die_with(supervisor);
   if (prctl(PR_GET_DUMPABLE) == 0)
     held |= SANDBOX_UNTRACED;
-  if (rc == 0 && !board->options.no_sandbox)
+  if (rc == 0 && !scoreboard->options.no_sandbox)
     rc = sandbox_enter(&options, &held);
-  atomic_store(&board->entries[entry].sandbox, held);
+  atomic_store(&scoreboard->entries[entry].sandbox, held);
   return rc;
 }
 
-static int serve(struct board *board, uint32_t entry, const struct control_message *who, int client,
+static int serve(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who, int client,
                  pid_t supervisor) {
   char name[16];
-  int rc = confine(board, entry, who, client, supervisor);
+  int rc = confine(scoreboard, entry, who, client, supervisor);
   if (rc < 0)
     return rc;
   snprintf(name, sizeof(name), "numd:%d", who->pid);
   prctl(PR_SET_NAME, name);
-  return worker_run(board, entry, CONTROL_FD, client, who->flag != 0);
+  return worker_run(scoreboard, entry, CONTROL_FD, client, who->flag != 0);
 }
 
 int main(int argc, char **argv) {
   static char name[32];
   struct control_message who = {0};
-  struct board *board = NULL;
+  struct scoreboard *scoreboard = NULL;
   int client = -1;
   if (argc != 4) {
     fprintf(stderr, "numd-worker is started by numd\n");
@@ -119,13 +120,13 @@ int main(int argc, char **argv) {
   snprintf(name, sizeof(name), "numd-worker[%d]", (int)getpid());
   log_init(name, (enum log_level)atoi(argv[3]));
   die_with(supervisor);
-  int rc = entry < BOARD_MAX_ENTRIES ? prepare(&board) : -EINVAL;
+  int rc = entry < SCOREBOARD_ENTRIES ? prepare(&scoreboard) : -EINVAL;
   if (rc == 0)
     rc = await_client(&who, &client);
   if (rc == 1)
-    rc = serve(board, entry, &who, client, supervisor);
+    rc = serve(scoreboard, entry, &who, client, supervisor);
   if (rc < 0)
     log_error("cannot serve: %s", strerror(-rc));
-  board_unmap(board);
+  scoreboard_unmap(scoreboard);
   return rc < 0;
 }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "protocol/version.h"
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/worker/door_ring.h"
 #include "server/worker/methods_impl.h"
 #include "server/worker/stats.h"
@@ -36,7 +36,7 @@ static int run_hello(struct method_call *c, struct errtext *err) {
   wire_pack_str(c->pk, "server");
   wire_pack_str(c->pk, "numd " NUMD_VERSION);
   pack_number(c->pk, "pid", (uint64_t)getpid());
-  pack_number(c->pk, "cores", c->worker->board->n_cores);
+  pack_number(c->pk, "cores", c->worker->scoreboard->cores.n_cores);
   wire_pack_str(c->pk, "limits");
   msgpack_pack_map(c->pk, 13);
   pack_number(c->pk, "frame_bytes", WIRE_FRAME_MAX);
@@ -74,7 +74,7 @@ static int run_open_channel(struct method_call *c, struct errtext *err) {
     if (policy == 4)
       return errtext_set(err, NUMD_EINVAL, "wait: auto, spin, handoff or sleep is wanted");
   }
-  status = quota_charge(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1, err);
+  status = quota_charge(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1, err);
   if (status != 0)
     return status;
   status = ring_door_open(c->session->ring, (enum wait_policy)policy, &id, &fd, &bytes, err);
@@ -83,7 +83,7 @@ static int run_open_channel(struct method_call *c, struct errtext *err) {
     status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
   }
   if (status != 0) {
-    quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
+    quota_give(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1);
     return status;
   }
   msgpack_pack_map(c->pk, 2);
@@ -99,7 +99,7 @@ static int run_close_channel(struct method_call *c, struct errtext *err) {
     status = ring_door_close(c->session->ring, id, err);
   if (status != 0)
     return status;
-  quota_give(c->worker->board, c->worker->entry, QUOTA_CHANNELS, 1);
+  quota_give(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1);
   worker_reap(c->worker);
   msgpack_pack_nil(c->pk);
   return 0;
@@ -145,13 +145,13 @@ static int run_cancel(struct method_call *c, struct errtext *err) {
 }
 
 static int run_stats(struct method_call *c, struct errtext *err) {
-  const struct board *board = c->worker->board;
+  const struct scoreboard *scoreboard = c->worker->scoreboard;
   struct control_message m = {.type = CONTROL_HELD};
   int status = worker_ask(c->worker, &m, NULL, err);
   if (status != 0)
     return status;
   const struct stats_held held = {.sessions = m.first, .descriptors = m.ticket};
-  stats_pack(c->pk, board, atomic_load(&board->entries[c->worker->entry].uid), &held);
+  stats_pack(c->pk, scoreboard, atomic_load(&scoreboard->entries[c->worker->entry].uid), &held);
   return 0;
 }
 
@@ -211,7 +211,7 @@ static int check_message(const struct door_socket *door, const struct wire_messa
 }
 
 void methods_count_error(struct worker *worker) {
-  atomic_fetch_add_explicit(&worker->board->entries[worker->entry].errors, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&worker->scoreboard->entries[worker->entry].errors, 1, memory_order_relaxed);
 }
 
 void methods_handle(struct door_socket *door, struct wire_message *m) {

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/worker/methods_impl.h"
 #include "shared/trace.h"
 
@@ -133,8 +133,9 @@ int method_call(struct method_call *c, struct errtext *err) {
     status = read_request(c, plan, &request, err);
   if (status != 0)
     return status;
-  struct board_entry *entry = &c->worker->board->entries[c->worker->entry];
-  atomic_fetch_add_explicit(&entry->calls_socket, 1, memory_order_relaxed);
+  struct scoreboard *scoreboard = c->worker->scoreboard;
+  cores_count_call(&scoreboard->cores, c->worker->entry);
+  atomic_fetch_add_explicit(&scoreboard->entries[c->worker->entry].calls_socket, 1, memory_order_relaxed);
   request.plan_id = (uint32_t)id;
   int dtype = plan_result_dtype(plan);
   if (plan_cost_ns(plan) > LONG_CALL_NS) {

@@ -20,7 +20,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/worker/sigbus.h"
 #include "shared/clock.h"
 
@@ -49,20 +49,20 @@ uint64_t session_segment_bytes_max(void) {
   return ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
-int session_init(struct session *session, struct board *board, uint32_t board_entry) {
+int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry) {
   memset(session, 0, sizeof(*session));
-  session->board = board;
-  session->board_entry = board_entry;
+  session->scoreboard = scoreboard;
+  session->entry = entry;
   session->has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   return 0;
 }
 
 static void give(struct session *session, enum quota q, uint64_t amount) {
-  quota_give(session->board, session->board_entry, q, amount);
+  quota_give(session->scoreboard, session->entry, q, amount);
 }
 
 static int charge(struct session *session, enum quota q, uint64_t amount, struct errtext *err) {
-  return quota_charge(session->board, session->board_entry, q, amount, err);
+  return quota_charge(session->scoreboard, session->entry, q, amount, err);
 }
 
 /* Unmaps and frees; NULL is legal. */

@@ -48,9 +48,9 @@ static inline void runner_name_call(struct runner *runner, uint64_t id) {
   __atomic_store_n(&runner->call_id, id, __ATOMIC_RELAXED);
 }
 
-struct ring_door; /* door_ring.h: the session's channels and their threads */
-struct pool;      /* pool.h: helper threads for large calls */
-struct board;     /* board.h: what all workers of the machine share */
+struct ring_door;  /* door_ring.h: the session's channels and their threads */
+struct pool;       /* pool.h: helper threads for large calls */
+struct scoreboard; /* scoreboard.h: what all workers of the machine share */
 
 #define MAX_RUNNERS (MAX_CHANNELS + 8)
 
@@ -60,8 +60,8 @@ struct session {
   struct runner *_Atomic runners[MAX_RUNNERS];
   struct ring_door *ring;
   struct pool *pool;
-  struct board *board;
-  uint32_t board_entry; /* this worker's entry */
+  struct scoreboard *scoreboard;
+  uint32_t entry; /* this worker's entry */
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
@@ -72,8 +72,8 @@ struct session {
 #define SESSION_PLAN_BYTES_MAX ((uint64_t)256 << 20)
 uint64_t session_segment_bytes_max(void);
 
-/* board may be NULL. session_deinit wants all threads of the session to have ended. 0 or -errno. */
-int session_init(struct session *session, struct board *board, uint32_t board_entry);
+/* scoreboard may be NULL. session_deinit wants all threads of the session to have ended. 0 or -errno. */
+int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry);
 void session_deinit(struct session *session);
 
 /* Maps the object behind fd (which it takes over, closed in any case) as segment `id`. Statuses:

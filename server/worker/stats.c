@@ -20,38 +20,38 @@ static void pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
 
 #define GET(word) ((uint64_t)atomic_load_explicit(&(word), memory_order_relaxed))
 
-static uint32_t count_state(const struct board *board, enum board_state state) {
+static uint32_t count_state(const struct scoreboard *scoreboard, enum scoreboard_state state) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < board->n_entries; i++)
-    n += GET(board->entries[i].state) == state;
+  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
+    n += GET(scoreboard->entries[i].state) == state;
   return n;
 }
 
-static void pack_daemon(msgpack_packer *pk, const struct board *board) {
+static void pack_daemon(msgpack_packer *pk, const struct scoreboard *scoreboard) {
   wire_pack_str(pk, "daemon");
   msgpack_pack_map(pk, 8);
   wire_pack_str(pk, "version");
   wire_pack_str(pk, NUMD_VERSION);
   pack_number(pk, "pid", (uint64_t)getppid());
-  pack_number(pk, "uptime_ns", boot_time_ns() - board->started_ns);
-  pack_number(pk, "cores", board->n_cores);
-  pack_number(pk, "spin_tokens", board->n_spin);
-  pack_number(pk, "spares", count_state(board, BOARD_SPARE));
-  pack_number(pk, "sessions_total", GET(board->sessions_total));
-  pack_number(pk, "workers_lost", GET(board->workers_lost));
+  pack_number(pk, "uptime_ns", boot_time_ns() - scoreboard->started_ns);
+  pack_number(pk, "cores", scoreboard->cores.n_cores);
+  pack_number(pk, "spin_tokens", scoreboard->cores.n_spin);
+  pack_number(pk, "spares", count_state(scoreboard, SCOREBOARD_SPARE));
+  pack_number(pk, "sessions_total", GET(scoreboard->sessions_total));
+  pack_number(pk, "workers_lost", GET(scoreboard->workers_lost));
 }
 
 /* For each core or spin token the worker that holds it, or nil. */
-static void pack_owners(msgpack_packer *pk, const struct board *board, const char *key,
+static void pack_owners(msgpack_packer *pk, const struct scoreboard *scoreboard, const char *key,
                         const _Atomic uint32_t owners[], uint32_t n) {
   wire_pack_str(pk, key);
   msgpack_pack_array(pk, n);
   for (uint32_t i = 0; i < n; i++) {
     uint64_t owner = GET(owners[i]);
-    if (owner == 0 || owner > board->n_entries)
+    if (owner == 0 || owner > SCOREBOARD_ENTRIES)
       msgpack_pack_nil(pk);
     else
-      msgpack_pack_int64(pk, (int64_t)GET(board->entries[owner - 1].pid));
+      msgpack_pack_int64(pk, (int64_t)GET(scoreboard->entries[owner - 1].pid));
   }
 }
 
@@ -68,13 +68,15 @@ static void pack_sandbox(msgpack_packer *pk, uint64_t held) {
       wire_pack_str(pk, names[i]);
 }
 
-static void pack_session(msgpack_packer *pk, const struct board_entry *e) {
+static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t entry) {
+  const struct scoreboard_entry *e = &scoreboard->entries[entry];
+  uint64_t calls = GET(scoreboard->cores.members[entry].n_calls), by_socket = GET(e->calls_socket);
   msgpack_pack_map(pk, 12);
   pack_number(pk, "pid", GET(e->pid));
   pack_number(pk, "client_pid", GET(e->client_pid));
   pack_number(pk, "uid", GET(e->uid));
-  pack_number(pk, "calls_ring", GET(e->calls_ring));
-  pack_number(pk, "calls_socket", GET(e->calls_socket));
+  pack_number(pk, "calls_ring", calls > by_socket ? calls - by_socket : 0);
+  pack_number(pk, "calls_socket", by_socket);
   pack_number(pk, "errors", GET(e->errors));
   pack_number(pk, "segments", GET(e->held[QUOTA_SEGMENTS]));
   pack_number(pk, "segment_bytes", GET(e->held[QUOTA_BYTES]));
@@ -85,7 +87,7 @@ static void pack_session(msgpack_packer *pk, const struct board_entry *e) {
 }
 
 /* What one user holds, against its limits. */
-static void pack_quotas(msgpack_packer *pk, const struct board *board, uint32_t uid,
+static void pack_quotas(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
                         const struct stats_held *held) {
   wire_pack_str(pk, "quotas");
   msgpack_pack_array(pk, N_QUOTAS);
@@ -98,23 +100,24 @@ static void pack_quotas(msgpack_packer *pk, const struct board *board, uint32_t 
     pack_number(pk, "used",
                 q == QUOTA_SESSIONS      ? held->sessions
                 : q == QUOTA_DESCRIPTORS ? held->descriptors
-                                         : quota_used(board, uid, q));
-    pack_number(pk, "limit", board->limits[q]);
+                                         : quota_used(scoreboard, uid, q));
+    pack_number(pk, "limit", scoreboard->limits[q]);
   }
 }
 
-void stats_pack(msgpack_packer *pk, const struct board *board, uint32_t uid, const struct stats_held *held) {
-  uint32_t list[BOARD_MAX_ENTRIES], n = 0;
-  for (uint32_t i = 0; i < board->n_entries && i < BOARD_MAX_ENTRIES; i++)
-    if (GET(board->entries[i].state) == BOARD_SESSION)
+void stats_pack(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
+                const struct stats_held *held) {
+  uint32_t list[SCOREBOARD_ENTRIES], n = 0;
+  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
+    if (GET(scoreboard->entries[i].state) == SCOREBOARD_SESSION)
       list[n++] = i;
   msgpack_pack_map(pk, 5);
-  pack_daemon(pk, board);
-  pack_quotas(pk, board, uid, held);
-  pack_owners(pk, board, "core_owners", board->core_owner, board->n_cores);
-  pack_owners(pk, board, "spin_owners", board->spin_owner, board->n_spin);
+  pack_daemon(pk, scoreboard);
+  pack_quotas(pk, scoreboard, uid, held);
+  pack_owners(pk, scoreboard, "core_owners", scoreboard->cores.core_owner, scoreboard->cores.n_cores);
+  pack_owners(pk, scoreboard, "spin_owners", scoreboard->cores.spin_owner, scoreboard->cores.n_spin);
   wire_pack_str(pk, "sessions");
   msgpack_pack_array(pk, n);
   for (uint32_t i = 0; i < n; i++)
-    pack_session(pk, &board->entries[list[i]]);
+    pack_session(pk, scoreboard, list[i]);
 }

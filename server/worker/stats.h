@@ -1,16 +1,17 @@
-/* What `stats` answers: the board as a map, and what one user holds. */
+/* What `stats` answers: the scoreboard as a map, and what one user holds. */
 #ifndef NUMD_SERVER_WORKER_STATS_H
 #define NUMD_SERVER_WORKER_STATS_H
 
 #include <msgpack.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 
 /* What the supervisor counts. */
 struct stats_held {
   uint64_t sessions, descriptors;
 };
 
-void stats_pack(msgpack_packer *pk, const struct board *board, uint32_t uid, const struct stats_held *held);
+void stats_pack(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
+                const struct stats_held *held);
 
 #endif

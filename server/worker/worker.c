@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "server/engine/pool.h"
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/worker/door_ring.h"
 #include "server/worker/methods.h"
 
@@ -75,8 +75,8 @@ int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTE
   if (none >= 0)
     close(none);
   if (status == NUMD_ELIMIT && reply.flag) {
-    uint32_t uid = atomic_load(&worker->board->entries[worker->entry].uid);
-    return quota_refuse(worker->board, uid, QUOTA_DESCRIPTORS, reply.first, 1, err);
+    uint32_t uid = atomic_load(&worker->scoreboard->entries[worker->entry].uid);
+    return quota_refuse(worker->scoreboard, uid, QUOTA_DESCRIPTORS, reply.first, 1, err);
   }
   if (status == 0)
     memcpy(token, reply.token, CONTROL_TOKEN_BYTES);
@@ -158,17 +158,17 @@ static void on_hopeless(void *data) {
   _exit(1);
 }
 
-static int worker_init(struct worker *worker, struct board *board, uint32_t entry) {
+static int worker_init(struct worker *worker, struct scoreboard *scoreboard, uint32_t entry) {
   int rc = uv_loop_init(&worker->loop);
-  worker->board = board;
+  worker->scoreboard = scoreboard;
   worker->entry = entry;
   worker->session = calloc(1, sizeof(*worker->session));
   if (rc == 0 && !worker->session)
     rc = -ENOMEM;
   if (rc == 0)
-    rc = session_init(worker->session, board, entry);
+    rc = session_init(worker->session, scoreboard, entry);
   if (rc == 0)
-    rc = pool_new(board, entry, &worker->session->pool);
+    rc = pool_new(&scoreboard->cores, entry, &worker->session->pool);
   if (rc == 0)
     rc = ring_door_new(worker->session, &worker->session->ring);
   if (rc == 0 && session_add_runner(worker->session, &worker->runner) != 0)
@@ -194,7 +194,7 @@ static int worker_serve(struct worker *worker, int client) {
   if (rc == 0)
     rc = door_open(&worker->door, &worker->loop, client, on_door_closed);
   worker->door.worker = worker;
-  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->board->options.call_max_ns);
+  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->scoreboard->options.call_max_ns);
   return rc == 0 ? uv_run(&worker->loop, UV_RUN_DEFAULT) : rc;
 }
 
@@ -210,9 +210,9 @@ static void worker_deinit(struct worker *worker) {
   uv_loop_close(&worker->loop);
 }
 
-int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest) {
+int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest) {
   static struct worker worker;
-  int rc = worker_init(&worker, board, entry);
+  int rc = worker_init(&worker, scoreboard, entry);
   worker.control = control;
   worker.guest = guest;
   if (rc == 0)

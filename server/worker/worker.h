@@ -17,8 +17,8 @@ struct worker {
   struct runner *runner; /* for calls that the main thread runs itself */
   struct long_calls long_calls;
   struct deadline deadline;
-  struct board *board;
-  uint32_t entry; /* in the board */
+  struct scoreboard *scoreboard;
+  uint32_t entry; /* in the scoreboard */
   int control;    /* to the supervisor */
   uv_poll_t control_poll;
   uv_timer_t reap_timer; /* runs while something removed is still in use */
@@ -28,7 +28,7 @@ struct worker {
 };
 
 /* Serves a client, whose socket becomes the worker's, until it goes. 0, or -errno if it cannot be served. */
-int worker_run(struct board *board, uint32_t entry, int control, int client, bool guest);
+int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest);
 
 /* Has the supervisor keep an object and gives its token; or gives the object of a token, the caller's to
  * close. They wait for the supervisor. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */

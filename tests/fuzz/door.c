@@ -6,12 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
-#include "server/host/supervisor_channel.h"
-#include "server/worker/sigbus.h"
-#include "server/kernels/kernels.h"
 #include "server/host/log.h"
 #include "server/host/quota.h"
+#include "server/host/scoreboard.h"
+#include "server/host/supervisor_channel.h"
+#include "server/kernels/kernels.h"
+#include "server/worker/sigbus.h"
 #include "server/worker/worker.h"
 #include "shared/fdpass.h"
 #include "tests/fuzz/fuzz.h"
@@ -61,27 +61,27 @@ static void send_input(int sock, struct input *in) {
   shutdown(sock, SHUT_WR);
 }
 
-static struct board *set_up(void) {
-  static struct board *board;
+static struct scoreboard *set_up(void) {
+  static struct scoreboard *scoreboard;
   int fd = -1;
-  if (board)
-    return board;
+  if (scoreboard)
+    return scoreboard;
   log_init("fuzz", LOG_LEVEL_ERROR);
-  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && board_new(&board, &fd) == 0);
-  quota_set_defaults(board->limits, UINT64_C(1) << 30, 1, 64);
+  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
+  quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
-  return board;
+  return scoreboard;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct input in = {data, size};
-  struct board *board = set_up();
+  struct scoreboard *scoreboard = set_up();
   int client[2], control[2], before = lowest_free();
   MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0);
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0);
   supervisor = control[1];
   send_input(client[0], &in);
-  MUST(worker_run(board, 0, control[0], client[1], false) == 0);
+  MUST(worker_run(scoreboard, 0, control[0], client[1], false) == 0);
   alarm(0); /* of the worker, whose process would have ended by now */
   close(client[0]);
   close(control[0]);

@@ -3,11 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
+#include "server/host/quota.h"
+#include "server/host/scoreboard.h"
+#include "server/kernels/kernels.h"
 #include "server/worker/door_ring.h"
 #include "server/worker/sigbus.h"
-#include "server/kernels/kernels.h"
-#include "server/host/quota.h"
 #include "tests/fuzz/fuzz.h"
 
 int target_object(int64_t bytes) {
@@ -27,14 +27,14 @@ static void attach_all(struct target *t) {
 
 struct target *target_get(void) {
   static struct target target;
-  struct board *board = NULL;
+  struct scoreboard *scoreboard = NULL;
   int fd = -1;
   if (target.runner)
     return &target;
-  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && board_new(&board, &fd) == 0);
-  quota_set_defaults(board->limits, UINT64_C(1) << 30, 1, 64);
+  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
+  quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
-  MUST(session_init(&target.session, board, 0) == 0 &&
+  MUST(session_init(&target.session, scoreboard, 0) == 0 &&
        ring_door_new(&target.session, &target.session.ring) == 0);
   MUST(session_add_runner(&target.session, &target.runner) == 0);
   target.runner->call_id = 1; /* nobody cancels it */

@@ -1,62 +1,62 @@
 /* Turns between users: what one may have while another makes calls, and who is woken when. */
-#include "server/engine/turns.h"
+#include "shared/turns.h"
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
-#include "server/engine/exec.h"
+#include "shared/available_cores.h"
 #include "tests/unit/suite.h"
 
 enum { MINE, MINE_TOO, OTHERS, THIRD, N };
 
-static struct board *board;
-static struct fair fair[N];
+static struct cores *cores;
+static struct turns turns[N];
 static cpu_set_t all;
-static _Atomic uint64_t cancel;
-static const struct call call = {.cancel = &cancel, .call_id = 1};
+static atomic_bool cancelled;
+
+static bool is_cancelled(const void *arg) {
+  return *(const atomic_bool *)arg;
+}
 
 static void set_up(void) {
-  int fd;
-  ck_assert_int_eq(board_new(&board, &fd), 0);
-  close(fd);
+  cores = calloc(1, sizeof(*cores));
+  cores_init(cores, available_cores());
   sched_getaffinity(0, sizeof(all), &all);
-  board->options.many_users = true;
-  board->n_used = N;
-  cancel = 0;
+  cores->many_users = true;
+  cancelled = false;
   for (uint32_t i = 0; i < N; i++) {
-    board->entries[i].uid = i == MINE || i == MINE_TOO ? 1000 : 1000 + i;
-    board->entries[i].state = BOARD_SESSION;
-    fair[i] = (struct fair){.board = NULL};
-    fair_init(&fair[i], board, i);
+    cores_join(cores, i, i == MINE || i == MINE_TOO ? 1000 : 1000 + i);
+    turns[i] = (struct turns){.cores = NULL};
+    turns_init(&turns[i], cores, i);
   }
 }
 
 static void tear_down(void) {
   sched_setaffinity(0, sizeof(all), &all);
-  board_unmap(board);
+  free(cores);
 }
 
-static void check_runs_on(const cpu_set_t *cores) {
+static void check_runs_on(const cpu_set_t *set) {
   cpu_set_t now;
   sched_getaffinity(0, sizeof(now), &now);
-  ck_assert(CPU_EQUAL(&now, cores));
+  ck_assert(CPU_EQUAL(&now, set));
 }
 
 START_TEST(the_halves_are_all_the_cores) {
   cpu_set_t both;
-  CPU_OR(&both, &fair[MINE].half[0], &fair[MINE].half[1]);
+  CPU_OR(&both, &turns[MINE].half[0], &turns[MINE].half[1]);
   ck_assert(CPU_EQUAL(&both, &all));
-  ck_assert_int_ge(CPU_COUNT(&fair[MINE].half[0]), 1);
-  CPU_AND(&both, &fair[MINE].half[0], &fair[MINE].half[1]);
+  ck_assert_int_ge(CPU_COUNT(&turns[MINE].half[0]), 1);
+  CPU_AND(&both, &turns[MINE].half[0], &turns[MINE].half[1]);
   ck_assert_int_eq(CPU_COUNT(&both), CPU_COUNT(&all) > 1 ? 0 : 1);
 }
 END_TEST
 
 START_TEST(who_is_alone_has_all) {
   for (int i = 0; i < 20; i++) {
-    struct turn turn = fair_begin(&fair[i % 2], &call);
+    struct turn turn = turns_begin(&turns[i % 2], is_cancelled, &cancelled);
     ck_assert_int_eq(turn.others, i);
     ck_assert_int_eq(turn.most, INT_MAX);
     ck_assert_ptr_null(turn.cores);
@@ -66,36 +66,36 @@ START_TEST(who_is_alone_has_all) {
 END_TEST
 
 START_TEST(users_at_work_have_different_halves) {
-  board->entries[OTHERS].calls_ring++;
-  struct turn mine = fair_begin(&fair[MINE], &call);
+  cores->members[OTHERS].n_calls++;
+  struct turn mine = turns_begin(&turns[MINE], is_cancelled, &cancelled);
   ck_assert_ptr_nonnull(mine.cores);
   ck_assert_int_eq(mine.most, CPU_COUNT(mine.cores));
   check_runs_on(mine.cores);
-  struct turn theirs = fair_begin(&fair[OTHERS], &call);
+  struct turn theirs = turns_begin(&turns[OTHERS], is_cancelled, &cancelled);
   ck_assert_int_eq(theirs.others, 1);
-  ck_assert_int_ne(theirs.cores == &fair[OTHERS].half[1], mine.cores == &fair[MINE].half[1]);
+  ck_assert_int_ne(theirs.cores == &turns[OTHERS].half[1], mine.cores == &turns[MINE].half[1]);
   check_runs_on(theirs.cores);
-  fair_end(&fair[OTHERS]);
-  fair_end(&fair[MINE]);
+  turns_end(&turns[OTHERS]);
+  turns_end(&turns[MINE]);
 }
 END_TEST
 
 START_TEST(who_rests_leaves_all_cores_to_the_others) {
-  board->entries[OTHERS].calls_socket++;
-  (void)fair_begin(&fair[MINE], &call);
-  fair_end(&fair[MINE]);
-  fair[MINE].others_active_ns -= 1000000000;
-  struct turn turn = fair_begin(&fair[MINE], &call);
+  cores->members[OTHERS].n_calls++;
+  (void)turns_begin(&turns[MINE], is_cancelled, &cancelled);
+  turns_end(&turns[MINE]);
+  turns[MINE].others_active_ns -= 1000000000;
+  struct turn turn = turns_begin(&turns[MINE], is_cancelled, &cancelled);
   ck_assert_int_eq(turn.most, INT_MAX);
   check_runs_on(&all);
-  fair_end(&fair[MINE]);
+  turns_end(&turns[MINE]);
 }
 END_TEST
 
 static atomic_int n_begun;
 
 static void *begin(void *arg) {
-  struct turn turn = fair_begin(arg, &call);
+  struct turn turn = turns_begin(arg, is_cancelled, &cancelled);
   ck_assert_int_ge(turn.others, 0);
   atomic_fetch_add(&n_begun, 1);
   return NULL;
@@ -108,54 +108,54 @@ static void await(_Atomic int32_t *word, int32_t value) {
 }
 
 /* As many turns of its user as it may have; then one thread more, of the session `waiter`. */
-static pthread_t fill(struct fair *waiter, int *had) {
+static pthread_t fill(struct turns *waiter, int *had) {
   pthread_t thread;
-  board->entries[OTHERS].n_callers = 1; /* active for ever */
+  cores->members[OTHERS].n_callers = 1; /* active for ever */
   *had = 0;
   n_begun = 0;
   for (int most = 1; *had < most; ++*had)
-    most = fair_begin(&fair[MINE], &call).most;
+    most = turns_begin(&turns[MINE], is_cancelled, &cancelled).most;
   ck_assert_int_eq(pthread_create(&thread, NULL, begin, waiter), 0);
-  await(&board->entries[waiter->entry].n_waiting, 1);
+  await(&cores->members[waiter->member].n_waiting, 1);
   usleep(20000);
   ck_assert_int_eq(n_begun, 0);
-  ck_assert_int_eq(board->entries[MINE].n_callers, *had);
+  ck_assert_int_eq(cores->members[MINE].n_callers, *had);
   return thread;
 }
 
 START_TEST(who_has_its_share_waits_until_it_ends_something) {
   int had;
-  pthread_t thread = fill(&fair[_i], &had);
-  fair_end(&fair[MINE]);
+  pthread_t thread = fill(&turns[_i], &had);
+  turns_end(&turns[MINE]);
   pthread_join(thread, NULL);
   ck_assert_int_eq(n_begun, 1);
-  ck_assert_int_eq(board->entries[_i].n_waiting, 0);
-  ck_assert_int_eq(board->entries[MINE].n_callers + board->entries[MINE_TOO].n_callers, had);
+  ck_assert_int_eq(cores->members[_i].n_waiting, 0);
+  ck_assert_int_eq(cores->members[MINE].n_callers + cores->members[MINE_TOO].n_callers, had);
 }
 END_TEST
 
 START_TEST(who_is_given_up_waits_no_longer) {
   int had;
-  pthread_t thread = fill(&fair[MINE_TOO], &had);
-  cancel = 1;
+  pthread_t thread = fill(&turns[MINE_TOO], &had);
+  cancelled = true;
   pthread_join(thread, NULL);
   ck_assert_int_eq(n_begun, 1);
-  ck_assert_int_eq(board->entries[MINE_TOO].n_waiting, 0);
+  ck_assert_int_eq(cores->members[MINE_TOO].n_waiting, 0);
 }
 END_TEST
 
 START_TEST(nobody_waits_for_ever) {
   int had;
-  pthread_t thread = fill(&fair[MINE_TOO], &had); /* and nothing ends */
+  pthread_t thread = fill(&turns[MINE_TOO], &had); /* and nothing ends */
   pthread_join(thread, NULL);
   ck_assert_int_eq(n_begun, 1);
 }
 END_TEST
 
 START_TEST(half_is_of_the_cores_that_the_daemon_may_use) {
-  board->n_cores = 1; /* by its control group's quota, say */
-  board->entries[OTHERS].n_callers = 1;
-  ck_assert_int_eq(fair_begin(&fair[MINE], &call).most, 1);
+  cores->n_cores = 1; /* by its control group's quota, say */
+  cores->members[OTHERS].n_callers = 1;
+  ck_assert_int_eq(turns_begin(&turns[MINE], is_cancelled, &cancelled).most, 1);
 }
 END_TEST
 
@@ -164,36 +164,36 @@ static int most_at_work;
 
 static void *take_turns(void *arg) {
   for (int i = 0; i < 300; i++) {
-    (void)fair_begin(arg, &call);
+    (void)turns_begin(arg, is_cancelled, &cancelled);
     if (atomic_fetch_add(&n_at_work, 1) >= most_at_work)
       atomic_fetch_add(&n_too_many, 1);
     sched_yield();
     atomic_fetch_sub(&n_at_work, 1);
-    fair_end(arg);
+    turns_end(arg);
   }
   return NULL;
 }
 
 START_TEST(no_more_than_the_share_are_at_work_at_once) {
   pthread_t threads[8];
-  board->entries[OTHERS].n_callers = 1;
-  most_at_work = fair_begin(&fair[MINE], &call).most;
-  fair_end(&fair[MINE]);
+  cores->members[OTHERS].n_callers = 1;
+  most_at_work = turns_begin(&turns[MINE], is_cancelled, &cancelled).most;
+  turns_end(&turns[MINE]);
   for (int i = 0; i < 8; i++)
-    ck_assert_int_eq(pthread_create(&threads[i], NULL, take_turns, &fair[i % 2]), 0);
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, take_turns, &turns[i % 2]), 0);
   for (int i = 0; i < 8; i++)
     pthread_join(threads[i], NULL);
   ck_assert_int_eq(n_too_many, 0);
-  ck_assert_int_eq(board->n_waiting, 0);
-  ck_assert_int_eq(board->n_callers, 0);
+  ck_assert_int_eq(cores->n_waiting, 0);
+  ck_assert_int_eq(cores->n_callers, 0);
 }
 END_TEST
 
 START_TEST(a_daemon_of_one_user_counts_only) {
-  board->options.many_users = false;
-  board->entries[OTHERS].n_callers = 7;
+  cores->many_users = false;
+  cores->members[OTHERS].n_callers = 7;
   for (int i = 0; i < 10; i++) {
-    struct turn turn = fair_begin(&fair[MINE], &call);
+    struct turn turn = turns_begin(&turns[MINE], is_cancelled, &cancelled);
     ck_assert_int_eq(turn.others, i);
     ck_assert_int_eq(turn.most, INT_MAX);
   }
@@ -202,8 +202,8 @@ START_TEST(a_daemon_of_one_user_counts_only) {
 END_TEST
 
 int main(void) {
-  Suite *suite = suite_create("fair");
-  TCase *t = tcase_create("fair");
+  Suite *suite = suite_create("turns");
+  TCase *t = tcase_create("turns");
   tcase_set_timeout(t, 60);
   tcase_add_checked_fixture(t, set_up, tear_down);
   tcase_add_test(t, the_halves_are_all_the_cores);

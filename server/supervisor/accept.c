@@ -26,21 +26,22 @@ static void refuse(int client, int status, const char *sentence) {
 }
 
 /* 0, or the status of a refusal with its sentence. */
-static int judge(struct supervisor *s, int client, const struct ucred *who, struct errtext *why) {
-  uint64_t held = children_count_sessions(s, who->uid);
-  if (!access_allows(&s->options.access, client, who, why))
+static int judge(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
+  const struct scoreboard *scoreboard = a->workers->scoreboard;
+  uint64_t held = workers_count_sessions(a->workers, who->uid);
+  if (!access_allows(a->access, client, who, why))
     return NUMD_EACCESS;
-  if (s->n_sessions >= s->options.workers_max)
+  if (a->workers->n_sessions >= a->sessions_max)
     return errtext_set(why, NUMD_ELIMIT, "the daemon serves as many clients as it may");
-  if (held >= s->scoreboard->limits[QUOTA_SESSIONS])
-    return quota_refuse(s->scoreboard, who->uid, QUOTA_SESSIONS, held, 1, why);
-  int rc = children_serve(s, client, who);
+  if (held >= scoreboard->limits[QUOTA_SESSIONS])
+    return quota_refuse(scoreboard, who->uid, QUOTA_SESSIONS, held, 1, why);
+  int rc = workers_serve(a->workers, client, who);
   if (rc < 0)
     return errtext_set(why, NUMD_ELIMIT, "no worker could be started: %s", strerror(-rc));
   return 0;
 }
 
-static void admit(struct supervisor *s, int client) {
+static void serve_or_refuse(struct accept *a, int client) {
   struct ucred who;
   struct errtext why;
   socklen_t len = sizeof(who);
@@ -48,82 +49,80 @@ static void admit(struct supervisor *s, int client) {
     close(client);
     return;
   }
-  int status = judge(s, client, &who, &why);
+  int status = judge(a, client, &who, &why);
   if (status != 0) {
     log_warning("process %d of user %u is refused: %s", who.pid, who.uid, why.text);
     refuse(client, status, why.text);
     return;
   }
   log_info("session of process %d, user %u begins", who.pid, who.uid);
-  uv_timer_stop(&s->idle_timer);
   close(client);
+  a->on_session(a->data);
 }
 
-static void open_reserve(struct supervisor *s) {
-  s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+static void open_reserve(struct accept *a) {
+  a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
-  struct supervisor *s = poll->data;
-  if (!s->stopping)
-    admit_some(s);
+  accept_waiting(poll->data);
 }
 
 static void on_accept_timer(uv_timer_t *timer) {
-  struct supervisor *s = timer->data;
-  if (s->reserve_fd < 0)
-    open_reserve(s);
-  uv_poll_start(&s->accept_poll, UV_READABLE, on_acceptable);
+  struct accept *a = timer->data;
+  if (a->reserve_fd < 0)
+    open_reserve(a);
+  uv_poll_start(&a->poll, UV_READABLE, on_acceptable);
 }
 
 /* Descriptors ran out: the reserve is given up for one connection, which is refused; then accepting rests. */
-static void shed(struct supervisor *s, int error) {
+static void shed(struct accept *a, int error) {
   log_warning("a connection is refused: %s", strerror(error));
-  if (s->reserve_fd >= 0) {
-    close(s->reserve_fd);
-    s->reserve_fd = -1;
-    int client = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (a->reserve_fd >= 0) {
+    close(a->reserve_fd);
+    a->reserve_fd = -1;
+    int client = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client >= 0)
       refuse(client, NUMD_ELIMIT, "the daemon has no descriptor left");
-    open_reserve(s);
+    open_reserve(a);
   }
-  uv_poll_stop(&s->accept_poll);
-  uv_timer_start(&s->accept_timer, on_accept_timer, ACCEPT_REST_MS, 0);
+  uv_poll_stop(&a->poll);
+  uv_timer_start(&a->timer, on_accept_timer, ACCEPT_REST_MS, 0);
 }
 
-int admit_some(struct supervisor *s) {
+int accept_waiting(struct accept *a) {
   int n = 0;
   while (n < ACCEPTS_AT_ONCE) {
-    int client = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+    int client = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (client >= 0) {
-      admit(s, client);
+      serve_or_refuse(a, client);
       n++;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      shed(s, errno);
+      shed(a, errno);
       break;
     } else if (errno != EINTR && errno != ECONNABORTED) {
       break;
     }
   }
-  children_refill_soon(s);
+  workers_refill_soon(a->workers);
   return n;
 }
 
-int admit_init(struct supervisor *s) {
-  open_reserve(s);
-  uv_timer_init(&s->loop, &s->accept_timer);
-  s->accept_timer.data = s->accept_poll.data = s;
-  int rc = uv_poll_init(&s->loop, &s->accept_poll, s->listener.fd);
-  return rc == 0 ? uv_poll_start(&s->accept_poll, UV_READABLE, on_acceptable) : rc;
+int accept_start(struct accept *a) {
+  open_reserve(a);
+  uv_timer_init(a->workers->loop, &a->timer);
+  a->timer.data = a->poll.data = a;
+  int rc = uv_poll_init(a->workers->loop, &a->poll, a->listen_fd);
+  return rc == 0 ? uv_poll_start(&a->poll, UV_READABLE, on_acceptable) : rc;
 }
 
-void admit_stop(struct supervisor *s) {
-  if (!uv_is_closing((uv_handle_t *)&s->accept_poll))
-    uv_close((uv_handle_t *)&s->accept_poll, NULL);
-  uv_timer_stop(&s->accept_timer);
+void accept_stop(struct accept *a) {
+  if (!uv_is_closing((uv_handle_t *)&a->poll))
+    uv_close((uv_handle_t *)&a->poll, NULL);
+  uv_timer_stop(&a->timer);
 }
 
-void admit_deinit(struct supervisor *s) {
-  if (s->reserve_fd >= 0)
-    close(s->reserve_fd);
+void accept_deinit(struct accept *a) {
+  if (a->reserve_fd >= 0)
+    close(a->reserve_fd);
 }

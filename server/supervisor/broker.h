@@ -20,8 +20,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "server/host/control_channel.h"
 #include "server/host/scoreboard.h"
-#include "server/host/supervisor_channel.h"
 
 #define BROKER_HELD_MAX 65536   /* holds of one session; leases that one user's ended sessions left */
 #define BROKER_LEASES_MAX 16384 /* of one session */

@@ -11,6 +11,7 @@
 
 #include "protocol/version.h"
 #include "server/host/log.h"
+#include "server/supervisor/listen.h"
 #include "server/supervisor/supervisor.h"
 
 #define IDLE_MS 1000
@@ -116,15 +117,15 @@ static void parse_bound(int code, struct supervisor_options *out) {
       check_or_die(quota_parse(optarg, out->quotas), "quota", "NAME=N with one of the names of --help");
       break;
     case OPT_WORKER_MEMORY:
-      check_or_die(quota_parse_size(optarg, &out->scoreboard.worker_memory) &&
-                       out->scoreboard.worker_memory >= WORKER_MEMORY_MIN,
+      check_or_die(quota_parse_size(optarg, &out->workers.worker_memory) &&
+                       out->workers.worker_memory >= WORKER_MEMORY_MIN,
                    "worker-memory", "a size of 256M or more");
       break;
     case OPT_CALL_MAX:
-      out->scoreboard.call_max_ns = (uint64_t)(1e9 * number_or_die("call-max", optarg, 0.01, 1e6));
+      out->workers.call_max_ns = (uint64_t)(1e9 * number_or_die("call-max", optarg, 0.01, 1e6));
       break;
     default:
-      out->scoreboard.no_sandbox = true;
+      out->workers.no_sandbox = true;
   }
 }
 

@@ -1,5 +1,7 @@
 /* Who holds what. Workers map what their clients hold and keep the descriptors, so the truth stands in
  * /proc/WORKER/fd; the broker adds what only it holds. Nothing is counted twice, and nothing can go stale. */
+#include "server/supervisor/memory_list.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -8,11 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/supervisor/supervisor.h"
-
 #define DAEMON 0 /* the client of what the broker holds */
 
-struct item {
+struct held_object {
   dev_t device;
   ino_t inode;
   uint64_t bytes, used;
@@ -20,12 +20,12 @@ struct item {
   char what[64];
 };
 
-struct items {
-  struct item *item;
+struct held_objects {
+  struct held_object *item;
   size_t n, room;
 };
 
-static void add(struct items *items, const char *path, int client) {
+static void add(struct held_objects *items, const char *path, int client) {
   struct stat st;
   char target[300];
   ssize_t n = readlink(path, target, sizeof(target) - 1);
@@ -41,18 +41,18 @@ static void add(struct items *items, const char *path, int client) {
     return;
   if (items->n == items->room) {
     size_t room = items->room ? items->room * 2 : 64;
-    struct item *grown = realloc(items->item, room * sizeof(*grown));
+    struct held_object *grown = realloc(items->item, room * sizeof(*grown));
     if (!grown)
       return;
     items->item = grown;
     items->room = room;
   }
-  struct item *item = &items->item[items->n++];
-  *item = (struct item){.device = st.st_dev,
-                        .inode = st.st_ino,
-                        .bytes = (uint64_t)st.st_size,
-                        .used = (uint64_t)st.st_blocks * 512,
-                        .client = client};
+  struct held_object *item = &items->item[items->n++];
+  *item = (struct held_object){.device = st.st_dev,
+                               .inode = st.st_ino,
+                               .bytes = (uint64_t)st.st_size,
+                               .used = (uint64_t)st.st_blocks * 512,
+                               .client = client};
   /* A memfd always says that it is deleted; a name may have been removed on purpose, or by logind's
    * RemoveIPC. */
   char *end = strstr(target, " (deleted)");
@@ -83,7 +83,7 @@ static void add_kept(void *arg, int fd) {
 }
 
 static int compare(const void *left, const void *right) {
-  const struct item *a = left, *b = right;
+  const struct held_object *a = left, *b = right;
   if (a->device != b->device)
     return a->device < b->device ? -1 : 1;
   if (a->inode != b->inode)
@@ -112,11 +112,12 @@ static void print_holder(FILE *out, int client) {
   fputc('}', out);
 }
 
-static void print_segments(FILE *out, const struct broker *broker, uint32_t uid, const struct items *items) {
-  const struct item *before = NULL;
+static void print_segments(FILE *out, const struct broker *broker, uint32_t uid,
+                           const struct held_objects *items) {
+  const struct held_object *before = NULL;
   fprintf(out, "{\"segments\": [");
   for (size_t i = 0; i < items->n; i++) {
-    const struct item *item = &items->item[i];
+    const struct held_object *item = &items->item[i];
     bool same = before && before->device == item->device && before->inode == item->inode;
     if (same && before->client == item->client)
       continue;
@@ -135,8 +136,8 @@ static void print_segments(FILE *out, const struct broker *broker, uint32_t uid,
   fprintf(out, "%s]}\n", before ? "]}" : "");
 }
 
-int memory_list(struct supervisor *s, uint32_t uid) {
-  struct items items = {0};
+int memory_list(const struct workers *workers, const struct broker *broker, uint32_t uid) {
+  struct held_objects items = {0};
   int fd = memfd_create("numd-list", MFD_CLOEXEC), copy = fd < 0 ? -1 : dup(fd);
   FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
   if (!out) {
@@ -147,11 +148,11 @@ int memory_list(struct supervisor *s, uint32_t uid) {
       close(fd);
     return rc;
   }
-  children_each_session(s, uid, add_session, &items);
-  broker_each(&s->broker, uid, add_kept, &items);
+  workers_each_session(workers, uid, add_session, &items);
+  broker_each(broker, uid, add_kept, &items);
   if (items.n > 0)
     qsort(items.item, items.n, sizeof(*items.item), compare);
-  print_segments(out, &s->broker, uid, &items);
+  print_segments(out, broker, uid, &items);
   free(items.item);
   fclose(out);
   return fd;

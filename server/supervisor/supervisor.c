@@ -17,54 +17,110 @@
 #include "protocol/version.h"
 #include "server/host/log.h"
 #include "server/supervisor/accept.h"
+#include "server/supervisor/broker.h"
+#include "server/supervisor/listen.h"
+#include "server/supervisor/questions.h"
+#include "server/supervisor/systemd.h"
 #include "server/supervisor/upgrade.h"
 #include "server/supervisor/watchdog.h"
+#include "server/supervisor/workers.h"
 
 #define FIRST_CLIENT_MS 10000 /* with idle_ms: how long to wait for one */
 #define STOP_MS 2000
 #define LEASE_LOOK_MS 5000
 
+struct supervisor {
+  struct supervisor_options options;
+  uv_loop_t loop;
+  struct scoreboard *scoreboard;
+  int scoreboard_fd;
+  struct listener listener;
+  struct accept accept;
+  struct workers workers;
+  struct broker broker;
+  struct systemd systemd;
+  struct watchdog watchdog;
+  struct upgrade upgrade;
+  uv_timer_t idle_timer, stop_timer, lease_timer;
+  uv_signal_t sigterm, sigint, sighup, sigusr2;
+  char worker_path[PATH_MAX], program_path[PATH_MAX];
+  bool retired; /* a successor has taken over: the last session ends the daemon */
+  bool stopping;
+};
+
 static void stop(struct supervisor *s);
 
 static void on_idle_timer(uv_timer_t *timer) {
   struct supervisor *s = timer->data;
-  if (s->n_sessions > 0 || s->broker.n > 0) /* named arrays stay, and handles on their way are awaited */
+  if (s->workers.n_sessions > 0 ||
+      s->broker.n > 0) /* named arrays stay, and handles on their way are awaited */
     return;
   listener_release(&s->listener);
-  if (admit_some(s) > 0 && s->n_sessions > 0)
+  if (accept_waiting(&s->accept) > 0 && s->workers.n_sessions > 0)
     return;
   log_info("no client is left");
   stop(s);
 }
 
-void supervisor_session_ended(struct supervisor *s) {
-  if (s->n_sessions == 0 && s->retired && !s->stopping) {
+static void on_session(void *data) {
+  struct supervisor *s = data;
+  uv_timer_stop(&s->idle_timer);
+}
+
+/* What follows if there is no session any more. */
+static void look_for_end(struct supervisor *s) {
+  if (s->workers.n_sessions > 0 || s->stopping)
+    return;
+  if (s->retired) {
     log_info("the last session has ended");
     stop(s);
-  } else if (s->n_sessions == 0 && s->options.idle_ms >= 0 && !s->stopping)
+  } else if (s->options.idle_ms >= 0) {
     uv_timer_start(&s->idle_timer, on_idle_timer, (uint64_t)s->options.idle_ms, 0);
+  }
 }
 
-void supervisor_retire(struct supervisor *s) {
-  s->retired = true;
-  admit_stop(s);
-  watchdog_stop(s);
-  listener_abandon(&s->listener);
-  children_renew_spares(s);
-  supervisor_session_ended(s);
-}
+static void expire_leases(struct supervisor *s);
 
 static void on_lease_timer(uv_timer_t *timer) {
-  supervisor_expire_leases(timer->data);
+  expire_leases(timer->data);
 }
 
-void supervisor_expire_leases(struct supervisor *s) {
+static void expire_leases(struct supervisor *s) {
   if (s->stopping)
     return;
   if (broker_expire(&s->broker, uv_now(&s->loop)))
     uv_timer_start(&s->lease_timer, on_lease_timer, LEASE_LOOK_MS, 0);
-  else if (s->n_sessions == 0)
-    supervisor_session_ended(s);
+  else
+    look_for_end(s);
+}
+
+static void on_taken_over(void *data) {
+  expire_leases(data);
+}
+
+/* Accepts no more, and ends after the last session. */
+static void on_succeeded(void *data) {
+  struct supervisor *s = data;
+  log_info("%d sessions are left here", s->workers.n_sessions);
+  s->retired = s->workers.no_more = true;
+  accept_stop(&s->accept);
+  watchdog_stop(&s->watchdog);
+  listener_abandon(&s->listener);
+  workers_renew_spares(&s->workers);
+  look_for_end(s);
+}
+
+static void on_message(void *data, struct worker_process *worker, struct control_message *message, int fd) {
+  struct supervisor *s = data;
+  questions_answer(&s->broker, worker, message, fd);
+}
+
+static void on_worker_ended(void *data, const struct worker_process *worker, bool lost) {
+  struct supervisor *s = data;
+  broker_drop_all(&s->broker, worker->entry, lost, uv_now(&s->loop));
+  expire_leases(s);
+  if (worker->in_session)
+    look_for_end(s);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg) {
@@ -72,34 +128,36 @@ static void close_handle(uv_handle_t *handle, void *arg) {
     uv_close(handle, NULL);
 }
 
-void supervisor_child_gone(struct supervisor *s) {
-  if (s->stopping && !s->children)
+static void on_no_worker_left(void *data) {
+  struct supervisor *s = data;
+  if (s->stopping)
     uv_walk(&s->loop, close_handle, NULL);
 }
 
 static void on_stop_timer(uv_timer_t *timer) {
+  struct supervisor *s = timer->data;
   log_warning("workers did not end in time and are killed");
-  children_kill(timer->data);
+  workers_kill(&s->workers);
 }
 
 static void stop(struct supervisor *s) {
   if (s->stopping) { /* asked twice: at once */
-    children_kill(s);
+    workers_kill(&s->workers);
     return;
   }
   s->stopping = true;
   if (!s->retired)
-    service_tell(&s->service, "STOPPING=1");
-  watchdog_stop(s);
-  upgrade_stop(s);
+    systemd_notify(&s->systemd, "STOPPING=1");
+  watchdog_stop(&s->watchdog);
+  upgrade_stop(&s->upgrade);
   listener_release(&s->listener);
-  admit_stop(s);
+  accept_stop(&s->accept);
   uv_timer_stop(&s->idle_timer);
-  uv_timer_stop(&s->spawn_timer);
   uv_timer_stop(&s->lease_timer);
   uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, 0);
-  children_stop(s);
-  supervisor_child_gone(s);
+  workers_stop(&s->workers);
+  if (!s->workers.first)
+    on_no_worker_left(s);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
@@ -109,14 +167,16 @@ static void on_signal(uv_signal_t *signal, int number) {
 
 static void on_reload(uv_signal_t *signal, int number) {
   struct supervisor *s = signal->data;
-  service_tell_reloading(&s->service);
+  systemd_notify_reloading(&s->systemd);
   log_info("spare workers are replaced");
-  children_renew_spares(s);
-  service_tell(&s->service, "READY=1");
+  workers_renew_spares(&s->workers);
+  systemd_notify(&s->systemd, "READY=1");
 }
 
 static void on_upgrade(uv_signal_t *signal, int number) {
-  upgrade_begin(signal->data);
+  struct supervisor *s = signal->data;
+  if (!s->stopping && !s->retired)
+    upgrade_begin(&s->upgrade);
 }
 
 /* $NUMD_WORKER, else numd-worker beside this program or in ../libexec/numd. */
@@ -178,15 +238,14 @@ static void set_limits(struct supervisor *s) {
   quota_set_defaults(s->scoreboard->limits, memory, others && most > 3 ? most / 4 * 3 : most,
                      fds.rlim_cur / 4);
   s->broker.objects_max = s->scoreboard->limits[QUOTA_DESCRIPTORS];
-  s->scoreboard->options = o->scoreboard;
+  s->scoreboard->options = o->workers;
   s->scoreboard->cores.many_users = others;
   if (s->scoreboard->options.worker_memory == 0)
     s->scoreboard->options.worker_memory = memory;
 }
 
-static int init_handles(struct supervisor *s) {
-  uv_timer_t *timers[] = {&s->idle_timer, &s->stop_timer, &s->spawn_timer, &s->lease_timer,
-                          &s->upgrade_timer};
+static void init_timers_and_signals(struct supervisor *s) {
+  uv_timer_t *timers[] = {&s->idle_timer, &s->stop_timer, &s->lease_timer};
   for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
     uv_timer_init(&s->loop, timers[i]);
     timers[i]->data = s;
@@ -204,16 +263,44 @@ static int init_handles(struct supervisor *s) {
     signals[i].signal->data = s;
     uv_signal_start(signals[i].signal, signals[i].callback, signals[i].number);
   }
-  return admit_init(s);
+}
+
+/* Puts the parts together, each of which knows only what it is given here. 0 or -errno. */
+static int init_parts(struct supervisor *s) {
+  static const struct workers_events events = {
+      .message = on_message, .ended = on_worker_ended, .none_left = on_no_worker_left};
+  s->workers.loop = s->upgrade.loop = &s->loop;
+  s->workers.scoreboard = s->scoreboard;
+  s->workers.scoreboard_fd = s->scoreboard_fd;
+  s->workers.program = s->worker_path;
+  s->workers.spares_wanted = s->options.spares;
+  s->workers.events = &events;
+  s->upgrade.program = s->program_path;
+  s->upgrade.argv = s->options.argv;
+  s->upgrade.listener = &s->listener;
+  s->upgrade.systemd = &s->systemd;
+  s->upgrade.broker = &s->broker;
+  s->upgrade.on_succeeded = on_succeeded;
+  s->upgrade.on_taken_over = on_taken_over;
+  s->accept.listen_fd = s->listener.fd;
+  s->accept.workers = &s->workers;
+  s->accept.access = &s->options.access;
+  s->accept.sessions_max = s->options.workers_max;
+  s->accept.on_session = on_session;
+  s->workers.data = s->upgrade.data = s->accept.data = s;
+  init_timers_and_signals(s);
+  workers_init(&s->workers);
+  upgrade_init(&s->upgrade);
+  return accept_start(&s->accept);
 }
 
 static int supervisor_init(struct supervisor *s, const struct supervisor_options *options,
                            struct errtext *err) {
   s->options = *options;
   set_access(&s->options);
-  s->scoreboard_fd = s->reserve_fd = s->upgrade_fd = s->listener.fd = s->listener.lock_fd = -1;
+  s->scoreboard_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
-  service_init(&s->service);
+  systemd_init(&s->systemd);
   raise_fd_limit();
   set_worker_environment();
   int rc = find_worker(s);
@@ -229,7 +316,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
     return rc;
   rc = uv_loop_init(&s->loop);
   if (rc == 0)
-    rc = init_handles(s);
+    rc = init_parts(s);
   return rc < 0 ? errtext_set(err, rc, "the event loop: %s", strerror(-rc)) : 0;
 }
 
@@ -239,8 +326,21 @@ static void supervisor_deinit(struct supervisor *s) {
   scoreboard_unmap(s->scoreboard);
   if (s->scoreboard_fd >= 0)
     close(s->scoreboard_fd);
-  admit_deinit(s);
-  service_deinit(&s->service);
+  accept_deinit(&s->accept);
+  systemd_deinit(&s->systemd);
+}
+
+static void start(struct supervisor *s) {
+  const char *address = s->listener.inherited ? "an inherited socket" : s->listener.path;
+  if (s->options.take_over)
+    upgrade_take_over(&s->upgrade);
+  workers_refill(&s->workers);
+  watchdog_start(&s->watchdog, &s->workers, &s->systemd);
+  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION, address,
+           s->scoreboard->cores.n_cores, s->options.spares, s->options.workers_max);
+  systemd_notify(&s->systemd, "READY=1\nSTATUS=Listening at %s", address);
+  if (s->options.idle_ms >= 0)
+    uv_timer_start(&s->idle_timer, on_idle_timer, FIRST_CLIENT_MS, 0);
 }
 
 int supervisor_run(const struct supervisor_options *options) {
@@ -252,17 +352,7 @@ int supervisor_run(const struct supervisor_options *options) {
     supervisor_deinit(&s);
     return 1;
   }
-  if (s.options.take_over)
-    upgrade_take_over(&s);
-  children_refill(&s);
-  watchdog_start(&s);
-  log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION,
-           s.listener.inherited ? "an inherited socket" : s.listener.path, s.scoreboard->cores.n_cores,
-           s.options.spares, s.options.workers_max);
-  service_tell(&s.service, "READY=1\nSTATUS=Listening at %s",
-               s.listener.inherited ? "an inherited socket" : s.listener.path);
-  if (s.options.idle_ms >= 0)
-    uv_timer_start(&s.idle_timer, on_idle_timer, FIRST_CLIENT_MS, 0);
+  start(&s);
   uv_run(&s.loop, UV_RUN_DEFAULT);
   uv_loop_close(&s.loop);
   supervisor_deinit(&s);

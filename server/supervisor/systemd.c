@@ -13,7 +13,7 @@
 #include "shared/clock.h"
 
 /* A path, or a name in the abstract namespace behind an @. */
-static bool read_address(struct service *s, const char *text) {
+static bool read_address(struct systemd *s, const char *text) {
   size_t len = strlen(text);
   if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(s->address.sun_path))
     return false;
@@ -36,7 +36,7 @@ static int make_socket(void) {
   return pair[0];
 }
 
-void service_init(struct service *s) {
+void systemd_init(struct systemd *s) {
   const char *address = getenv("NOTIFY_SOCKET"), *interval = getenv("WATCHDOG_USEC"),
              *pid = getenv("WATCHDOG_PID");
   memset(s, 0, sizeof(*s));
@@ -53,13 +53,13 @@ void service_init(struct service *s) {
   unsetenv("WATCHDOG_PID");
 }
 
-void service_deinit(struct service *s) {
+void systemd_deinit(struct systemd *s) {
   if (s->fd >= 0)
     close(s->fd);
   s->fd = -1;
 }
 
-void service_tell(const struct service *s, const char *format, ...) {
+void systemd_notify(const struct systemd *s, const char *format, ...) {
   char text[512];
   va_list args;
   if (s->fd < 0)
@@ -72,6 +72,6 @@ void service_tell(const struct service *s, const char *format, ...) {
     log_warning("the service manager cannot be told '%s': %s", text, strerror(errno));
 }
 
-void service_tell_reloading(const struct service *s) {
-  service_tell(s, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now_ns() / 1000);
+void systemd_notify_reloading(const struct systemd *s) {
+  systemd_notify(s, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now_ns() / 1000);
 }

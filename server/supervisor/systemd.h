@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-struct service {
+struct systemd {
   int fd; /* -1: nobody listens */
   struct sockaddr_un address;
   socklen_t address_bytes;
@@ -18,13 +18,13 @@ struct service {
 
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and takes them out of the environment, which workers
  * inherit. */
-void service_init(struct service *service);
-void service_deinit(struct service *service);
+void systemd_init(struct systemd *systemd);
+void systemd_deinit(struct systemd *systemd);
 
 /* Sends lines, "READY=1" for instance. A failure is logged. */
-__attribute__((format(printf, 2, 3))) void service_tell(const struct service *service, const char *format,
-                                                        ...);
+__attribute__((format(printf, 2, 3))) void systemd_notify(const struct systemd *systemd, const char *format,
+                                                          ...);
 /* That a reload begins; READY=1 says that it is done. */
-void service_tell_reloading(const struct service *service);
+void systemd_notify_reloading(const struct systemd *systemd);
 
 #endif

@@ -5,13 +5,38 @@
 #ifndef NUMD_SERVER_SUPERVISOR_UPGRADE_H
 #define NUMD_SERVER_SUPERVISOR_UPGRADE_H
 
-#include "server/supervisor/supervisor.h"
+#include <stdbool.h>
+#include <uv.h>
 
+#include "server/supervisor/broker.h"
+#include "server/supervisor/listen.h"
+#include "server/supervisor/systemd.h"
+
+struct upgrade {
+  uv_loop_t *loop;
+  const char *program; /* path of the program that a successor is */
+  char *const *argv;   /* what this daemon was started with */
+  const struct listener *listener;
+  const struct systemd *systemd;
+  struct broker *broker;
+  void (*on_succeeded)(void *data);  /* the old daemon: another has taken over */
+  void (*on_taken_over)(void *data); /* the successor: it has all that the old daemon kept */
+  void *data;
+  uv_process_t successor;
+  uv_poll_t poll;
+  uv_timer_t timer;
+  int fd;        /* to the other daemon; -1: there is none */
+  int n_handles; /* not closed yet */
+};
+
+/* The members up to `data` are set. */
+void upgrade_init(struct upgrade *upgrade);
 /* The old daemon's side: starts a successor, unless one is starting. */
-void upgrade_begin(struct supervisor *s);
-void upgrade_stop(struct supervisor *s);
+void upgrade_begin(struct upgrade *upgrade);
+/* Breaks off what goes on. Idempotent. */
+void upgrade_stop(struct upgrade *upgrade);
 
 /* The successor's side, for --take-over: says that it is ready, and receives the rest. */
-void upgrade_take_over(struct supervisor *s);
+void upgrade_take_over(struct upgrade *upgrade);
 
 #endif

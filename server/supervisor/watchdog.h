@@ -7,9 +7,17 @@
 #ifndef NUMD_SERVER_SUPERVISOR_WATCHDOG_H
 #define NUMD_SERVER_SUPERVISOR_WATCHDOG_H
 
-#include "server/supervisor/supervisor.h"
+#include "server/supervisor/systemd.h"
+#include "server/supervisor/workers.h"
 
-void watchdog_start(struct supervisor *s);
-void watchdog_stop(struct supervisor *s);
+struct watchdog {
+  uv_timer_t timer;
+  struct workers *workers;
+  const struct systemd *systemd;
+};
+
+void watchdog_start(struct watchdog *watchdog, struct workers *workers, const struct systemd *systemd);
+/* Idempotent. */
+void watchdog_stop(struct watchdog *watchdog);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Everything judged here is in the request, a private copy. A segment removed from the table meanwhile
  * stays mapped until this runner has left its call (session.h), and one that shrinks meanwhile is made
- * whole by the SIGBUS handler and marked lost (guard.h). */
+ * whole by the SIGBUS handler and marked lost (sigbus.h). */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -34,12 +34,12 @@ static int verify(uid_t uid, gid_t gid) {
   return setuid(0) == 0 ? -EPERM : 0;
 }
 
-int become_nobody_else(void) {
+int drop_rights_staying(void) {
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-int become_peer(int sock, uid_t uid, gid_t gid) {
-  int rc = become_nobody_else();
+int drop_rights_to_peer(int sock, uid_t uid, gid_t gid) {
+  int rc = drop_rights_staying();
   if (rc < 0 || uid == geteuid())
     return rc;
   if (geteuid() != 0)

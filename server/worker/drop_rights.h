@@ -7,8 +7,8 @@
 /* Gives up root for the user at the other end of `sock`, with that process's groups, for good. Does nothing
  * if the process is that user already, and refuses (-EPERM) if it is another and not root. In any case no
  * program run from here can gain rights any more. 0 or -errno; after an error nothing may be served. */
-int become_peer(int sock, uid_t uid, gid_t gid);
+int drop_rights_to_peer(int sock, uid_t uid, gid_t gid);
 /* Stays who it is, but no program run from here can gain rights any more. 0 or -errno. */
-int become_nobody_else(void);
+int drop_rights_staying(void);
 
 #endif

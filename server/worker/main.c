@@ -57,7 +57,7 @@ static int prepare(struct scoreboard **scoreboard) {
   raise_fd_limit();
   int rc = scoreboard_map(SCOREBOARD_FD, scoreboard);
   if (rc == 0)
-    rc = guard_install();
+    rc = sigbus_install();
   if (rc == 0)
     rc = kernels_init(NULL);
   if (rc == 0 && !(*scoreboard)->options.no_sandbox)
@@ -84,7 +84,7 @@ static int confine(struct scoreboard *scoreboard, uint32_t entry, const struct c
   bool guest = who->flag != 0;
   struct sandbox_options options = {.may_open_names = !guest,
                                     .memory_bytes = scoreboard->options.worker_memory};
-  int rc = guest ? become_nobody_else() : become_peer(client, who->uid, who->gid);
+  int rc = guest ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid);
   uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
   die_with(supervisor);
   if (prctl(PR_GET_DUMPABLE) == 0)

@@ -37,8 +37,8 @@ struct sandbox_options {
 
 /* What takes time is done in advance, by a spare. 0 or -errno. */
 int sandbox_prepare(void);
-/* Enters it. The calling thread must be the only one, and no_new_privs set (become.h). *held gets bits of
- * what was achieved; what this kernel does not have is logged and left out. -errno: something that it has
+/* Enters it. The calling thread must be the only one, and no_new_privs set (drop_rights.h). *held gets bits
+ * of what was achieved; what this kernel does not have is logged and left out. -errno: something that it has
  * failed, and nothing may be served. */
 int sandbox_enter(const struct sandbox_options *options, uint32_t *held);
 

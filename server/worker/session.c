@@ -73,7 +73,7 @@ static void segment_free(struct session *session, struct segment *segment) {
     give(session, QUOTA_SEGMENTS, 1);
     give(session, QUOTA_BYTES, segment->bytes);
   }
-  guard_remove(segment->guard);
+  sigbus_unwatch(segment->watch);
   if (segment->data)
     munmap(segment->data, segment->bytes);
   if (segment->fd >= 0)
@@ -200,8 +200,8 @@ static int map_object(struct segment *segment, int fd, size_t page, struct errte
                        "the object cannot be mapped: %s", strerror(errno));
   madvise(p, segment->bytes, MADV_HUGEPAGE); /* heeded where the system allows it for shared memory */
   segment->data = p;
-  segment->guard = guard_add(p, segment->bytes, page, &segment->lost);
-  if (segment->guard < 0)
+  segment->watch = sigbus_watch(p, segment->bytes, page, &segment->lost);
+  if (segment->watch < 0)
     return errtext_set(err, NUMD_ELIMIT, "too many segments are waiting to be unmapped");
   segment->fd = fd;
   return 0;
@@ -212,7 +212,7 @@ int session_attach(struct session *session, uint64_t id, int fd, uint64_t *bytes
   size_t page = 0;
   int status = 0;
   if (segment)
-    segment->fd = segment->guard = -1;
+    segment->fd = segment->watch = -1;
   if (!segment)
     status = errtext_set(err, NUMD_ENOMEMORY, "out of memory");
   else if (id >= MAX_SEGMENTS)

@@ -23,7 +23,7 @@ struct segment {
   uint64_t device, inode; /* which object it is */
   atomic_int lost;
   int fd;
-  int guard;    /* its entry in the SIGBUS handler's table */
+  int watch;    /* its entry in the SIGBUS handler's table */
   bool charged; /* to its user's quotas, until it is freed */
   bool has_token;
   uint8_t token[16]; /* its name at the supervisor, once it was shared or if it was attached by one */

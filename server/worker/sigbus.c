@@ -51,7 +51,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context) {
   errno = saved;
 }
 
-int guard_install(void) {
+int sigbus_install(void) {
   struct sigaction action;
   memset(&action, 0, sizeof(action));
   action.sa_sigaction = on_sigbus;
@@ -59,7 +59,7 @@ int guard_install(void) {
   return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
 
-int guard_add(void *data, size_t bytes, size_t page, atomic_int *lost) {
+int sigbus_watch(void *data, size_t bytes, size_t page, atomic_int *lost) {
   int i = 0;
   while (i < N_ENTRIES && atomic_load(&entries[i].start) != 0)
     i++;
@@ -74,7 +74,7 @@ int guard_add(void *data, size_t bytes, size_t page, atomic_int *lost) {
   return i;
 }
 
-void guard_remove(int index) {
+void sigbus_unwatch(int index) {
   if (index >= 0)
     atomic_store(&entries[index].start, 0);
 }

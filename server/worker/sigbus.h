@@ -10,11 +10,11 @@
 #include <stddef.h>
 
 /* Installs the handler for the process. -errno. */
-int guard_install(void);
+int sigbus_install(void);
 
 /* Watches [data, data + bytes), mapped in pages of `page` bytes; *lost becomes 1 if any of it goes.
- * An index to be given to guard_remove before unmapping, or -ENOSPC. Main thread only. */
-int guard_add(void *data, size_t bytes, size_t page, atomic_int *lost);
-void guard_remove(int index);
+ * An index to be given to sigbus_unwatch before unmapping, or -ENOSPC. Main thread only. */
+int sigbus_watch(void *data, size_t bytes, size_t page, atomic_int *lost);
+void sigbus_unwatch(int index);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <uv.h>
 
-#include "server/host/supervisor_channel.h"
+#include "server/host/control_channel.h"
 #include "server/worker/deadline.h"
 #include "server/worker/door_socket.h"
 #include "server/worker/long_call.h"

@@ -9,7 +9,7 @@
 #include "server/host/log.h"
 #include "server/host/quota.h"
 #include "server/host/scoreboard.h"
-#include "server/host/supervisor_channel.h"
+#include "server/host/control_channel.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/sigbus.h"
 #include "server/worker/worker.h"
@@ -67,7 +67,7 @@ static struct scoreboard *set_up(void) {
   if (scoreboard)
     return scoreboard;
   log_init("fuzz", LOG_LEVEL_ERROR);
-  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
+  MUST(kernels_init(NULL) == 0 && sigbus_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
   quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
   return scoreboard;

@@ -31,7 +31,7 @@ struct target *target_get(void) {
   int fd = -1;
   if (target.runner)
     return &target;
-  MUST(kernels_init(NULL) == 0 && guard_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
+  MUST(kernels_init(NULL) == 0 && sigbus_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
   quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
   MUST(session_init(&target.session, scoreboard, 0) == 0 &&

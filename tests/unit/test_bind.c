@@ -21,7 +21,7 @@ static void set_up(void) {
   uint64_t bytes = 0;
   random_reseed();
   ck_assert_int_eq(kernels_init(NULL), 0);
-  ck_assert_int_eq(guard_install(), 0);
+  ck_assert_int_eq(sigbus_install(), 0);
   session = calloc(1, sizeof(*session));
   ck_assert_int_eq(session_init(session, NULL, 0), 0);
   ck_assert_int_eq(session_add_runner(session, &runner), 0);

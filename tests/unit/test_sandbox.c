@@ -25,7 +25,7 @@ static uint32_t held;
 
 static void enter(bool may_open_names) {
   const struct sandbox_options options = {.may_open_names = may_open_names, .memory_bytes = 1024 * MIB};
-  ck_assert_int_eq(become_nobody_else(), 0);
+  ck_assert_int_eq(drop_rights_staying(), 0);
   ck_assert_int_eq(sandbox_prepare(), 0);
   ck_assert_int_eq(sandbox_enter(&options, &held), 0);
 }
@@ -153,8 +153,8 @@ START_TEST(test_lost_segments_have_room) {
   ck_assert_int_eq(ftruncate(fd, (off_t)bytes), 0);
   char *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   ck_assert_ptr_ne(data, MAP_FAILED);
-  ck_assert_int_eq(guard_install(), 0);
-  ck_assert_int_ge(guard_add(data, bytes, 4096, &lost), 0);
+  ck_assert_int_eq(sigbus_install(), 0);
+  ck_assert_int_ge(sigbus_watch(data, bytes, 4096, &lost), 0);
   enter(true);
   ck_assert_int_eq(ftruncate(fd, 0), 0);
   ck_assert_int_eq(((volatile char *)data)[0], 0);

@@ -131,7 +131,7 @@ static const char *const reasons[] = {
 static void set_up(void) {
   random_reseed();
   kernels_init(NULL);
-  guard_install();
+  sigbus_install();
   session = calloc(1, sizeof(*session));
   ck_assert_int_eq(session_init(session, NULL, 0), 0);
 }

@@ -1,4 +1,4 @@
-#include "server/host/supervisor_channel.h"
+#include "server/host/control_channel.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -16,8 +16,8 @@
  *   PUBLISH, OPEN, UNPUBLISH     worker -> supervisor   names of blocks, with notes that only clients read
  *
  * A token is 128 random bits: who knows it may have the object. */
-#ifndef NUMD_SERVER_HOST_SUPERVISOR_CHANNEL_H
-#define NUMD_SERVER_HOST_SUPERVISOR_CHANNEL_H
+#ifndef NUMD_SERVER_HOST_CONTROL_CHANNEL_H
+#define NUMD_SERVER_HOST_CONTROL_CHANNEL_H
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -70,7 +70,7 @@ static int read_header(const uint8_t *p, size_t left, struct header *h) {
 }
 
 /* Where a walk over a frame stands. */
-struct walk {
+struct scan {
   size_t pos;
   uint64_t total; /* values announced so far, this frame's outermost included */
   uint64_t owed;  /* values announced and not yet met; each takes a byte at least */
@@ -79,7 +79,7 @@ struct walk {
 };
 
 /* Steps over one header and the text after it. 0, or -EPROTO. */
-static int walk_step(struct walk *w, const struct header *h, struct errtext *err) {
+static int scan_step(struct scan *w, const struct header *h, struct errtext *err) {
   while (w->left[w->depth] == 0)
     w->depth--;
   w->left[w->depth]--;
@@ -99,7 +99,7 @@ static int walk_step(struct walk *w, const struct header *h, struct errtext *err
 }
 
 int wire_scan(const void *buf, size_t len, size_t *frame_bytes, struct errtext *err) {
-  struct walk w = {.total = 1, .owed = 1, .left = {1}};
+  struct scan w = {.total = 1, .owed = 1, .left = {1}};
   while (w.owed > 0 && w.pos < len) {
     struct header h;
     int got = read_header((const uint8_t *)buf + w.pos, len - w.pos, &h);
@@ -107,7 +107,7 @@ int wire_scan(const void *buf, size_t len, size_t *frame_bytes, struct errtext *
       return errtext_set(err, got, "byte %zu of the frame is not msgpack", w.pos);
     if (got == 0)
       break;
-    int rc = walk_step(&w, &h, err);
+    int rc = scan_step(&w, &h, err);
     if (rc < 0)
       return rc;
   }

@@ -8,12 +8,12 @@
 #include "protocol/wire.h"
 
 /* The name of a parameter's place: "ops[3].params.axis". */
-struct place {
+struct error_place {
   char text[64];
 };
 
-static struct place place_of(const char *where, unsigned bit) {
-  struct place p;
+static struct error_place error_place_of(const char *where, unsigned bit) {
+  struct error_place p;
   snprintf(p.text, sizeof(p.text), "%s.%s", where, param_rows[bit].name);
   return p;
 }
@@ -172,7 +172,7 @@ int wire_read_params(const msgpack_object *o, struct op *op, const char *where, 
     if (seen >> bit & 1)
       return errtext_set(err, NUMD_EPROTOCOL, "%s: %s is given twice", where, param_rows[bit].name);
     seen |= 1u << bit;
-    struct place place = place_of(where, (unsigned)bit);
+    struct error_place place = error_place_of(where, (unsigned)bit);
     int status = kv->val.type == MSGPACK_OBJECT_NIL
                      ? 0
                      : read_value(&kv->val, (unsigned)bit, &op->params, place.text, err);

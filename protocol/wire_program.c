@@ -9,12 +9,12 @@
 #include "protocol/wire.h"
 
 /* The name of a place: "ops[3].inputs". Short and bounded, so that it fits into every sentence. */
-struct place {
+struct error_place {
   char text[48];
 };
 
-static struct place place_of(const char *list, uint32_t i, const char *rest) {
-  struct place p;
+static struct error_place error_place_of(const char *list, uint32_t i, const char *rest) {
+  struct error_place p;
   snprintf(p.text, sizeof(p.text), "%s[%" PRIu32 "]%s", list, i, rest);
   return p;
 }
@@ -105,7 +105,7 @@ static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i
   static const char form[] =
       "%s: [\"array\", layout], [\"scalar\", dtype], [\"weak\", dtype] or "
       "[\"constant\", dtype, value] is wanted";
-  struct place place = place_of("operands", i, "");
+  struct error_place place = error_place_of("operands", i, "");
   const char *where = place.text;
   int kind = o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size >= 2 ? operand_kind(o) : -1;
   if (kind < 0)
@@ -158,7 +158,7 @@ static int read_inputs(const msgpack_object *o, struct op *out, uint32_t n_value
 
 static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t n_values,
                    struct errtext *err) {
-  struct place place = place_of("ops", i, "");
+  struct error_place place = error_place_of("ops", i, "");
   const char *where = place.text;
   if (!is_array(o, 3) && !is_array(o, 2))
     return errtext_set(err, NUMD_EPROTOCOL, "%s: [name, inputs, params] is wanted", where);
@@ -173,7 +173,7 @@ static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t
   int status = read_inputs(&v[1], out, n_values, where, err);
   if (status != 0 || o->via.array.size == 2)
     return status;
-  place = place_of("ops", i, ".params");
+  place = error_place_of("ops", i, ".params");
   return wire_read_params(&v[2], out, place.text, err);
 }
 
@@ -203,7 +203,7 @@ static int read_output_layout(const msgpack_object *o, struct output *out, const
 static int read_output(const msgpack_object *o, struct output *out, uint32_t i, uint32_t n_values,
                        bool *result_seen, struct errtext *err) {
   static const char *const keys[] = {"dtype", "shape", "strides", "result", NULL};
-  struct place place = place_of("outputs", i, "");
+  struct error_place place = error_place_of("outputs", i, "");
   const char *where = place.text;
   uint64_t value = 0;
   bool result = false;

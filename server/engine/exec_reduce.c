@@ -97,7 +97,7 @@ static void store(const struct reduction *red, int64_t items, char *from, char *
 
 /* ---- INNER ---- */
 
-struct job {
+struct reduction_run {
   struct call *call;
   const struct step *step;
   int64_t kept_a_task; /* INNER without chunks */
@@ -105,7 +105,7 @@ struct job {
   atomic_bool decided; /* any and all of one kept element */
 };
 
-static char *partial(const struct job *j, const struct reduction *red, int64_t number) {
+static char *partial(const struct reduction_run *j, const struct reduction *red, int64_t number) {
   return j->call->bases[BASE_SCRATCH] + red->partials + number * red->acc_bytes;
 }
 
@@ -175,7 +175,7 @@ static void init_sums(const struct step *s, int64_t items, struct cascade sums[]
 
 /* Reduces one chunk of a kept element, or the whole of it, into `to` or a partial result of each reduction.
  */
-static unsigned reduce_chunk(struct job *j, const struct cursor *kept, int64_t k, int64_t chunk) {
+static unsigned reduce_chunk(struct reduction_run *j, const struct cursor *kept, int64_t k, int64_t chunk) {
   const struct step *s = j->step;
   char memory[MAX_REDUCTIONS * CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cascade sums[MAX_REDUCTIONS];
@@ -200,7 +200,7 @@ static unsigned reduce_chunk(struct job *j, const struct cursor *kept, int64_t k
 }
 
 static void inner_task(void *arg, int64_t task) {
-  struct job *j = arg;
+  struct reduction_run *j = arg;
   const struct step *s = j->step;
   struct cursor kept;
   unsigned flags = 0;
@@ -216,7 +216,7 @@ static void inner_task(void *arg, int64_t task) {
     atomic_fetch_or_explicit(&j->call->flags, flags, memory_order_relaxed);
 }
 
-static void combine_inner(const struct job *j) {
+static void combine_inner(const struct reduction_run *j) {
   const struct step *s = j->step;
   char memory[CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cursor kept;
@@ -333,7 +333,7 @@ static unsigned add_rows(struct call *call, const struct step *s, const struct c
 }
 
 static void rows_task(void *arg, int64_t task) {
-  const struct job *j = arg;
+  const struct reduction_run *j = arg;
   const struct step *s = j->step;
   int inner_loop = s->ndim - 1;
   int64_t chunk = task % s->n_chunks, tile = task / s->n_chunks % j->tiles, k = task / s->n_chunks / j->tiles;
@@ -360,7 +360,7 @@ static void rows_task(void *arg, int64_t task) {
   }
 }
 
-static void combine_rows(const struct job *j) {
+static void combine_rows(const struct reduction_run *j) {
   const struct step *s = j->step;
   int inner_loop = s->ndim - 1;
   int64_t inner = s->shape[inner_loop];
@@ -397,7 +397,7 @@ static void store_identities(struct call *call, const struct step *s) {
 #define KEPT_ITEMS_A_TASK 16384 /* elements that one task of many small reductions reads, about */
 
 void exec_reduce(struct call *call, const struct step *s) {
-  struct job j = {.call = call, .step = s, .decided = false};
+  struct reduction_run j = {.call = call, .step = s, .decided = false};
   struct pool *pool = s->parallel ? call->pool : NULL;
   if (s->empty) {
     store_identities(call, s);

@@ -1,4 +1,4 @@
-/* Inside of a plan: what the lower files, the plan files, loops.c and the exec files share.
+/* Inside of a plan: what the lower files, the plan files, loop_nest.c and the exec files share.
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
  * cast explicit (lower.c). Nodes are gathered into groups (plan_groups.c), which become steps (plan_steps.c):
@@ -224,7 +224,7 @@ struct plan {
   char *text; /* for plan_explain */
 };
 
-/* One value inside a group that is being made into a step; built by plan.c, arranged by loops.c. */
+/* One value inside a group that is being made into a step; built by plan.c, arranged by loop_nest.c. */
 struct step *step_new(uint32_t n_memories, uint32_t n_instructions, uint32_t n_reductions);
 void step_free(struct step *step);
 

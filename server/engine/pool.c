@@ -19,7 +19,7 @@
 #include "shared/available_cores.h"
 #include "shared/turns.h"
 
-struct job {
+struct pool_job {
   pool_task fn;
   void *arg;
   int64_t n_tasks;
@@ -29,12 +29,12 @@ struct job {
 };
 
 #define MAX_HELPERS 63
-static struct job busy; /* stands for "at work" in a helper's `job` */
+static struct pool_job busy; /* stands for "at work" in a helper's `job` */
 
 struct helper {
   pthread_t thread;
   sem_t wake;
-  struct job *_Atomic job;
+  struct pool_job *_Atomic job;
   struct pool *pool;
 };
 
@@ -49,7 +49,7 @@ struct pool {
   struct helper helpers[MAX_HELPERS];
 };
 
-static void work(struct job *j) {
+static void work(struct pool_job *j) {
   for (int64_t i; (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n_tasks;)
     j->fn(j->arg, i);
 }
@@ -60,7 +60,7 @@ static void *helper_main(void *arg) {
   while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
     if (sem_wait(&h->wake) < 0)
       continue;
-    struct job *j = atomic_load_explicit(&h->job, memory_order_acquire);
+    struct pool_job *j = atomic_load_explicit(&h->job, memory_order_acquire);
     if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
       continue; /* withdrawn, or stopping */
     turns_move(&h->pool->turns, j->placement);
@@ -127,11 +127,11 @@ struct pool *pool_free(struct pool *p) {
 }
 
 /* Offers the job to up to `want` idle helpers; how many, and which. */
-static int offer(struct pool *p, struct job *j, int want, struct helper *offered[MAX_HELPERS]) {
+static int offer(struct pool *p, struct pool_job *j, int want, struct helper *offered[MAX_HELPERS]) {
   int have = grow_to(p, want), n = 0;
   for (int i = 0; i < have && n < want; i++) {
     struct helper *h = &p->helpers[i];
-    struct job *idle = NULL;
+    struct pool_job *idle = NULL;
     if (!atomic_compare_exchange_strong(&h->job, &idle, j))
       continue;
     sem_post(&h->wake);
@@ -153,7 +153,7 @@ static bool is_given_up(const void *call) {
 }
 
 /* When it is our user's turn: up to `want` cores, of those that other callers leave. */
-static int begin_work(struct pool *p, const struct call *call, int want, struct job *j) {
+static int begin_work(struct pool *p, const struct call *call, int want, struct pool_job *j) {
   if (!p->cores)
     return want;
   struct turn turn = turns_begin(&p->turns, is_given_up, call);
@@ -176,7 +176,7 @@ void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_tas
     return;
   }
   struct helper *offered[MAX_HELPERS];
-  struct job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
+  struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
   int cores = begin_work(p, call, want, &j), n = 0;
   sem_init(&j.done, 0, 0);
@@ -184,7 +184,7 @@ void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_tas
     n = offer(p, &j, cores - 1, offered);
   work(&j);
   for (int i = 0; i < n; i++) {
-    struct job *mine = &j;
+    struct pool_job *mine = &j;
     if (!atomic_compare_exchange_strong(&offered[i]->job, &mine, NULL))
       while (sem_wait(&j.done) < 0) {
       }

@@ -84,7 +84,7 @@ def kinds_of_descriptors(pid):
 
 
 def test_a_worker_has_only_the_descriptors_of_its_session(tmp_path):
-    """Nothing that the daemon's starter left open, no board, no listening socket, none of another session."""
+    """Nothing that the daemon's starter left open, no scoreboard, no listening socket, none of another session."""
     with tempfile.NamedTemporaryFile() as secret:
         d = Daemon(tmp_path, pass_fds=[secret.fileno()])
         with d.connect() as other, d.connect() as c:
@@ -311,7 +311,7 @@ def ways_in_by_asking(c, token, rng):
 
 
 def ways_in_by_own_worker(c):
-    """Bob's own worker, which has a way to the supervisor and a map of the board, is not his to look into."""
+    """Bob's own worker, which has a way to the supervisor and a map of the scoreboard, is not his to look into."""
     yield from ways_in_by_proc([c.info["pid"]])
     yield from ways_in_by_tracing_only(c.info["pid"])
 

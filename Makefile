@@ -53,7 +53,7 @@ WORKER := $(SHARED) $(PROTOCOL) $(filter-out protocol/% shared/%,$(ENGINE)) \
 	$(addprefix server/,worker_main.c worker.c become.c sandbox.c sandbox_calls.c sandbox_files.c \
 	deadline.c session.c bind.c door_ring.c door_socket.c methods.c methods_segment.c methods_lend.c methods_plan.c long_call.c \
 	stats.c guard.c control.c log.c)
-CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl%.c,$(wildcard client/*.c))
+CLIENT := $(SHARED) $(PROTOCOL) $(wildcard client/lib/*.c)
 
 PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
 LIBRARIES := $(BUILD)/libnumd.so $(BUILD)/libnumd.a $(BUILD)/libnumd-engine.so
@@ -75,8 +75,8 @@ $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
-$(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/numd.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
+$(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/lib/numd.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/lib/numd.map \
 		-Wl,-z,defs -o $@ $(call objects,$(CLIENT)) $(LIBS_MSGPACK)
 	ln -sf libnumd.so $(BUILD)/libnumd.so.0
 
@@ -89,8 +89,8 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 $(BUILD)/libnumd-engine.so: $(call objects,$(ENGINE) server/engine.c) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
 
-$(BUILD)/numdctl: $(call objects,$(wildcard client/numdctl*.c)) $(BUILD)/libnumd.so
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/numdctl*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
+$(BUILD)/numdctl: $(call objects,$(wildcard client/ctl/*.c)) $(BUILD)/libnumd.so
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/ctl/*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
 
 EXAMPLES := $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
 .PHONY: examples
@@ -189,7 +189,7 @@ install: all install-units ## into DESTDIR/PREFIX
 	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
-	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 client/ctl/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(DESTDIR),,-ldconfig)
 

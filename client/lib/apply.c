@@ -171,7 +171,7 @@ static int set_up(struct setting *s, numd_plan **plan, numd_arg all[], uint64_t 
     return -r;
   int n_arrays = s->out ? op_n_arrays(s->op) : 0;
   if ((r = check_out(s, n_arrays)) || (r = sign(s, &rest, &signature)) ||
-      (r = lookup(s->conn, s->op, s->params, s->n_args, s->args, &signature, plan)))
+      (r = plan_cache_get(s->conn, s->op, s->params, s->n_args, s->args, &signature, plan)))
     return -r;
   memcpy(all, s->args, sizeof(*all) * (size_t)s->n_args);
   r = make_outs(s, *plan, n_arrays, all, words);

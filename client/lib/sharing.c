@@ -194,7 +194,7 @@ static int find_block(numd_segment *s, uint64_t first, uint64_t bytes, struct bl
                       .bytes = bytes,
                       .class = -1,
                       .borrowed = true,
-                      .born = atomic_load_explicit(&watch_forks, memory_order_relaxed)};
+                      .born = atomic_load_explicit(&fork_watch_count, memory_order_relaxed)};
   atomic_init(&b->refs, 1);
   *out = b;
   return 0;

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 #include "shared/clock.h"
 #include "shared/trace.h"
 
@@ -186,7 +186,7 @@ void channel_free(struct channel *ch) {
     ch->done = f->next;
     free(f);
   }
-  lookup_entries_free(ch->cache);
+  plan_cache_entries_free(ch->cache);
   channel_unmap(ch->memory);
   if (ch->notify_fd >= 0)
     close(ch->notify_fd);

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
-struct lookup_entry {
+struct plan_cache_entry {
   struct signature signature; /* its rest is the entry's own copy */
   numd_plan *plan;
 };
@@ -19,7 +19,7 @@ struct lookup_entry {
 #define CACHE_MAX 4096 /* signatures; then all are forgotten */
 
 struct cached {
-  struct lookup_entry entry;
+  struct plan_cache_entry entry;
   struct cached *next;
 };
 
@@ -72,22 +72,22 @@ static bool is_same(const struct signature *a, const struct signature *b) {
 }
 
 /* Takes the plan's reference over, if it succeeds. */
-static int entry_set(struct lookup_entry *entry, const struct signature *s, numd_plan *plan) {
+static int entry_set(struct plan_cache_entry *entry, const struct signature *s, numd_plan *plan) {
   struct signature_rest *rest = NULL;
   if (s->rest) {
     if (!(rest = malloc(sizeof(*rest))))
       return error_no_memory();
     memcpy(rest, s->rest, sizeof(*rest));
   }
-  *entry = (struct lookup_entry){.signature = *s, .plan = plan};
+  *entry = (struct plan_cache_entry){.signature = *s, .plan = plan};
   entry->signature.rest = rest;
   return 0;
 }
 
-static void entry_clear(struct lookup_entry *entry) {
+static void entry_clear(struct plan_cache_entry *entry) {
   numd_plan_unref(entry->plan);
   free((void *)entry->signature.rest);
-  *entry = (struct lookup_entry){.plan = NULL};
+  *entry = (struct plan_cache_entry){.plan = NULL};
 }
 
 static void forget_all(struct plan_cache *c) {
@@ -107,7 +107,7 @@ void plan_cache_free(struct plan_cache *cache) {
   free(cache);
 }
 
-void lookup_entries_free(struct lookup_entry *entries) {
+void plan_cache_entries_free(struct plan_cache_entry *entries) {
   for (int i = 0; entries && i < PLAN_CACHE; i++)
     entry_clear(&entries[i]);
   free(entries);
@@ -204,8 +204,8 @@ out:
   return r;
 }
 
-int lookup(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
-           const struct signature *s, numd_plan **out) {
+int plan_cache_get(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
+                   const struct signature *s, numd_plan **out) {
   struct channel *ch;
   int r = conn_enter(conn);
   if (r || (r = channel_get(conn, &ch)))
@@ -213,7 +213,7 @@ int lookup(numd_conn *conn, numd_op op, const numd_params *params, int n_args, c
   if (!ch->cache && !(ch->cache = calloc(PLAN_CACHE, sizeof(*ch->cache))))
     return error_no_memory();
   uint64_t hash = hash_of(s);
-  struct lookup_entry *e = &ch->cache[hash % PLAN_CACHE];
+  struct plan_cache_entry *e = &ch->cache[hash % PLAN_CACHE];
   if (!e->plan || !is_same(&e->signature, s)) {
     numd_plan *plan = NULL;
     if ((r = find_shared(conn, op, params, n_args, args, s, hash, &plan)))

@@ -16,7 +16,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
 #define LARGE ((uint64_t)4 << 20)
@@ -336,7 +336,7 @@ static void release_borrowed(numd_segment *s) {
   numd_segment_ref(s);
   for (struct block *b = s->shared, *next; b; b = next) {
     next = b->next;
-    if (b->borrowed && atomic_load(&b->refs) == 0 && !watch_inherited(b->born))
+    if (b->borrowed && atomic_load(&b->refs) == 0 && !fork_watch_has_heir(b->born))
       numd_segment_unref(block_release(b));
   }
   numd_segment_unref(s);
@@ -352,7 +352,7 @@ static void arena_reclaim(numd_conn *conn) {
   while (inherited) {
     struct block *b = inherited;
     inherited = b->next;
-    if (watch_inherited(b->born)) {
+    if (fork_watch_has_heir(b->born)) {
       b->next = a->inherited;
       a->inherited = b;
       continue;
@@ -370,7 +370,7 @@ static void arena_reclaim(numd_conn *conn) {
     block_ask_returned(s);
     for (struct block **p = &s->shared; *p;) {
       struct block *b = *p;
-      if (!b->returned || watch_inherited(b->born)) {
+      if (!b->returned || fork_watch_has_heir(b->born)) {
         p = &b->next;
         continue;
       }
@@ -389,7 +389,7 @@ int block_new(numd_conn *conn, uint64_t bytes, struct block **out) {
   pthread_mutex_unlock(&conn->lock);
   if (r == 0) {
     atomic_init(&(*out)->refs, 1);
-    (*out)->born = atomic_load_explicit(&watch_forks, memory_order_relaxed);
+    (*out)->born = atomic_load_explicit(&fork_watch_count, memory_order_relaxed);
   }
   return r;
 }
@@ -442,7 +442,7 @@ void block_unref(struct block *b) {
   if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1) {
     bool ours = c->fork_generation == atomic_load_explicit(&fork_generation, memory_order_relaxed);
     b->fresh = false;
-    bool inherited = ours && watch_inherited(b->born);
+    bool inherited = ours && fork_watch_has_heir(b->born);
     if (inherited && b->borrowed) {
       a->n_lent++; /* it stays on its segment's list, and held */
     } else if (inherited && !b->shared_epoch) {

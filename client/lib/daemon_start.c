@@ -1,7 +1,7 @@
 /* Starting a daemon for whoever needs one: found beside the library, in bin/ beside it (Python's package), as
  * installed, or on PATH; run in a session of its own, so that it outlives us and no terminal signal meets it.
  */
-#include "client/start.h"
+#include "client/lib/daemon_start.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static bool is_program(const char *path) {
   return access(path, X_OK) == 0;
@@ -40,7 +40,7 @@ static bool on_path(char *out, size_t len) {
   return false;
 }
 
-int start_find(const char *asked, char *out, size_t len) {
+int daemon_find(const char *asked, char *out, size_t len) {
   const char *given = asked ? asked : getenv("NUMD_DAEMON");
   if (given && *given) {
     snprintf(out, len, "%s", given);
@@ -68,7 +68,7 @@ static void become_daemon(const char *program, const char *address) {
   _exit(127);
 }
 
-int start_daemon(const char *program, const char *address) {
+int daemon_start(const char *program, const char *address) {
   int status;
   pid_t child = _Fork();
   if (child < 0)

@@ -4,22 +4,22 @@
  *   rpc.c      one request and its response over the socket
  *   layout.c   interned layouts
  *   memory.c   segments, and the blocks that arrays live in
- *   watch.c    forked children that may still use our memory
- *   lend.c     blocks that other processes hold, too: handles and published names
+ *   fork_watch.c    forked children that may still use our memory
+ *   sharing.c     blocks that other processes hold, too: handles and published names
  *   array.c    arrays and handles
  *   channel.c  channels: submitting to the ring and waiting
  *   program.c  programs, as they are built, and the parameters of operations
  *   plan.c     plans that the daemon makes of programs
  *   call.c     calling them
- *   lookup.c   plans found by signature
+ *   plan_cache.c   plans found by signature
  *   apply.c    one operation at a time
- *   list.c     what the lists say: names, dtypes, promotion
+ *   op_info.c     what the lists say: names, dtypes, promotion
  *
  * Locks, in the order in which they may be taken: registry (conn.c), conn->lock, layouts (layout.c),
  * channel->lock. fork() takes the first three, so that a child never inherits one in the middle of something.
  */
-#ifndef NUMD_CLIENT_INTERNAL_H
-#define NUMD_CLIENT_INTERNAL_H
+#ifndef NUMD_CLIENT_LIB_INTERNAL_H
+#define NUMD_CLIENT_LIB_INTERNAL_H
 
 #include <msgpack.h>
 #include <pthread.h>
@@ -92,7 +92,7 @@ struct block {
   bool returned;         /* shared, but nobody else holds it any more */
   bool borrowed;         /* made by another process */
   uint64_t shared_epoch; /* the session in which we told the daemon that we hold it; 0: never shared */
-  uint64_t born;         /* watch_forks when it was handed out */
+  uint64_t born;         /* fork_watch_count when it was handed out */
   atomic_int refs;       /* the arrays in it; 0: free, or shared and not returned yet */
   struct block *next;    /* on a free list, or of those shared in its segment */
 };
@@ -134,13 +134,13 @@ void block_unlink(struct block *block);
 /* Sets `returned` of those blocks of a segment of ours that nobody uses any more. */
 void block_ask_returned(numd_segment *segment);
 
-/* ---- watch.c ---- */
+/* ---- fork_watch.c ---- */
 
-extern _Atomic uint64_t watch_forks; /* how often this process forked */
-void watch_before_fork(void);
-void watch_after_fork(bool in_child);
+extern _Atomic uint64_t fork_watch_count; /* how often this process forked */
+void fork_watch_before(void);
+void fork_watch_after(bool in_child);
 /* Whether a child that was forked after that count still lives. Any lock may be held. */
-bool watch_inherited(uint64_t born);
+bool fork_watch_has_heir(uint64_t born);
 
 /* ---- array.c ---- */
 
@@ -191,9 +191,9 @@ struct channel {
   struct flight flights[CHANNEL_SLOTS];
   struct flight *done; /* overtaken by later calls */
   struct channel *next_free;
-  bool retired;               /* conn->lock */
-  struct lookup_entry *cache; /* PLAN_CACHE entries, made on first use (lookup.c) */
-  int notify_fd;              /* the notification socket, or -1 */
+  bool retired;                   /* conn->lock */
+  struct plan_cache_entry *cache; /* PLAN_CACHE entries, made on first use (plan_cache.c) */
+  int notify_fd;                  /* the notification socket, or -1 */
 };
 
 /* A channel of a lost session that its thread has no more use for: it is freed as soon as another is opened
@@ -266,7 +266,7 @@ int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t wor
  * something better to do meanwhile. */
 int call_wait_for(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result);
 
-/* ---- lookup.c ---- */
+/* ---- plan_cache.c ---- */
 
 /* What the plan of an operation is found by. `rest` is NULL where the words say all. */
 struct signature {
@@ -288,12 +288,12 @@ struct signature_rest {
 
 struct plan_cache;
 void plan_cache_free(struct plan_cache *cache);
-void lookup_entries_free(struct lookup_entry *entries);
+void plan_cache_entries_free(struct plan_cache_entry *entries);
 /* The plan for a signature, made if there is none; the calling thread's table keeps it. */
-int lookup(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
-           const struct signature *signature, numd_plan **out);
+int plan_cache_get(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
+                   const struct signature *signature, numd_plan **out);
 
-/* ---- list.c ---- */
+/* ---- op_info.c ---- */
 
 /* Whether the last output of the operation counts how much of the others is used. */
 static inline bool op_counts(numd_op op) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define SPIN_COST_MAX_NS 200000 /* calls that take longer are slept through */
 
@@ -53,7 +53,8 @@ static int read_answer(numd_plan *plan, const msgpack_object *answer) {
     if (wire_read_layout(&outputs->via.array.ptr[i], &l, "output", &err) ||
         (given && (l.dtype != given->dtype || !layout_same_shape(&l, given))))
       return malformed();
-    if (given) /* with the same strides, or a signature would name a layout that no plan keeps (lookup.c) */
+    if (given) /* with the same strides, or a signature would name a layout that no plan keeps (plan_cache.c)
+                */
       l = *given;
     if (g->outputs[i].kind == OUTPUT_RESULT) {
       plan->result_dtype = (numd_dtype)l.dtype;

@@ -5,7 +5,7 @@
  * then all that the signature is made of are a few words. */
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define MAX_ARGS (NUMD_OP_MAX_IN + NUMD_OP_MAX_OUT)
 
@@ -171,7 +171,7 @@ static int set_up(struct setting *s, numd_plan **plan, numd_arg all[], uint64_t 
     return -r;
   int n_arrays = s->out ? op_n_arrays(s->op) : 0;
   if ((r = check_out(s, n_arrays)) || (r = sign(s, &rest, &signature)) ||
-      (r = lookup(s->conn, s->op, s->params, s->n_args, s->args, &signature, plan)))
+      (r = plan_cache_get(s->conn, s->op, s->params, s->n_args, s->args, &signature, plan)))
     return -r;
   memcpy(all, s->args, sizeof(*all) * (size_t)s->n_args);
   r = make_outs(s, *plan, n_arrays, all, words);

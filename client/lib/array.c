@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static struct array_impl *impl_of(numd_array *array) {
   return (struct array_impl *)array;
@@ -138,7 +138,7 @@ void numd_array_unref(numd_array *array) {
 
 /* ---- Handles ---- */
 
-/* Departure is in lend.c. */
+/* Departure is in sharing.c. */
 int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **out) {
   const numd_layout *layout;
   struct block *block;

@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "client/internal.h"
-#include "client/start.h"
+#include "client/lib/daemon_start.h"
+#include "client/lib/internal.h"
 #include "shared/clock.h"
 
 #define START_TIMEOUT_NS 5000000000
@@ -37,11 +37,11 @@ static void before_fork(void) {
   for (numd_conn *c = registry; c; c = c->next)
     pthread_mutex_lock(&c->lock);
   layout_lock();
-  watch_before_fork();
+  fork_watch_before();
 }
 
 static void after_fork(void) {
-  watch_after_fork(false);
+  fork_watch_after(false);
   layout_unlock();
   for (numd_conn *c = registry; c; c = c->next)
     pthread_mutex_unlock(&c->lock);
@@ -50,7 +50,7 @@ static void after_fork(void) {
 
 /* A recursive lock knows its owner by a thread id that the child does not have: it is made anew. */
 static void after_fork_in_child(void) {
-  watch_after_fork(true);
+  fork_watch_after(true);
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
   layout_unlock();
   for (numd_conn *c = registry; c; c = c->next) {
@@ -90,7 +90,7 @@ static int try_socket(const char *address, int *out) {
 /* Nobody answers at the address: starts a daemon and waits until it does. */
 static int start_and_connect(numd_conn *c, int why, int *sock) {
   char program[4096];
-  int r = c->no_start ? -ENOENT : start_find(c->daemon, program, sizeof(program));
+  int r = c->no_start ? -ENOENT : daemon_find(c->daemon, program, sizeof(program));
   if (c->no_start)
     return error_set(NUMD_EUNAVAILABLE, "no daemon answers at %s (%s); start one with: numd --socket %s",
                      c->address, strerror(-why), c->address);
@@ -99,7 +99,7 @@ static int start_and_connect(numd_conn *c, int why, int *sock) {
         NUMD_EUNAVAILABLE,
         "no daemon answers at %s (%s), and no `numd` to start was found: set NUMD_DAEMON, or PATH",
         c->address, strerror(-why));
-  if ((r = start_daemon(program, c->address)))
+  if ((r = daemon_start(program, c->address)))
     return error_set(NUMD_EUNAVAILABLE, "%s could not be started: %s", program, strerror(-r));
   int64_t deadline = clock_deadline(START_TIMEOUT_NS);
   for (useconds_t pause_us = 2000; clock_now_ns() < deadline;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static bool is_here(const numd_conn *conn) {
   return !conn->broken && conn->fork_generation == atomic_load(&fork_generation);
@@ -194,7 +194,7 @@ static int find_block(numd_segment *s, uint64_t first, uint64_t bytes, struct bl
                       .bytes = bytes,
                       .class = -1,
                       .borrowed = true,
-                      .born = atomic_load_explicit(&watch_forks, memory_order_relaxed)};
+                      .born = atomic_load_explicit(&fork_watch_count, memory_order_relaxed)};
   atomic_init(&b->refs, 1);
   *out = b;
   return 0;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 struct fork_watch {
   uint64_t number; /* of the fork; they count from 1 */
@@ -17,7 +17,7 @@ struct fork_watch {
   struct fork_watch *next;
 };
 
-_Atomic uint64_t watch_forks;
+_Atomic uint64_t fork_watch_count;
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fork_watch *watches; /* the newest first */
 static int child_end = -1;         /* of the fork under way */
@@ -35,7 +35,7 @@ static void forget(struct fork_watch **at) {
   free(w);
 }
 
-void watch_before_fork(void) {
+void fork_watch_before(void) {
   int ends[2] = {-1, -1};
   pthread_mutex_lock(&watch_lock);
   for (struct fork_watch **at = &watches; *at;)
@@ -48,13 +48,13 @@ void watch_before_fork(void) {
     return;
   if (pipe2(ends, O_CLOEXEC) < 0)
     ends[0] = ends[1] = -1;
-  *w = (struct fork_watch){.number = atomic_load(&watch_forks) + 1, .fd = ends[0], .next = watches};
+  *w = (struct fork_watch){.number = atomic_load(&fork_watch_count) + 1, .fd = ends[0], .next = watches};
   watches = w;
   child_end = ends[1];
-  atomic_fetch_add(&watch_forks, 1);
+  atomic_fetch_add(&fork_watch_count, 1);
 }
 
-void watch_after_fork(bool in_child) {
+void fork_watch_after(bool in_child) {
   if (in_child)
     while (watches)
       forget(&watches);
@@ -67,9 +67,9 @@ void watch_after_fork(bool in_child) {
     pthread_mutex_unlock(&watch_lock);
 }
 
-bool watch_inherited(uint64_t born) {
+bool fork_watch_has_heir(uint64_t born) {
   bool inherited = false;
-  if (born == atomic_load_explicit(&watch_forks, memory_order_relaxed))
+  if (born == atomic_load_explicit(&fork_watch_count, memory_order_relaxed))
     return false;
   pthread_mutex_lock(&watch_lock);
   for (struct fork_watch **at = &watches; *at && (*at)->number > born && !inherited;)

@@ -111,7 +111,7 @@ static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i
   if (kind < 0)
     return errtext_set(err, NUMD_EPROTOCOL, form, where);
   const msgpack_object *v = o->via.array.ptr;
-  out->kind = (uint8_t)kind;
+  *out = (struct operand){.kind = (uint8_t)kind};
   if (kind == OPERAND_ARRAY)
     return wire_read_layout(&v[1], &out->layout, where, err);
   int status = wire_read_dtype(&v[1], &out->layout.dtype, where, err);
@@ -258,7 +258,7 @@ int wire_read_program(const msgpack_object *object, struct program *out, struct 
   static const char *const keys[] = {"operands", "ops", "outputs", NULL};
   const msgpack_object *operands = NULL, *ops = NULL, *outputs = NULL;
   bool result_seen = false;
-  memset(out, 0, sizeof(*out));
+  out->n_operands = out->n_ops = out->n_outputs = 0; /* the lists are cleared entry by entry: 141 KB in all */
   int status = wire_check_keys(object, keys, "program", err);
   if (status == 0)
     status = read_list(object, "operands", 0, MAX_OPERANDS, &operands, &out->n_operands, err);

@@ -8,14 +8,14 @@
 
 /* [id, program] */
 int method_prepare(struct method_call *c, struct errtext *err) {
-  struct program program;
+  struct program *program = &c->worker->program;
   struct plan *plan = NULL;
   uint64_t id = 0;
   int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "plan", err);
   if (status == 0)
-    status = wire_read_program(&c->params[1], &program, err);
+    status = wire_read_program(&c->params[1], program, err);
   if (status == 0)
-    status = session_prepare(c->session, id, &program, &plan, err);
+    status = session_prepare(c->session, id, program, &plan, err);
   if (status != 0)
     return status;
   int n = plan_n_outputs(plan);

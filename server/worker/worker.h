@@ -24,6 +24,7 @@ struct worker {
   uv_timer_t reap_timer; /* runs while something removed is still in use */
   int32_t client_pid;
   uint32_t client_uid;
+  struct program program; /* that a request brought, while it is prepared: too large for a stack */
   bool guest; /* the client is another user than the one that this process runs as */
 };
 

@@ -93,9 +93,10 @@ $(BUILD)/examples/%: client/examples/%.c $(BUILD)/libnumd.so $(BUILD)/include/nu
 	$(CC) -std=c11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' -lm
 
 # The public header as it is installed: one file, with the lists and the version put in.
-$(BUILD)/include/numd.h: client/numd.h protocol/version.h protocol/status.h protocol/dtype.h protocol/op.h
+NUMD_H_PARTS := $(shell sed -n 's/^\#include "\(.*\)"/\1/p' client/numd.h)
+$(BUILD)/include/numd.h: client/numd.h $(NUMD_H_PARTS)
 	@mkdir -p $(@D)
-	awk '/^#include "protocol\//{gsub(/"/,"",$$2); while ((getline line < $$2) > 0) print line; next} {print}' \
+	awk '/^#include "/{gsub(/"/,"",$$2); while ((getline line < $$2) > 0) print line; next} {print}' \
 		client/numd.h > $@
 
 # ---- Tests ----

@@ -25,18 +25,16 @@
 #include <stdint.h>
 
 #include "protocol/dtype.h"
+#include "protocol/limits.h"
 #include "protocol/op.h"
 #include "protocol/status.h"
 #include "protocol/version.h"
+#include "shared/wait_policy.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define NUMD_MAX_DIMS 16       /* dimensions of an array */
-#define NUMD_MAX_BINDINGS 64   /* inputs, scalars and outputs of a program together */
-#define NUMD_MAX_OPS 256       /* operations of a program */
-#define NUMD_N_LISTS 3         /* parameters of one operation that are lists */
 #define NUMD_FOREVER INT64_MAX /* a time limit in nanoseconds */
 
 #define NUMD_API __attribute__((visibility("default")))
@@ -58,14 +56,20 @@ NUMD_API numd_dtype numd_promote(numd_dtype a, int a_weak, numd_dtype b, int b_w
 /* Whether a result may be stored in an output of another dtype: NumPy's same_kind rule. */
 NUMD_API int numd_can_cast(numd_dtype from, numd_dtype to);
 
+/* What the lists (protocol/op.h, protocol/dtype.h) say of an operation, of the parameter with this bit (from
+ * 0), of a dtype, and of a word that these use, by its number. NULL if there is none. Valid for ever; any
+ * thread; no daemon is asked. Later releases may add members at the end of these structs. */
+enum numd_word_list { NUMD_WORDS_CLASS, NUMD_WORDS_TYPING, NUMD_WORDS_FAST, NUMD_WORDS_PARAM_TYPE };
+NUMD_API const struct numd_op_info *numd_op_info(numd_op op);
+NUMD_API const struct numd_param_info *numd_param_info(int bit);
+NUMD_API const struct numd_dtype_info *numd_dtype_info(numd_dtype dtype);
+NUMD_API const struct numd_word *numd_word(enum numd_word_list list, int i);
+
 /* ---- Connections -------------------------------------------------------------------------------- */
 
 typedef struct numd_conn numd_conn;
 
 enum numd_door { NUMD_DOOR_RING, NUMD_DOOR_SOCKET };
-/* How the calling thread and its worker wait for each other. AUTO adapts to the time between calls;
- * the others fix one gear and exist to be measured. */
-enum numd_wait { NUMD_WAIT_AUTO, NUMD_WAIT_SPIN, NUMD_WAIT_HANDOFF, NUMD_WAIT_SLEEP };
 
 typedef struct numd_options {
   const char *address; /* path of the daemon's socket; NULL: $NUMD_SOCKET, else the user's default */

@@ -39,4 +39,13 @@ typedef enum {
       NUMD_DTYPE_NONE = 255, /* "let the daemon decide" */
 } numd_dtype;
 
+/* What the row of a dtype says. */
+struct numd_dtype_info {
+  const char *name; /* NULL in the daemon's own tables: no dtype has this number */
+  uint8_t size;     /* bytes an item */
+  uint8_t align;    /* bytes to which an item's address must be aligned */
+  char kind;        /* 'b' 'i' 'u' 'f' 'c' */
+  char npchar;      /* NumPy's type character */
+};
+
 #endif

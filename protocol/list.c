@@ -3,40 +3,59 @@
 #include <stdalign.h>
 #include <string.h>
 
-#define X(NAME, sentence) static const char fast_##NAME[] = sentence;
-NUMD_FAST_LIST(X)
-#undef X
-
-const struct op_row op_rows[NUMD_OP_CODES] = {
+const struct numd_op_info op_rows[NUMD_OP_CODES] = {
 #define X(number, NAME, opname, opclass, inputs, outputs, opkinds, op_typing, opparams, op_ulp, opfast, \
           opdoc)                                                                                        \
   [number] = {.name = #opname,                                                                          \
-              .class = OP_##opclass,                                                                    \
-              .class_name = #opclass,                                                                   \
+              .op_class = NUMD_CLASS_##opclass,                                                         \
               .n_in = (inputs),                                                                         \
-              .n_out = (outputs),                                                                       \
+              .n_out = NUMD_OUTPUTS_COUNT(outputs),                                                     \
+              .roomy = NUMD_OUTPUTS_ROOMY(outputs),                                                     \
               .kinds = (opkinds),                                                                       \
-              .typing = TYPING_##op_typing,                                                             \
-              .typing_name = #op_typing,                                                                \
+              .typing = NUMD_TYPING_##op_typing,                                                        \
               .params = (opparams),                                                                     \
               .ulp = (op_ulp),                                                                          \
-              .fast = fast_##opfast,                                                                    \
+              .fast = NUMD_FAST_##opfast,                                                               \
               .doc = (opdoc)},
     NUMD_OP_LIST(X)
 #undef X
 };
 
-const struct param_row param_rows[N_PARAMS] = {
-#define X(bit, NAME, pname, ptype, pdoc) [bit] = {.name = #pname, .doc = (pdoc), .type = PARAM_##ptype},
+const struct numd_param_info param_rows[NUMD_N_PARAMS] = {
+#define X(bit, NAME, pname, ptype, pdoc) [bit] = {.name = #pname, .doc = (pdoc), .type = NUMD_TYPE_##ptype},
     NUMD_PARAM_LIST(X)
 #undef X
 };
 
-const struct dtype_row dtype_rows[NUMD_DTYPE_CODES] = {
+const struct numd_dtype_info dtype_rows[NUMD_DTYPE_CODES] = {
 #define X(number, NAME, dname, ctype, dkind, dchar) \
   [number] = {                                      \
       .name = #dname, .size = sizeof(ctype), .align = alignof(ctype), .kind = (dkind), .npchar = (dchar)},
     NUMD_DTYPE_LIST(X)
+#undef X
+};
+
+const struct numd_word class_words[NUMD_N_CLASSES] = {
+#define X(NAME, sentence) {#NAME, sentence, ""},
+    NUMD_OP_CLASS_LIST(X)
+#undef X
+};
+
+const struct numd_word typing_words[NUMD_N_TYPINGS] = {
+#define X(NAME, sentence, note) {#NAME, sentence, note},
+    NUMD_OP_TYPING_LIST(X)
+#undef X
+};
+
+const struct numd_word fast_words[NUMD_N_FASTS] = {
+#define X(NAME, sentence) {#NAME, sentence, ""},
+    NUMD_FAST_LIST(X)
+#undef X
+};
+
+const struct numd_word param_type_words[NUMD_N_PARAM_TYPES] = {
+#define X(NAME, wanted, python) {#NAME, wanted, python},
+    NUMD_PARAM_TYPE_LIST(X)
 #undef X
 };
 
@@ -99,7 +118,7 @@ static numd_dtype dtype_of(char kind, int size) {
 }
 
 /* The smallest size of a float that takes every value of an integer dtype, as NumPy counts it. */
-static int float_size_for(const struct dtype_row *d) {
+static int float_size_for(const struct numd_dtype_info *d) {
   if (d->kind == 'f')
     return d->size;
   if (d->kind == 'c')
@@ -108,7 +127,7 @@ static int float_size_for(const struct dtype_row *d) {
 }
 
 static numd_dtype promote_strong(numd_dtype a, numd_dtype b) {
-  const struct dtype_row *x = &dtype_rows[a], *y = &dtype_rows[b];
+  const struct numd_dtype_info *x = &dtype_rows[a], *y = &dtype_rows[b];
   if (kind_rank(x->kind) > kind_rank(y->kind))
     return promote_strong(b, a);
   if (x->kind == y->kind)
@@ -153,10 +172,10 @@ bool op_takes(numd_op op, numd_dtype dtype) {
 
 numd_dtype op_map_result(numd_op op, numd_dtype dtype) {
   switch (op_rows[op].typing) {
-    case TYPING_COMPARE:
-    case TYPING_LOGICAL:
+    case NUMD_TYPING_COMPARE:
+    case NUMD_TYPING_LOGICAL:
       return NUMD_BOOL;
-    case TYPING_PART:
+    case NUMD_TYPING_PART:
       return dtype_part(dtype);
     default:
       return dtype;

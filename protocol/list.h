@@ -11,73 +11,15 @@
 #include "protocol/op.h"
 #include "protocol/status.h"
 
-enum op_class { OP_MAP = 1, OP_REDUCE, OP_SCAN, OP_PRODUCT, OP_VIEW, OP_MOVE, OP_ORDER, OP_MAKE, OP_LINALG };
+extern const struct numd_op_info op_rows[NUMD_OP_CODES];
+extern const struct numd_param_info param_rows[NUMD_N_PARAMS];
+extern const struct numd_dtype_info dtype_rows[NUMD_DTYPE_CODES];
 
-enum op_typing {
-  TYPING_ANY,
-  TYPING_FLOAT,
-  TYPING_QUOTIENT,
-  TYPING_COMPARE,
-  TYPING_PART,
-  TYPING_SELECT,
-  TYPING_ASTYPE,
-  TYPING_SUM,
-  TYPING_LOGICAL,
-  TYPING_MEAN,
-  TYPING_INDEX,
-  TYPING_GATHER,
-  TYPING_GIVEN,
-  TYPING_OWN,
-};
-
-struct op_row {
-  const char *name; /* NULL: no operation has this number */
-  const char *class_name;
-  const char *kinds; /* of dtypes that the inputs may promote to */
-  const char *typing_name;
-  const char *fast; /* a sentence */
-  const char *doc;
-  uint32_t params; /* NUMD_PARAM_* that it takes */
-  float ulp;
-  uint8_t class;  /* enum op_class */
-  uint8_t typing; /* enum op_typing */
-  int8_t n_in;    /* -1: any number up to NUMD_OP_MAX_IN */
-  uint8_t n_out;
-};
-
-enum param_type {
-  PARAM_MASK,
-  PARAM_FLAG,
-  PARAM_DTYPE,
-  PARAM_AXIS,
-  PARAM_N,
-  PARAM_K,
-  PARAM_REAL,
-  PARAM_LIST0,
-  PARAM_LIST1,
-  PARAM_LIST2
-};
-
-/* The parameter of bit i; name NULL: there is none. */
-struct param_row {
-  const char *name;
-  const char *doc;
-  uint8_t type; /* enum param_type */
-};
-
-#define N_PARAMS 25
-
-struct dtype_row {
-  const char *name; /* NULL: no dtype has this number */
-  uint8_t size;     /* bytes an item */
-  uint8_t align;    /* bytes to which an item's address must be aligned */
-  char kind;        /* 'b' 'i' 'u' 'f' 'c' */
-  char npchar;
-};
-
-extern const struct op_row op_rows[NUMD_OP_CODES];
-extern const struct param_row param_rows[N_PARAMS];
-extern const struct dtype_row dtype_rows[NUMD_DTYPE_CODES];
+/* The words of the lists, by their numbers. */
+extern const struct numd_word class_words[NUMD_N_CLASSES];
+extern const struct numd_word typing_words[NUMD_N_TYPINGS];
+extern const struct numd_word fast_words[NUMD_N_FASTS];
+extern const struct numd_word param_type_words[NUMD_N_PARAM_TYPES];
 
 static inline bool dtype_known(unsigned dtype) {
   return dtype < NUMD_DTYPE_CODES && dtype_rows[dtype].name != NULL;

@@ -7,10 +7,24 @@
 #ifndef NUMD_PROTOCOL_OP_H
 #define NUMD_PROTOCOL_OP_H
 
-/* Parameters: X(bit, NAME, name, type, documentation). type says how it is written and where it is kept:
- * MASK axes, kept as a bit mask; FLAG true if the bit is set; DTYPE; AXIS one axis, negative from the end; N
- * and K integers; REAL; LIST0, LIST1, LIST2 lists of integers. An operation takes at most one of a type but
- * FLAG. */
+#include <stdint.h>
+
+/* X(NAME, wanted value, the same in Python): how a parameter is written and where it is kept. An operation
+ * takes at most one of a type but FLAG. MASK is kept as a bit for each axis; a FLAG is true if its bit is
+ * set. */
+#define NUMD_PARAM_TYPE_LIST(X)                 \
+  X(MASK, "axes", "int or tuple of int")        \
+  X(FLAG, "true or false", "bool")              \
+  X(DTYPE, "dtype", "dtype")                    \
+  X(AXIS, "axis, negative from the end", "int") \
+  X(N, "integer", "int")                        \
+  X(K, "integer", "int")                        \
+  X(REAL, "number", "float")                    \
+  X(LIST0, "integers", "int or tuple of int")   \
+  X(LIST1, "integers", "int or tuple of int")   \
+  X(LIST2, "integers", "int or tuple of int")
+
+/* Parameters: X(bit, NAME, name, type, documentation) */
 #define NUMD_PARAM_LIST(X)                                                                            \
   X(0, AXES, axes, MASK, "axes to reduce or to work along; all if absent")                            \
   X(1, KEEPDIMS, keepdims, FLAG, "keep the reduced axes with length 1")                               \
@@ -52,38 +66,61 @@
   X(BLAS, "OpenBLAS on one thread a tile, tiles shared out over the cores; small ones by direct loops")      \
   X(LAPACK, "LAPACK on private copies; the matrices of a batch shared out over the cores")
 
+/* Classes of operations: X(NAME, sentence) */
+#define NUMD_OP_CLASS_LIST(X)                                                   \
+  X(MAP, "Elementwise, with broadcasting")                                      \
+  X(REDUCE, "Over any set of axes, with keepdims")                              \
+  X(SCAN, "Along one axis, giving as many elements")                            \
+  X(PRODUCT, "Sums of products over an axis")                                   \
+  X(VIEW, "The same elements, arranged by strides alone")                       \
+  X(MOVE, "Elements copied elsewhere, by their place alone")                    \
+  X(ORDER, "Elements compared, searched, selected or placed by value or index") \
+  X(MAKE, "New values from parameters")                                         \
+  X(LINALG, "Factorisations and what follows from them, of the last two axes")
+
+/* What an operation computes in, from the dtype T to which its inputs promote: X(NAME, sentence for tables,
+ * sentence for the documentation of one operation) */
+#define NUMD_OP_TYPING_LIST(X)                                                                              \
+  X(ANY, "computes in the dtype T to which the inputs promote, gives T",                                    \
+    "Computes in the promoted dtype of the operands.")                                                      \
+  X(FLOAT, "bool and integers of 8 and 16 bits become float32, others float64; gives that",                 \
+    "Bool and integers of 8 and 16 bits become float32, other integers float64.")                           \
+  X(QUOTIENT, "bool and integers become float64; gives that", "Bool and integers become float64.")          \
+  X(COMPARE, "computes in T, gives bool", "The result is bool.")                                            \
+  X(PART, "computes in T, gives the real dtype of its parts",                                               \
+    "The result has the real dtype of complex numbers.")                                                    \
+  X(SELECT, "the first input is bool, the others promote to T; gives T",                                    \
+    "The first operand is bool; the others promote to the dtype of the result.")                            \
+  X(ASTYPE, "gives the dtype that is asked for, by value conversion", "")                                   \
+  X(SUM,                                                                                                    \
+    "bool and signed accumulate in int64, unsigned in uint64, and give that; floats accumulate in float64 " \
+    "or "                                                                                                   \
+    "complex128 and give T",                                                                                \
+    "Bool and integers accumulate in int64, unsigned ones in uint64, reals in float64.")                    \
+  X(LOGICAL, "converts to bool (x != 0), gives bool",                                                       \
+    "Elements count as true if they are not zero; the result is bool.")                                     \
+  X(MEAN,                                                                                                   \
+    "bool and integers become float64, accumulates in float64 or complex128; var and std of complex are "   \
+    "real",                                                                                                 \
+    "Accumulates in float64 or complex128; bool and integers give float64.")                                \
+  X(INDEX, "computes in T, gives int64", "The result is int64.")                                            \
+  X(GATHER, "gives the first input's dtype; the second holds indices of integers or a mask of bool",        \
+    "The result has the dtype of the first operand.")                                                       \
+  X(GIVEN, "the dtype that is asked for", "")                                                               \
+  X(OWN, "as its documentation says", "")
+
+/* Outputs of an operation of which those in `mask` (bit i: output i) have room for more than is used, for
+ * their length depends on the data. The last output then counts how much of their last axis is used (of the
+ * first axis by extract). */
+#define NUMD_ROOMY(outputs, mask) ((outputs) | (mask) << 8)
+#define NUMD_OUTPUTS_COUNT(outputs) ((outputs)&0xff)
+#define NUMD_OUTPUTS_ROOMY(outputs) ((outputs) >> 8)
+
 /* X(number, NAME, name, class, inputs, outputs, kinds, typing, parameters, ulp, fast, documentation)
  *
- * class    MAP      elementwise, with broadcasting
- *          REDUCE   over any set of axes, with keepdims
- *          SCAN     along one axis, giving as many elements
- *          PRODUCT  sums of products over an axis
- *          VIEW     the same elements, arranged by strides alone
- *          MOVE     elements copied elsewhere, by their place alone
- *          ORDER    elements compared, searched, selected or placed by value or index
- *          MAKE     new values from parameters
- *          LINALG   factorisations and what follows from them, of the last two axes
- * inputs   how many; -1: any number up to 16
- * outputs  how many values it gives. Where the length of the first ones depends on the data, these have
- *          room for all, and the last output counts how much of their last axis is used (of the first
- *          axis by extract).
+ * inputs   how many; -1: any number up to NUMD_OP_MAX_IN
+ * outputs  how many values it gives, perhaps NUMD_ROOMY
  * kinds    of dtype that the inputs may promote to: b bool, i signed, u unsigned, f real, c complex
- * typing   what the operation computes in, from the promoted dtype T of its inputs:
- *          ANY      computes in T, gives T
- *          FLOAT    bool and integers of 8 and 16 bits become float32, others float64; gives that
- *          QUOTIENT bool and integers become float64; gives that
- *          COMPARE  computes in T, gives bool
- *          PART     computes in T, gives the real dtype of its parts
- *          SELECT   the first input is bool, the others promote to T; gives T
- *          ASTYPE   gives the dtype that the request names, by value conversion
- *          SUM      bool and signed integers accumulate in int64, unsigned ones in uint64, and give that;
- *                   floats accumulate in float64 or complex128 and give T
- *          LOGICAL  converts to bool (x != 0), gives bool
- *          MEAN     as QUOTIENT, accumulates in float64 or complex128; var and std of complex are real
- *          INDEX    computes in T, gives int64
- *          GATHER   the first input's dtype; the second input holds indices of integers or a mask of bool
- *          GIVEN    the dtype that is asked for
- *          OWN      as its documentation says
  * ulp      the largest error of the float64 result in units in the last place; 0.5 is correctly rounded;
  *          0 where no rounding takes place or the error depends on the number of terms */
 #define NUMD_OP_LIST(X)                                                                                      \
@@ -256,15 +293,15 @@
     "indices that sort along an axis, the last if absent")                                                   \
   X(132, SEARCHSORTED, searchsorted, ORDER, 2, 1, "biuf", INDEX, NUMD_PARAM_RIGHT, 0, CHUNKS,                \
     "where elements of x2 belong in the sorted vector x1")                                                   \
-  X(133, NONZERO, nonzero, ORDER, 1, 2, "biufc", INDEX, 0, 0, CHUNKS,                                        \
+  X(133, NONZERO, nonzero, ORDER, 1, NUMD_ROOMY(2, 0x1), "biufc", INDEX, 0, 0, CHUNKS,                       \
     "indices of true elements, a row for each axis; and their number")                                       \
-  X(134, UNIQUE_VALUES, unique_values, ORDER, 1, 2, "biuf", OWN, 0, 0, SORT,                                 \
+  X(134, UNIQUE_VALUES, unique_values, ORDER, 1, NUMD_ROOMY(2, 0x1), "biuf", OWN, 0, 0, SORT,                \
     "different values, sorted; and their number")                                                            \
-  X(135, UNIQUE_COUNTS, unique_counts, ORDER, 1, 3, "biuf", OWN, 0, 0, SORT,                                 \
+  X(135, UNIQUE_COUNTS, unique_counts, ORDER, 1, NUMD_ROOMY(3, 0x3), "biuf", OWN, 0, 0, SORT,                \
     "different values, how often each is there; and their number")                                           \
-  X(136, UNIQUE_INVERSE, unique_inverse, ORDER, 1, 3, "biuf", OWN, 0, 0, SORT,                               \
+  X(136, UNIQUE_INVERSE, unique_inverse, ORDER, 1, NUMD_ROOMY(3, 0x1), "biuf", OWN, 0, 0, SORT,              \
     "different values, which of them each element is; and their number")                                     \
-  X(137, UNIQUE_ALL, unique_all, ORDER, 1, 5, "biuf", OWN, 0, 0, SORT,                                       \
+  X(137, UNIQUE_ALL, unique_all, ORDER, 1, NUMD_ROOMY(5, 0xb), "biuf", OWN, 0, 0, SORT,                      \
     "different values, first indices, which each element is, how often; and their number")                   \
   X(138, ISIN, isin, ORDER, 2, 1, "biuf", COMPARE, NUMD_PARAM_INVERT, 0, SORT,                               \
     "whether elements of x1 are in x2")                                                                      \
@@ -272,7 +309,7 @@
     "elements at indices along an axis; of the flat array without axis")                                     \
   X(140, TAKE_ALONG_AXIS, take_along_axis, ORDER, 2, 1, "biufc", GATHER, NUMD_PARAM_AXIS, 0, CHUNKS,         \
     "elements at an index of their own for each place, along an axis, the last if absent")                   \
-  X(141, EXTRACT, extract, ORDER, 2, 2, "biufc", GATHER, 0, 0, CHUNKS,                                       \
+  X(141, EXTRACT, extract, ORDER, 2, NUMD_ROOMY(2, 0x1), "biufc", GATHER, 0, 0, CHUNKS,                      \
     "elements of x1 where the mask x2 is true, in C order (the mask may have fewer axes: then whole "        \
     "parts); and their number")                                                                              \
   X(142, PUT, put, ORDER, 3, 1, "biufc", GATHER, NUMD_PARAM_AXIS, 0, CHUNKS,                                 \
@@ -330,6 +367,34 @@
 #define NUMD_OP_MAX_OUT 5 /* outputs of one operation */
 
 typedef enum {
+#define X(NAME, sentence) NUMD_CLASS_##NAME,
+  NUMD_OP_CLASS_LIST(X)
+#undef X
+      NUMD_N_CLASSES
+} numd_op_class;
+
+typedef enum {
+#define X(NAME, sentence, note) NUMD_TYPING_##NAME,
+  NUMD_OP_TYPING_LIST(X)
+#undef X
+      NUMD_N_TYPINGS
+} numd_op_typing;
+
+typedef enum {
+#define X(NAME, sentence) NUMD_FAST_##NAME,
+  NUMD_FAST_LIST(X)
+#undef X
+      NUMD_N_FASTS
+} numd_op_fast;
+
+typedef enum {
+#define X(NAME, wanted, python) NUMD_TYPE_##NAME,
+  NUMD_PARAM_TYPE_LIST(X)
+#undef X
+      NUMD_N_PARAM_TYPES
+} numd_param_type;
+
+typedef enum {
 #define X(number, NAME, name, class, n_in, n_out, kinds, typing, params, ulp, fast, doc) \
   NUMD_OP_##NAME = number,
   NUMD_OP_LIST(X)
@@ -342,5 +407,41 @@ typedef enum {
   NUMD_PARAM_LIST(X)
 #undef X
 } numd_param;
+
+enum {
+#define X(bit, NAME, name, type, doc) NUMD_PARAM_BIT_##NAME = (bit),
+  NUMD_PARAM_LIST(X)
+#undef X
+      NUMD_N_PARAMS /* bits are 0 to this less 1 */
+};
+
+/* What the row of an operation says. */
+struct numd_op_info {
+  const char *name;  /* NULL in the daemon's own tables: no operation has this number */
+  const char *kinds; /* of dtypes that the inputs may promote to: letters of dtypes' kinds */
+  const char *doc;   /* a sentence without its capital and full stop */
+  uint32_t params;   /* NUMD_PARAM_* that it takes */
+  float ulp;         /* as in the list */
+  uint8_t op_class;  /* numd_op_class */
+  uint8_t typing;    /* numd_op_typing */
+  uint8_t fast;      /* numd_op_fast */
+  int8_t n_in;       /* -1: any number up to NUMD_OP_MAX_IN */
+  uint8_t n_out;
+  uint8_t roomy; /* bit i: output i has room for more than is used */
+};
+
+/* The parameter of a bit. */
+struct numd_param_info {
+  const char *name;
+  const char *doc;
+  uint8_t type; /* numd_param_type */
+};
+
+/* A word of the lists of classes, typings, ways of being fast and types of parameters. */
+struct numd_word {
+  const char *name; /* "MAP", "ANY", "SIMD", "AXIS" */
+  const char *text; /* what it says in a table */
+  const char *note; /* what it says in the documentation of one operation, or "" */
+};
 
 #endif

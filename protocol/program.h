@@ -11,12 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/limits.h"
 #include "protocol/list.h"
 
-#define MAX_DIMS 16
-#define MAX_BINDINGS 64
+#define MAX_DIMS NUMD_MAX_DIMS
+#define MAX_BINDINGS NUMD_MAX_BINDINGS
 #define MAX_OPERANDS 64
-#define MAX_OPS 256
+#define MAX_OPS NUMD_MAX_OPS
 #define MAX_OUTPUTS 16
 #define MAX_ITEM_BYTES 16
 
@@ -42,17 +43,15 @@ struct operand {
   uint64_t bits;        /* constants: the value */
 };
 
-#define N_LISTS 3
-
 struct op_params {
   uint32_t given; /* NUMD_PARAM_*: which were; a flag is true if it was */
   uint32_t axes;  /* bit i for axis i */
   uint8_t dtype;
-  uint8_t n_ints[N_LISTS];
+  uint8_t n_ints[NUMD_N_LISTS];
   int32_t axis;
   int64_t n, k;
   double real;
-  int64_t ints[N_LISTS][MAX_DIMS];
+  int64_t ints[NUMD_N_LISTS][MAX_DIMS];
 };
 
 struct op {

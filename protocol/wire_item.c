@@ -109,7 +109,7 @@ static int unfit(const msgpack_object *object, unsigned dtype, const char *where
  * little-endian machine keeps it. */
 static int read_integer(const msgpack_object *object, unsigned dtype, void *item, const char *where,
                         struct errtext *err) {
-  const struct dtype_row *row = &dtype_rows[dtype];
+  const struct numd_dtype_info *row = &dtype_rows[dtype];
   int bits = 8 * row->size - (row->kind == 'i');
   bool negative = object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
   if (!negative && object->type != MSGPACK_OBJECT_POSITIVE_INTEGER)

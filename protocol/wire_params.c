@@ -80,7 +80,7 @@ static int read_bounded(const msgpack_object *o, unsigned bit, int64_t *out, con
 
 static int read_ints(const msgpack_object *o, unsigned bit, struct op_params *out, const char *where,
                      struct errtext *err) {
-  int list = param_rows[bit].type - PARAM_LIST0;
+  int list = param_rows[bit].type - NUMD_TYPE_LIST0;
   if (o->type != MSGPACK_OBJECT_ARRAY)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: an array of integers is wanted", where);
   if (o->via.array.size > MAX_DIMS)
@@ -124,19 +124,19 @@ static int read_value(const msgpack_object *o, unsigned bit, struct op_params *o
                       struct errtext *err) {
   out->given |= 1u << bit;
   switch (param_rows[bit].type) {
-    case PARAM_MASK:
+    case NUMD_TYPE_MASK:
       return read_mask(o, &out->axes, where, err);
-    case PARAM_FLAG:
+    case NUMD_TYPE_FLAG:
       return read_flag(o, bit, out, where, err);
-    case PARAM_DTYPE:
+    case NUMD_TYPE_DTYPE:
       return wire_read_dtype(o, &out->dtype, where, err);
-    case PARAM_AXIS:
+    case NUMD_TYPE_AXIS:
       return read_axis(o, bit, &out->axis, where, err);
-    case PARAM_N:
+    case NUMD_TYPE_N:
       return read_bounded(o, bit, &out->n, where, err);
-    case PARAM_K:
+    case NUMD_TYPE_K:
       return read_bounded(o, bit, &out->k, where, err);
-    case PARAM_REAL:
+    case NUMD_TYPE_REAL:
       return read_number(o, &out->real, where, err);
     default:
       return read_ints(o, bit, out, where, err);
@@ -145,7 +145,7 @@ static int read_value(const msgpack_object *o, unsigned bit, struct op_params *o
 
 /* The bit of the parameter with this name; -1 if there is none. */
 static int find_param(const msgpack_object_str *name) {
-  for (int bit = 0; bit < N_PARAMS; bit++) {
+  for (int bit = 0; bit < NUMD_N_PARAMS; bit++) {
     const char *s = param_rows[bit].name;
     if (s && strlen(s) == name->size && memcmp(s, name->ptr, name->size) == 0)
       return bit;
@@ -154,7 +154,7 @@ static int find_param(const msgpack_object_str *name) {
 }
 
 int wire_read_params(const msgpack_object *o, struct op *op, const char *where, struct errtext *err) {
-  const struct op_row *row = &op_rows[op->code];
+  const struct numd_op_info *row = &op_rows[op->code];
   uint32_t seen = 0;
   if (o->type != MSGPACK_OBJECT_MAP)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: a map is wanted", where);
@@ -190,27 +190,27 @@ static void pack_mask(msgpack_packer *pk, uint32_t axes) {
 }
 
 static void pack_value(msgpack_packer *pk, unsigned bit, const struct op_params *params) {
-  int list = param_rows[bit].type - PARAM_LIST0;
+  int list = param_rows[bit].type - NUMD_TYPE_LIST0;
   switch (param_rows[bit].type) {
-    case PARAM_MASK:
+    case NUMD_TYPE_MASK:
       pack_mask(pk, params->axes);
       break;
-    case PARAM_FLAG:
+    case NUMD_TYPE_FLAG:
       msgpack_pack_true(pk);
       break;
-    case PARAM_DTYPE:
+    case NUMD_TYPE_DTYPE:
       wire_pack_str(pk, dtype_rows[params->dtype].name);
       break;
-    case PARAM_AXIS:
+    case NUMD_TYPE_AXIS:
       msgpack_pack_int32(pk, params->axis);
       break;
-    case PARAM_N:
+    case NUMD_TYPE_N:
       msgpack_pack_int64(pk, params->n);
       break;
-    case PARAM_K:
+    case NUMD_TYPE_K:
       msgpack_pack_int64(pk, params->k);
       break;
-    case PARAM_REAL:
+    case NUMD_TYPE_REAL:
       msgpack_pack_double(pk, params->real);
       break;
     default:
@@ -222,7 +222,7 @@ static void pack_value(msgpack_packer *pk, unsigned bit, const struct op_params 
 
 void wire_pack_params(msgpack_packer *pk, const struct op *op) {
   msgpack_pack_map(pk, (size_t)__builtin_popcount(op->params.given));
-  for (unsigned bit = 0; bit < N_PARAMS; bit++)
+  for (unsigned bit = 0; bit < NUMD_N_PARAMS; bit++)
     if (op->params.given >> bit & 1) {
       wire_pack_str(pk, param_rows[bit].name);
       pack_value(pk, bit, &op->params);

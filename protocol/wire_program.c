@@ -124,7 +124,7 @@ static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i
 }
 
 static int refuse_count(const struct op *op, uint32_t n, const char *where, struct errtext *err) {
-  const struct op_row *row = &op_rows[op->code];
+  const struct numd_op_info *row = &op_rows[op->code];
   if (row->n_in < 0)
     return errtext_set(err, NUMD_EINVAL, "%s: '%s' takes 1 to %d inputs, not %" PRIu32, where, row->name,
                        NUMD_OP_MAX_IN, n);
@@ -137,7 +137,7 @@ static int read_inputs(const msgpack_object *o, struct op *out, uint32_t n_value
                        struct errtext *err) {
   if (o->type != MSGPACK_OBJECT_ARRAY)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: inputs must be an array", where);
-  const struct op_row *row = &op_rows[out->code];
+  const struct numd_op_info *row = &op_rows[out->code];
   uint32_t n = o->via.array.size;
   if (row->n_in < 0 ? n < 1 || n > NUMD_OP_MAX_IN : n != (uint8_t)row->n_in)
     return refuse_count(out, n, where, err);

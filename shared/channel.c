@@ -16,7 +16,7 @@ static struct channel_memory *map(int fd) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd_out) {
+int channel_new(enum numd_wait wait, struct channel_memory **out, int *fd_out) {
   struct channel_memory *c = NULL;
   int err, fd = memfd_create("numd-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)

@@ -32,14 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/wait_policy.h"
+
 #define CHANNEL_MAGIC 0x646d756eu /* "numd" */
 #define CHANNEL_SLOTS 256u
 #define SINGLE_SLOTS 16u
 #define SLOT_PING 0x8000u /* flag: nothing is to be done, only answered */
 #define SLOT_INLINE 11    /* bindings in the slot itself */
 #define SLOT_SPILL 53     /* bindings that go to the slot's part of the spill area */
-
-enum wait_policy { WAIT_AUTO, WAIT_SPIN, WAIT_HANDOFF, WAIT_SLEEP };
 
 struct slot {
   _Atomic uint32_t seq;
@@ -77,7 +77,7 @@ struct channel_sem {
 struct channel_memory {
   uint32_t magic, signature, n_slots, slot_bytes;
   uint32_t spill_bindings; /* a slot */
-  uint32_t wait;           /* enum wait_policy */
+  uint32_t wait;           /* enum numd_wait */
   uint64_t total_bytes;
   uint8_t pad[96];
   struct channel_side client, worker;
@@ -107,7 +107,7 @@ _Static_assert(offsetof(struct channel_memory, slots) == 2688, "layout");
   ((uint32_t)(sizeof(struct channel_memory) ^ sizeof(sem_t) << 20 ^ CHANNEL_SLOTS << 8 ^ 0x12u))
 
 /* Worker: makes and maps a channel's memory, a memfd sealed against any change of size. -errno. */
-int channel_new(enum wait_policy wait, struct channel_memory **out, int *fd);
+int channel_new(enum numd_wait wait, struct channel_memory **out, int *fd);
 /* Client: maps a channel that the worker sent. -EPROTO if it is not laid out as here; else -errno. */
 int channel_map(int fd, struct channel_memory **out);
 void channel_unmap(struct channel_memory *channel);

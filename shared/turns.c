@@ -15,8 +15,9 @@
 #include "shared/clock.h"
 #include "shared/sem.h"
 
-#define LINGER_NS 500000000 /* so long after a call its user counts as active: it may be slow to get a core \
-                             */
+#define LINGER_NS                                                                           \
+  500000000 /* so long after a call its user counts as active: it may be slow to get a core \
+             */
 #define WAIT_NS 250000000
 #define LOOK_NS 20000000 /* how often a member without callers adds up */
 /* A caller waits so long for each thread of its user that waits, PATIENCE_MAX of them at most, and then goes

@@ -130,7 +130,7 @@ static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
 }
 
 static void init(struct waiter *w, struct channel_side *me, struct channel_side *peer,
-                 struct channel_sem *my_sem, struct channel_sem *peer_sem, enum wait_policy policy) {
+                 struct channel_sem *my_sem, struct channel_sem *peer_sem, enum numd_wait policy) {
   memset(w, 0, sizeof(*w));
   w->me = me;
   w->peer = peer;
@@ -161,7 +161,7 @@ void wake_notify_client(struct waiter *w, bool wanted) {
   atomic_thread_fence(memory_order_seq_cst);
 }
 
-void wake_init_client(struct waiter *w, struct channel_memory *c, enum wait_policy policy) {
+void wake_init_client(struct waiter *w, struct channel_memory *c, enum numd_wait policy) {
   init(w, &c->client, &c->worker, &c->client_sem, &c->worker_sem, policy);
 }
 
@@ -195,7 +195,7 @@ void wake_leave_peer(struct waiter *w) {
 
 /* Whether it may spin now. */
 static bool shift_to_spin(struct waiter *w) {
-  if (w->policy == WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
+  if (w->policy == NUMD_WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
     return false;
   set_gear(w, GEAR_SPIN);
   int cpu = (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
@@ -214,15 +214,15 @@ static void return_token(struct waiter *w) {
 static void shift_down(struct waiter *w) {
   return_token(w);
   w->n_quick = 0;
-  set_gear(w, w->policy == WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
+  set_gear(w, w->policy == NUMD_WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
 }
 
-void wake_init_worker(struct waiter *w, struct channel_memory *c, enum wait_policy policy,
+void wake_init_worker(struct waiter *w, struct channel_memory *c, enum numd_wait policy,
                       const struct spin_token *token) {
   init(w, &c->worker, &c->client, &c->worker_sem, &c->client_sem, policy);
   w->token = *token;
   sched_getaffinity(0, sizeof(w->allowed), &w->allowed);
-  set_gear(w, policy == WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
+  set_gear(w, policy == NUMD_WAIT_SLEEP ? GEAR_SLEEP : GEAR_HANDOFF);
   wake_publish_cpu(w);
 }
 
@@ -239,8 +239,8 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
     return;
   }
   w->n_quick = gap_ns >= WAKE_SPIN_MAX_NS ? 0 : w->n_quick + (w->n_quick < WAKE_QUICK);
-  if (w->policy == WAIT_SPIN ||
-      (w->policy == WAIT_AUTO && w->n_quick == WAKE_QUICK && now >= w->no_spin_until))
+  if (w->policy == NUMD_WAIT_SPIN ||
+      (w->policy == NUMD_WAIT_AUTO && w->n_quick == WAKE_QUICK && now >= w->no_spin_until))
     (void)shift_to_spin(w);
 }
 
@@ -249,10 +249,10 @@ static int spin_worker(struct waiter *w, const struct watch *watch, const atomic
   w->no_spin_until = 0;
   /* A client that had to be woken takes longest: without this, two sides whose waking takes as long as a spin
    * would find each other asleep for ever. */
-  int64_t budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS;
+  int64_t budget = w->policy == NUMD_WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS;
   int found = spin(w, watch, w->woke_peer ? budget + WAKE_WOKEN_NS : budget, stop);
   w->woke_peer = false;
-  if (w->no_spin_until && w->policy == WAIT_AUTO)
+  if (w->no_spin_until && w->policy == NUMD_WAIT_AUTO)
     shift_down(w);
   else if (found < 0 && w->n_found >= WAKE_BURST)
     return_token(w);
@@ -333,7 +333,8 @@ bool wake_wait_client(struct waiter *w, _Atomic uint32_t *seq, uint32_t want, in
   if (wake_is(seq, want))
     return true;
   if (gear == GEAR_SPIN && spin_ns > 0) {
-    int64_t left = deadline - clock_now_ns(), budget = w->policy == WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns;
+    int64_t left = deadline - clock_now_ns(),
+            budget = w->policy == NUMD_WAIT_SPIN ? WAKE_SPIN_FIXED_NS : spin_ns;
     if (spin(w, &watch, budget < left ? budget : left, NULL) >= 0)
       return true;
   }

@@ -28,7 +28,7 @@
 enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
 /* The longest spin of the adaptive policy; so much longer for a client that the worker had to wake; and that
- * of WAIT_SPIN: long, but an idle channel still goes to sleep. */
+ * of NUMD_WAIT_SPIN: long, but an idle channel still goes to sleep. */
 #define WAKE_SPIN_MAX_NS 50000
 #define WAKE_WOKEN_NS 200000
 #define WAKE_SPIN_FIXED_NS 200000000
@@ -57,7 +57,7 @@ struct spin_token {
 struct waiter {
   struct channel_side *me, *peer;
   sem_t *my_sem, *peer_sem;
-  enum wait_policy policy;
+  enum numd_wait policy;
   enum gear gear;               /* worker: the current one */
   cpu_set_t allowed;            /* worker: where it might run at first */
   int pinned_to;                /* worker: the core it moved to, or -1 */
@@ -78,9 +78,9 @@ struct waiter {
   struct spin_token token;      /* worker; all zero in a client */
 };
 
-void wake_init_client(struct waiter *w, struct channel_memory *channel, enum wait_policy policy);
+void wake_init_client(struct waiter *w, struct channel_memory *channel, enum numd_wait policy);
 /* Called by the thread that will wait. */
-void wake_init_worker(struct waiter *w, struct channel_memory *channel, enum wait_policy policy,
+void wake_init_worker(struct waiter *w, struct channel_memory *channel, enum numd_wait policy,
                       const struct spin_token *token);
 void wake_deinit_worker(struct waiter *w); /* gives the token back */
 

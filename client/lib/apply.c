@@ -37,7 +37,7 @@ struct setting {
 static int check_count(numd_op op, int n_args) {
   if (!op_known(op))
     return error_set(NUMD_EOP, "no operation has the number %d", (int)op);
-  const struct op_row *row = &op_rows[op];
+  const struct numd_op_info *row = &op_rows[op];
   if (row->n_in < 0 && (n_args < 1 || n_args > NUMD_OP_MAX_IN))
     return error_set(NUMD_EINVAL, "%s takes 1 to %d inputs, but %d were given", row->name, NUMD_OP_MAX_IN,
                      n_args);
@@ -93,7 +93,7 @@ static uint64_t sign_head(numd_op op, const numd_params *params) {
     return 0;
   return (uint64_t)op | dtype << 8 | axes << 16 | (uint64_t)given << 32 | axis << 57;
 }
-_Static_assert(N_PARAMS <= 25 && MAX_DIMS <= 16, "they fit the head of a signature");
+_Static_assert(NUMD_N_PARAMS <= 25 && MAX_DIMS <= 16, "they fit the head of a signature");
 
 /* Everything that the words leave out. */
 static int sign_rest(const struct setting *s, struct signature_rest *rest, struct signature *signature) {

@@ -158,7 +158,7 @@ static int open_channel(numd_conn *conn, struct channel **out) {
   ch->notify_fd = -1;
   ch->until_choice = FIRST_CHOICE;
   atomic_flag_clear(&ch->lock);
-  wake_init_client(&ch->waiter, ch->memory, (enum wait_policy)conn->wait);
+  wake_init_client(&ch->waiter, ch->memory, (enum numd_wait)conn->wait);
   conn->channels[conn->n_channels++] = ch;
   *out = ch;
   return 0;

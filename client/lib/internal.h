@@ -297,7 +297,7 @@ int plan_cache_get(numd_conn *conn, numd_op op, const numd_params *params, int n
 
 /* Whether the last output of the operation counts how much of the others is used. */
 static inline bool op_counts(numd_op op) {
-  return op_rows[op].class == OP_ORDER && op_rows[op].n_out > 1;
+  return op_rows[op].roomy != 0;
 }
 static inline int op_n_arrays(numd_op op) {
   return op_rows[op].n_out - op_counts(op);

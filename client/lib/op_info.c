@@ -35,21 +35,28 @@ int numd_op_n_arrays(numd_op op) {
   return op_known(op) ? op_n_arrays(op) : 0;
 }
 
-/* Bit i: output i has room for more than is used. */
-static unsigned roomy_outputs(numd_op op) {
-  switch (op) {
-    case NUMD_OP_NONZERO:
-    case NUMD_OP_UNIQUE_VALUES:
-    case NUMD_OP_UNIQUE_INVERSE: /* the inverse is as long as the input */
-    case NUMD_OP_EXTRACT:
-      return 1u << 0;
-    case NUMD_OP_UNIQUE_COUNTS:
-      return 1u << 0 | 1u << 1;
-    case NUMD_OP_UNIQUE_ALL:
-      return 1u << 0 | 1u << 1 | 1u << 3;
-    default:
-      return 0;
-  }
+const struct numd_op_info *numd_op_info(numd_op op) {
+  return op_known(op) ? &op_rows[op] : NULL;
+}
+
+const struct numd_param_info *numd_param_info(int bit) {
+  return bit >= 0 && bit < NUMD_N_PARAMS ? &param_rows[bit] : NULL;
+}
+
+const struct numd_dtype_info *numd_dtype_info(numd_dtype dtype) {
+  return dtype_known(dtype) ? &dtype_rows[dtype] : NULL;
+}
+
+const struct numd_word *numd_word(enum numd_word_list list, int i) {
+  static const struct {
+    const struct numd_word *words;
+    int n;
+  } lists[] = {[NUMD_WORDS_CLASS] = {class_words, NUMD_N_CLASSES},
+               [NUMD_WORDS_TYPING] = {typing_words, NUMD_N_TYPINGS},
+               [NUMD_WORDS_FAST] = {fast_words, NUMD_N_FASTS},
+               [NUMD_WORDS_PARAM_TYPE] = {param_type_words, NUMD_N_PARAM_TYPES}};
+  bool known = (unsigned)list < sizeof(lists) / sizeof(lists[0]) && i >= 0 && i < lists[list].n;
+  return known ? &lists[list].words[i] : NULL;
 }
 
 /* Replaces the array by a view of its first `count` elements along an axis. */
@@ -73,7 +80,7 @@ static int cut(numd_array **array, int axis, int64_t count) {
 }
 
 int numd_trim(numd_op op, numd_array **out, int64_t count) {
-  unsigned roomy = op_known(op) ? roomy_outputs(op) : 0;
+  unsigned roomy = op_known(op) ? op_rows[op].roomy : 0;
   for (int i = 0; roomy >> i; i++) {
     int ndim = out[i] ? out[i]->layout->ndim : 0;
     int r = roomy >> i & 1 && ndim > 0 ? cut(&out[i], op == NUMD_OP_EXTRACT ? 0 : ndim - 1, count) : 0;

@@ -15,7 +15,7 @@ void layout_fill(const numd_layout *from, struct layout *to) {
 /* ---- Parameters ---- */
 
 static int read_list(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
-  int list = param_rows[bit].type - PARAM_LIST0, n = params->n_ints[list];
+  int list = param_rows[bit].type - NUMD_TYPE_LIST0, n = params->n_ints[list];
   if (n < 0 || n > MAX_DIMS)
     return error_set(NUMD_ELIMIT, "%s: %s has %d integers; at most %d are possible", op_rows[op].name,
                      param_rows[bit].name, n, MAX_DIMS);
@@ -31,24 +31,24 @@ static int refuse_param(numd_op op, unsigned bit) {
 
 static int read_param(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
   switch (param_rows[bit].type) {
-    case PARAM_FLAG:
+    case NUMD_TYPE_FLAG:
       return 0;
-    case PARAM_MASK:
+    case NUMD_TYPE_MASK:
       out->axes = params->axes;
       return params->axes >> MAX_DIMS ? refuse_param(op, bit) : 0;
-    case PARAM_DTYPE:
+    case NUMD_TYPE_DTYPE:
       out->dtype = (uint8_t)params->dtype;
       return dtype_known(params->dtype) ? 0 : error_set(NUMD_EDTYPE, "%s: no such dtype", op_rows[op].name);
-    case PARAM_AXIS:
+    case NUMD_TYPE_AXIS:
       out->axis = params->axis;
       return params->axis < -MAX_DIMS || params->axis >= MAX_DIMS ? refuse_param(op, bit) : 0;
-    case PARAM_N:
+    case NUMD_TYPE_N:
       out->n = params->n;
       return 0;
-    case PARAM_K:
+    case NUMD_TYPE_K:
       out->k = params->k;
       return 0;
-    case PARAM_REAL:
+    case NUMD_TYPE_REAL:
       out->real = params->real;
       return 0;
     default:
@@ -64,7 +64,7 @@ int params_read(numd_op op, const numd_params *params, struct op_params *out) {
   if (strange) {
     unsigned bit = (unsigned)__builtin_ctz(strange);
     return error_set(NUMD_EINVAL, "%s takes no %s", op_rows[op].name,
-                     bit < N_PARAMS ? param_rows[bit].name : "such parameter");
+                     bit < NUMD_N_PARAMS ? param_rows[bit].name : "such parameter");
   }
   out->given = params->given;
   int r = 0;
@@ -155,7 +155,7 @@ static bool has_value(const struct program *g, int value) {
 }
 
 static int count_inputs(numd_program *p, numd_op code, int n) {
-  const struct op_row *row = &op_rows[code];
+  const struct numd_op_info *row = &op_rows[code];
   if (row->n_in < 0 && (n < 1 || n > NUMD_OP_MAX_IN))
     return mistake(p, NUMD_EINVAL, "%s takes 1 to %d inputs, but %d were given", row->name, NUMD_OP_MAX_IN,
                    n);

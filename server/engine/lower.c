@@ -274,22 +274,22 @@ static int lower_operand(struct lowering *l, const struct operand *given) {
 static int lower_op(struct lowering *l, const struct op *op, uint32_t out[]) {
   struct op arrays = *op;
   int r;
-  if (op_rows[op->code].class == OP_MAP)
+  if (op_rows[op->code].op_class == NUMD_CLASS_MAP)
     return lower_map(l, op, out);
   for (int i = 0; i < op->n_in; i++) { /* a scalar on its own is an array without dimensions */
     uint32_t v = op->in[i];
-    if (op_rows[op->code].class != OP_MAKE && op_rows[op->code].class != OP_PRODUCT &&
+    if (op_rows[op->code].op_class != NUMD_CLASS_MAKE && op_rows[op->code].op_class != NUMD_CLASS_PRODUCT &&
         (r = lower_strong(l, &v)))
       return r;
     arrays.in[i] = (uint16_t)v;
   }
-  switch (op_rows[op->code].class) {
-    case OP_REDUCE:
+  switch (op_rows[op->code].op_class) {
+    case NUMD_CLASS_REDUCE:
       return lower_reduce(l, &arrays, out);
-    case OP_PRODUCT:
+    case NUMD_CLASS_PRODUCT:
       return lower_product(l, &arrays, out);
-    case OP_VIEW:
-    case OP_MOVE:
+    case NUMD_CLASS_VIEW:
+    case NUMD_CLASS_MOVE:
       return lower_rearranged(l, &arrays, out);
     default:
       return lower_array(l, &arrays, out);

@@ -253,12 +253,12 @@ static int lower_matrix_norm(struct lowering *l, const struct op *op, uint32_t *
 }
 
 int lower_array(struct lowering *l, const struct op *op, uint32_t out[]) {
-  const struct op_row *row = &op_rows[op->code];
+  const struct numd_op_info *row = &op_rows[op->code];
   uint32_t in[NUMD_OP_MAX_IN] = {0};
   int r;
-  if (row->class == OP_MAKE)
+  if (row->op_class == NUMD_CLASS_MAKE)
     return lower_make(l, op, out);
-  uint8_t dtype = lower_promoted(l, op, 0, row->typing == TYPING_GATHER ? 1 : op->n_in);
+  uint8_t dtype = lower_promoted(l, op, 0, row->typing == NUMD_TYPING_GATHER ? 1 : op->n_in);
   if (!op_takes(op->code, dtype))
     return lower_no_loop(l, dtype);
   switch (op->code) {
@@ -271,11 +271,11 @@ int lower_array(struct lowering *l, const struct op *op, uint32_t out[]) {
     default:
       break;
   }
-  if (row->typing == TYPING_GATHER)
+  if (row->typing == NUMD_TYPING_GATHER)
     return lower_gather(l, op, out);
-  if (row->class == OP_LINALG)
+  if (row->op_class == NUMD_CLASS_LINALG)
     dtype = lower_quotient(dtype);
-  else if (row->typing == TYPING_SUM)
+  else if (row->typing == NUMD_TYPING_SUM)
     dtype = lower_sum_dtype(op, dtype);
   if ((r = cast_inputs(l, op, dtype, 0, in)))
     return r;

@@ -44,24 +44,24 @@ static bool all_have(struct lowering *l, const struct op *op, uint8_t dtype) {
 
 /* What an operation computes in. */
 static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) {
-  const struct op_row *row = &op_rows[op->code];
-  uint8_t t = lower_promoted(l, op, row->typing == TYPING_SELECT ? 1 : 0, op->n_in);
+  const struct numd_op_info *row = &op_rows[op->code];
+  uint8_t t = lower_promoted(l, op, row->typing == NUMD_TYPING_SELECT ? 1 : 0, op->n_in);
   if (!op_takes(op->code, t))
     return lower_no_loop(l, t);
   switch (row->typing) {
-    case TYPING_FLOAT:
+    case NUMD_TYPING_FLOAT:
       t = as_float(t);
       break;
-    case TYPING_QUOTIENT:
+    case NUMD_TYPING_QUOTIENT:
       t = lower_quotient(t);
       break;
-    case TYPING_COMPARE:
+    case NUMD_TYPING_COMPARE:
       t = compare_dtype(l, op, t);
       break;
-    case TYPING_LOGICAL:
+    case NUMD_TYPING_LOGICAL:
       t = all_have(l, op, t) && kernel_map(op->code, t) ? t : NUMD_BOOL;
       break;
-    case TYPING_ASTYPE:
+    case NUMD_TYPING_ASTYPE:
       if (!param_given(op, NUMD_PARAM_DTYPE) || !dtype_known(op->params.dtype))
         return errtext_set(l->err, NUMD_EDTYPE, "astype: needs the dtype to convert to");
       t = op->params.dtype;
@@ -76,7 +76,7 @@ static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) 
 }
 
 static bool compares_by_sign(struct lowering *l, const struct op *op) {
-  if (op_rows[op->code].typing != TYPING_COMPARE || op->n_in != 2)
+  if (op_rows[op->code].typing != NUMD_TYPING_COMPARE || op->n_in != 2)
     return false;
   const struct value *a = value_at(l, op->in[0]), *b = value_at(l, op->in[1]);
   return (a->layout.dtype == NUMD_UINT64 && kind_of(b) == 'i') ||
@@ -114,7 +114,7 @@ int lower_map(struct lowering *l, const struct op *op, uint32_t *out) {
     if ((r = lower_broadcast(l, &shape, &value_at(l, op->in[i])->layout)))
       return r;
   for (int i = 0; i < op->n_in; i++) {
-    bool selector = op_rows[op->code].typing == TYPING_SELECT && i == 0;
+    bool selector = op_rows[op->code].typing == NUMD_TYPING_SELECT && i == 0;
     if ((r = lower_cast(l, op->in[i], selector ? NUMD_BOOL : compute, &in[i])))
       return r;
   }

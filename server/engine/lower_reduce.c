@@ -93,7 +93,7 @@ static int divide_by(struct lowering *l, uint32_t sum, double count, uint32_t *o
 /* The mean, in the dtype that sums are accumulated in. Small integers are summed exactly. */
 static int lower_mean_wide(struct lowering *l, uint32_t x, uint32_t axes, bool keepdims, int64_t count,
                            uint32_t *out) {
-  const struct dtype_row *in = &dtype_rows[value_at(l, x)->layout.dtype];
+  const struct numd_dtype_info *in = &dtype_rows[value_at(l, x)->layout.dtype];
   uint32_t sum;
   int r = 0;
   if ((in->kind == 'i' || in->kind == 'u') && in->size == 8)

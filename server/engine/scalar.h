@@ -9,7 +9,7 @@
 #include "server/kernels/kernels.h"
 
 /* Whether an integer is a value of an integer dtype. */
-static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct dtype_row *d) {
+static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct numd_dtype_info *d) {
   bool negative = from == NUMD_INT64 && (int64_t)bits < 0;
   if (d->kind == 'u')
     return !negative && (d->size == 8 || bits >> (8 * d->size) == 0);
@@ -20,7 +20,7 @@ static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct dtype_r
 /* False if an integer does not fit an integer dtype. Everything else converts as arrays do. `out` has
  * MAX_ITEM_BYTES. */
 static inline bool scalar_convert(uint8_t from, uint64_t bits, uint8_t to, char *out) {
-  const struct dtype_row *d = &dtype_rows[to];
+  const struct numd_dtype_info *d = &dtype_rows[to];
   bool integers = (from == NUMD_INT64 || from == NUMD_UINT64) && (d->kind == 'i' || d->kind == 'u');
   if (integers && !scalar_fits(from, bits, d))
     return false;

@@ -214,7 +214,7 @@ static const cost_row costs[NUMD_OP_CODES] = {
     [NUMD_OP_MIN] = {100, 130, 250, 190, 350, 0, 0},
 };
 
-static enum cost_class cost_class(const struct dtype_row *row) {
+static enum cost_class cost_class(const struct numd_dtype_info *row) {
   switch (row->kind) {
     case 'f':
       return row->size == 4 ? REAL32 : REAL64;
@@ -229,7 +229,7 @@ unsigned kernel_cost_ps(numd_op op, numd_dtype dtype) {
   if (!op_known(op) || !dtype_known(dtype))
     return 0;
   const enum cost_class class = cost_class(&dtype_rows[dtype]);
-  const bool math = op_rows[op].fast == op_rows[NUMD_OP_EXP].fast;
+  const bool math = op_rows[op].fast == NUMD_FAST_MATH;
   if (costs[op][class])
     return costs[op][class];
   return math && usual_math_cost[class] ? usual_math_cost[class] : usual_cost[class];

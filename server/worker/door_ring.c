@@ -26,7 +26,7 @@ struct served {
   struct channel_memory *memory;
   struct runner *runner;
   struct waiter waiter;
-  enum wait_policy policy;
+  enum numd_wait policy;
   pthread_t thread;
   uint32_t id;
   _Atomic int notify_fd; /* or -1; set by the main thread */
@@ -181,7 +181,7 @@ static int start_thread(struct served *c) {
   return r;
 }
 
-int ring_door_open(struct ring_door *d, enum wait_policy wait, uint32_t *id, int *fd, uint64_t *bytes,
+int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *fd, uint64_t *bytes,
                    struct errtext *err) {
   uint32_t i = 0;
   while (i < MAX_CHANNELS && d->channels[i])

@@ -11,7 +11,7 @@ int ring_door_new(struct session *session, struct ring_door **out); /* 0 or -err
 
 /* Opens a channel: its memory is a sealed memfd, *fd (the caller's to send and close). Main thread only.
  * ELIMIT, ENOMEMORY. */
-int ring_door_open(struct ring_door *door, enum wait_policy wait, uint32_t *id, int *fd, uint64_t *bytes,
+int ring_door_open(struct ring_door *door, enum numd_wait wait, uint32_t *id, int *fd, uint64_t *bytes,
                    struct errtext *err);
 /* Ends a channel and joins its thread (a call in progress is cancelled). ECHANNEL. */
 int ring_door_close(struct ring_door *door, uint64_t id, struct errtext *err);

@@ -55,29 +55,38 @@ static int run_hello(struct method_call *c, struct errtext *err) {
   return 0;
 }
 
+static int read_wait(const msgpack_object *object, enum numd_wait *out, struct errtext *err) {
+  static const char *const names[] = {
+#define X(NAME, name) #name,
+      NUMD_WAIT_LIST(X)
+#undef X
+  };
+  const char *s = object->type == MSGPACK_OBJECT_STR ? object->via.str.ptr : "";
+  size_t n = object->type == MSGPACK_OBJECT_STR ? object->via.str.size : 0;
+  for (int i = 0; i < NUMD_N_WAITS; i++)
+    if (strlen(names[i]) == n && memcmp(names[i], s, n) == 0) {
+      *out = (enum numd_wait)i;
+      return 0;
+    }
+  return errtext_set(err, NUMD_EINVAL, "wait: auto, spin, handoff or sleep is wanted");
+}
+
 /* [{"wait": "auto"|"spin"|"handoff"|"sleep"}] */
 static int run_open_channel(struct method_call *c, struct errtext *err) {
   static const char *const keys[] = {"wait", NULL};
-  static const char *const names[] = {"auto", "spin", "handoff", "sleep"};
   const msgpack_object *wait = wire_get(&c->params[0], "wait");
-  unsigned policy = WAIT_AUTO;
+  enum numd_wait policy = NUMD_WAIT_AUTO;
   uint32_t id = 0;
   uint64_t bytes = 0;
   int fd = -1, status = wire_check_keys(&c->params[0], keys, "open_channel", err);
+  if (status == 0 && wait)
+    status = read_wait(wait, &policy, err);
   if (status != 0)
     return status;
-  if (wait) {
-    const char *s = wait->type == MSGPACK_OBJECT_STR ? wait->via.str.ptr : "";
-    size_t n = wait->type == MSGPACK_OBJECT_STR ? wait->via.str.size : 0;
-    while (policy < 4 && (strlen(names[policy]) != n || memcmp(names[policy], s, n) != 0))
-      policy++;
-    if (policy == 4)
-      return errtext_set(err, NUMD_EINVAL, "wait: auto, spin, handoff or sleep is wanted");
-  }
   status = quota_charge(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1, err);
   if (status != 0)
     return status;
-  status = ring_door_open(c->session->ring, (enum wait_policy)policy, &id, &fd, &bytes, err);
+  status = ring_door_open(c->session->ring, policy, &id, &fd, &bytes, err);
   if (status == 0 && door_put_fd(&c->worker->door, c->mark, fd) != 0) {
     ring_door_close(c->session->ring, id, err);
     status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");

@@ -52,7 +52,7 @@ static void read_params(struct input *in, struct op *op) {
   p->n = how & 2 ? (int64_t)input_word(in) : (int64_t)input_below(in, 9);
   p->k = how & 4 ? (int64_t)input_word(in) : (int64_t)input_below(in, 9) - 4;
   p->real = (double)(int8_t)input_byte(in) / 2;
-  for (int list = 0; list < N_LISTS; list++) {
+  for (int list = 0; list < NUMD_N_LISTS; list++) {
     p->n_ints[list] = (uint8_t)input_below(in, how & 8 ? MAX_DIMS + 1 : 4);
     for (int i = 0; i < p->n_ints[list]; i++)
       p->ints[list][i] = how & 16 ? (int64_t)input_word(in) : (int8_t)input_byte(in);

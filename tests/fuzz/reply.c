@@ -31,7 +31,7 @@ static int make_object(int64_t bytes) {
 static int make_channel(uint32_t status) {
   struct channel_memory *memory = NULL;
   int fd = -1;
-  MUST(channel_new(WAIT_AUTO, &memory, &fd) == 0);
+  MUST(channel_new(NUMD_WAIT_AUTO, &memory, &fd) == 0);
   for (unsigned i = 0; i < SINGLE_SLOTS; i++) {
     memory->single[i].seq = single_seq_done(0);
     memory->single[i].status = (int32_t)status;

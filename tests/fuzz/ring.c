@@ -34,7 +34,7 @@ static void prepare_sum(struct target *t) {
   MUST(session_prepare(&t->session, 0, &p, &plan, &err) == 0);
 }
 
-static void open_peer(struct target *t, enum wait_policy wait, struct peer *peer) {
+static void open_peer(struct target *t, enum numd_wait wait, struct peer *peer) {
   struct errtext err = {""};
   uint64_t bytes = 0;
   int fd = -1;
@@ -147,10 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t first = input_byte(&in), with = input_byte(&in);
   if (!honest.memory) {
     prepare_sum(t);
-    open_peer(t, WAIT_SLEEP, &honest);
+    open_peer(t, NUMD_WAIT_SLEEP, &honest);
   }
   target_fill(t, with);
-  open_peer(t, (enum wait_policy)(first % 4), &peer);
+  open_peer(t, (enum numd_wait)(first % 4), &peer);
   for (int i = 0; i < STEPS && in.left > 0; i++)
     act(t, &peer, &in);
   check_honest(&honest, with);

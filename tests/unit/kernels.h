@@ -111,7 +111,7 @@ static inline int64_t random_integer(int bits) {
 }
 
 static inline void random_item(numd_dtype dtype, char *out) {
-  const struct dtype_row *row = &dtype_rows[dtype];
+  const struct numd_dtype_info *row = &dtype_rows[dtype];
   const bool narrow = row->size == (row->kind == 'c' ? 8 : 4);
   uint64_t bits;
   switch (row->kind) {
@@ -178,7 +178,7 @@ static inline void from_double(numd_dtype dtype, double real, double imag, char 
 
 /* The same bits, or both NaN; of complex numbers in each part. */
 static inline bool same(numd_dtype dtype, const char *a, const char *b) {
-  const struct dtype_row *row = &dtype_rows[dtype];
+  const struct numd_dtype_info *row = &dtype_rows[dtype];
   const numd_dtype part = dtype_part(dtype);
   const int size = dtype_rows[part].size;
   if (row->kind != 'f' && row->kind != 'c')
@@ -194,7 +194,7 @@ static inline bool same(numd_dtype dtype, const char *a, const char *b) {
 static inline bool approximate(numd_op op, numd_dtype dtype) {
   const char kind = dtype_rows[dtype].kind;
   const bool composed = op == NUMD_OP_ABS || op == NUMD_OP_SQRT;
-  return (op_rows[op].fast == op_rows[NUMD_OP_EXP].fast && (kind == 'f' || kind == 'c')) ||
+  return (op_rows[op].fast == NUMD_FAST_MATH && (kind == 'f' || kind == 'c')) ||
          (composed && kind == 'c');
 }
 

@@ -28,7 +28,7 @@ static const cpu_set_t *anywhere(void *arg) {
 }
 
 /* A worker that answers n calls with twice their plan number. */
-static void answer_calls(struct channel_memory *m, enum wait_policy policy, uint64_t n) {
+static void answer_calls(struct channel_memory *m, enum numd_wait policy, uint64_t n) {
   struct waiter w;
   atomic_int stop = 0;
   const struct spin_token token = {always, always, nothing, anywhere, NULL};
@@ -64,7 +64,7 @@ static bool collect(struct waiter *w, struct channel_memory *m, uint64_t call) {
   return s->detail == (uint32_t)call * 2;
 }
 
-static void run(enum wait_policy policy, uint64_t n, unsigned batch, unsigned pause_us) {
+static void run(enum numd_wait policy, uint64_t n, unsigned batch, unsigned pause_us) {
   struct channel_memory *m;
   struct waiter w;
   int fd, status;
@@ -88,25 +88,25 @@ static void run(enum wait_policy policy, uint64_t n, unsigned batch, unsigned pa
 }
 
 START_TEST(calls_are_answered_in_each_gear) {
-  run((enum wait_policy)_i, 3000, 1, 0);
+  run((enum numd_wait)_i, 3000, 1, 0);
 }
 END_TEST
 
 START_TEST(whole_laps_are_submitted_at_once) {
-  run((enum wait_policy)_i, CHANNEL_SLOTS * 40, CHANNEL_SLOTS, 0);
+  run((enum numd_wait)_i, CHANNEL_SLOTS * 40, CHANNEL_SLOTS, 0);
 }
 END_TEST
 
 /* Pauses around the spin limit, where both sides go to sleep and are woken most often. */
 START_TEST(nobody_sleeps_through_a_call) {
-  run(WAIT_AUTO, 1000, 1, 20 + 20 * (unsigned)_i);
+  run(NUMD_WAIT_AUTO, 1000, 1, 20 + 20 * (unsigned)_i);
 }
 END_TEST
 
 START_TEST(a_changed_layout_is_refused) {
   struct channel_memory *m, *mine;
   int fd;
-  ck_assert_int_eq(channel_new(WAIT_AUTO, &m, &fd), 0);
+  ck_assert_int_eq(channel_new(NUMD_WAIT_AUTO, &m, &fd), 0);
   ck_assert_int_eq(channel_map(fd, &mine), 0);
   channel_unmap(mine);
   m->signature++;
@@ -121,8 +121,8 @@ int main(void) {
   Suite *suite = suite_create("channel");
   TCase *t = tcase_create("channel");
   tcase_set_timeout(t, 60);
-  tcase_add_loop_test(t, calls_are_answered_in_each_gear, WAIT_AUTO, WAIT_SLEEP + 1);
-  tcase_add_loop_test(t, whole_laps_are_submitted_at_once, WAIT_AUTO, WAIT_SLEEP + 1);
+  tcase_add_loop_test(t, calls_are_answered_in_each_gear, NUMD_WAIT_AUTO, NUMD_WAIT_SLEEP + 1);
+  tcase_add_loop_test(t, whole_laps_are_submitted_at_once, NUMD_WAIT_AUTO, NUMD_WAIT_SLEEP + 1);
   tcase_add_loop_test(t, nobody_sleeps_through_a_call, 0, 4);
   tcase_add_test(t, a_changed_layout_is_refused);
   suite_add_tcase(suite, t);

@@ -133,12 +133,12 @@ static void check_everywhere(struct subject *s, kernel_map_fn (*find)(const stru
 
 static bool has_loop(numd_op op, numd_dtype dtype) {
   switch (op_rows[op].typing) {
-    case TYPING_FLOAT:
-    case TYPING_QUOTIENT:
+    case NUMD_TYPING_FLOAT:
+    case NUMD_TYPING_QUOTIENT:
       return op_takes(op, dtype) && (dtype_rows[dtype].kind == 'f' || dtype_rows[dtype].kind == 'c');
-    case TYPING_LOGICAL:
+    case NUMD_TYPING_LOGICAL:
       return op_takes(op, dtype) && dtype_rows[dtype].kind != 'c';
-    case TYPING_ASTYPE:
+    case NUMD_TYPING_ASTYPE:
       return false;
     default:
       return op_takes(op, dtype);
@@ -151,7 +151,7 @@ static kernel_map_fn find_map(const struct subject *s, const void *op) {
 
 START_TEST(test_map) {
   const numd_op op = (numd_op)_i;
-  if (!op_known(op) || op_rows[op].class != OP_MAP)
+  if (!op_known(op) || op_rows[op].op_class != NUMD_CLASS_MAP)
     return;
   for (int d = 0; d < NUMD_DTYPE_CODES; d++) {
     if (!dtype_known(d))
@@ -168,7 +168,7 @@ START_TEST(test_map) {
                         .out = op_map_result(op, d),
                         .rounded = approximate(op, d)};
     snprintf(s.name, sizeof(s.name), "%s of %s", op_rows[op].name, dtype_rows[d].name);
-    if (op_rows[op].typing == TYPING_SELECT)
+    if (op_rows[op].typing == NUMD_TYPING_SELECT)
       s.in[0] = NUMD_BOOL;
     check_everywhere(&s, find_map, &op);
   }

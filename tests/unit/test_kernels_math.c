@@ -109,8 +109,8 @@ static const struct {
 
 START_TEST(test_all_rows) {
   for (int op = 0; op < NUMD_OP_CODES; op++) {
-    if (!op_known((unsigned)op) || op_rows[op].class != OP_MAP ||
-        strncmp(op_rows[op].fast, "vector math", 11))
+    if (!op_known((unsigned)op) || op_rows[op].op_class != NUMD_CLASS_MAP ||
+        op_rows[op].fast != NUMD_FAST_MATH)
       continue;
     bool found = false;
     for (int i = 0; i < N_FUNCTIONS; i++)

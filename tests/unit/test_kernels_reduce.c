@@ -147,7 +147,7 @@ START_TEST(test_reduce) {
   static const int64_t more[] = {127, 128, 255, 256, 257, 511, 2047, 2048, 2049, 5000, 16384, 39999, 70000};
   const numd_op op = (numd_op)_i;
   numd_dtype acc;
-  for (int d = 0; op_known(op) && op_rows[op].class == OP_REDUCE && d < NUMD_DTYPE_CODES; d++) {
+  for (int d = 0; op_known(op) && op_rows[op].op_class == NUMD_CLASS_REDUCE && d < NUMD_DTYPE_CODES; d++) {
     const bool has = dtype_known(d) && accumulator(op, d) != NUMD_DTYPE_NONE;
     CHECK((kernel_reduce(op, d, &acc) != NULL) == has, "%s of %d", op_rows[op].name, d);
     CHECK((kernel_reduce_rows(op, d) != NULL) == has, "rows: %s of %d", op_rows[op].name, d);
@@ -222,7 +222,7 @@ START_TEST(test_rows) {
   static const int64_t lengths[] = {0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 31, 32, 33, 64, 100, 256, 299};
   static const int64_t counts[] = {1, 2, 3, 10, 16};
   const numd_op op = (numd_op)_i;
-  for (int d = 0; op_known(op) && op_rows[op].class == OP_REDUCE && d < NUMD_DTYPE_CODES; d++)
+  for (int d = 0; op_known(op) && op_rows[op].op_class == NUMD_CLASS_REDUCE && d < NUMD_DTYPE_CODES; d++)
     for (size_t i = 0;
          dtype_known(d) && kernel_reduce_rows(op, d) && i < sizeof(lengths) / sizeof(lengths[0]); i++)
       for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)

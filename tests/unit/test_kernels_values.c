@@ -185,7 +185,7 @@ static const struct point {
 
 START_TEST(test_points) {
   const struct point *p = &points[_i];
-  const bool selects = op_rows[p->op].typing == TYPING_SELECT;
+  const bool selects = op_rows[p->op].typing == NUMD_TYPING_SELECT;
   const numd_dtype in[] = {selects ? NUMD_BOOL : p->dtype, p->dtype, p->dtype};
   const numd_dtype out = op_map_result(p->op, p->dtype);
   FOR_VARIANTS(variant) {

@@ -141,7 +141,7 @@ END_TEST
 /* What a row says must be possible. */
 START_TEST(test_rows) {
   for (unsigned i = 0; i < NUMD_OP_CODES; i++) {
-    const struct op_row *row = &op_rows[i];
+    const struct numd_op_info *row = &op_rows[i];
     if (!op_known(i))
       continue;
     CHECK(row->n_in >= -1 && row->n_in <= NUMD_OP_MAX_IN, "%s: %d inputs", row->name, row->n_in);
@@ -152,10 +152,10 @@ START_TEST(test_rows) {
     for (unsigned bit = 0; bit < 32; bit++) {
       if (!(row->params >> bit & 1))
         continue;
-      CHECK(bit < N_PARAMS && param_rows[bit].name, "%s: parameter %u", row->name, bit);
+      CHECK(bit < NUMD_N_PARAMS && param_rows[bit].name, "%s: parameter %u", row->name, bit);
       unsigned type = 1u << param_rows[bit].type;
       CHECK(!(seen & type), "%s: two parameters of the type of %s", row->name, param_rows[bit].name);
-      if (param_rows[bit].type != PARAM_FLAG)
+      if (param_rows[bit].type != NUMD_TYPE_FLAG)
         seen |= type;
     }
   }

@@ -260,7 +260,7 @@ static void random_operand(struct operand *o) {
 }
 
 static void random_list(unsigned bit, struct op_params *p) {
-  int list = param_rows[bit].type - PARAM_LIST0;
+  int list = param_rows[bit].type - NUMD_TYPE_LIST0;
   p->n_ints[list] = (uint8_t)random_below(MAX_DIMS + 1);
   for (int i = 0; i < p->n_ints[list]; i++)
     p->ints[list][i] = (1u << bit) & (NUMD_PARAM_ORDER | NUMD_PARAM_AGAINST)
@@ -272,24 +272,24 @@ static void random_list(unsigned bit, struct op_params *p) {
 static void random_param(unsigned bit, struct op_params *p) {
   p->given |= 1u << bit;
   switch (param_rows[bit].type) {
-    case PARAM_MASK:
+    case NUMD_TYPE_MASK:
       p->axes = (uint32_t)random_below(65536);
       break;
-    case PARAM_FLAG:
+    case NUMD_TYPE_FLAG:
       break;
-    case PARAM_DTYPE:
+    case NUMD_TYPE_DTYPE:
       p->dtype = random_dtype();
       break;
-    case PARAM_AXIS:
+    case NUMD_TYPE_AXIS:
       p->axis = random_below(2 * MAX_DIMS) - MAX_DIMS;
       break;
-    case PARAM_N:
+    case NUMD_TYPE_N:
       p->n = random_int();
       break;
-    case PARAM_K:
+    case NUMD_TYPE_K:
       p->k = random_int();
       break;
-    case PARAM_REAL:
+    case NUMD_TYPE_REAL:
       p->real = random_below(4) ? (double)random_below(9) / 4 : (double)-INFINITY;
       break;
     default:
@@ -301,9 +301,9 @@ static void random_op(struct op *op, int n_values) {
   do
     op->code = (uint8_t)random_below(NUMD_OP_CODES);
   while (!op_known(op->code));
-  const struct op_row *row = &op_rows[op->code];
+  const struct numd_op_info *row = &op_rows[op->code];
   op->n_in = (uint8_t)(row->n_in < 0 ? 1 + random_below(NUMD_OP_MAX_IN) : row->n_in);
-  for (unsigned bit = 0; bit < N_PARAMS; bit++)
+  for (unsigned bit = 0; bit < NUMD_N_PARAMS; bit++)
     if (row->params >> bit & 1 && random_below(2))
       random_param(bit, &op->params);
   for (int i = 0; i < op->n_in; i++)

@@ -171,10 +171,9 @@ PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
       [NUMD_DOOR_SOCKET] = "socket",
   };
   static const char *const waits[] = {
-      [NUMD_WAIT_AUTO] = "auto",
-      [NUMD_WAIT_SPIN] = "spin",
-      [NUMD_WAIT_HANDOFF] = "handoff",
-      [NUMD_WAIT_SLEEP] = "sleep",
+#define X(NAME, name) [NUMD_WAIT_##NAME] = #name,
+      NUMD_WAIT_LIST(X)
+#undef X
   };
   PyObject *address = Py_None, *path = NULL;
   int start = 1;
@@ -182,7 +181,7 @@ PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$pss:connect", keywords, &address, &start, &door, &wait))
     return NULL;
   int door_number = choice_parse("door", door, doors, 2);
-  int wait_number = door_number < 0 ? -1 : choice_parse("wait", wait, waits, 4);
+  int wait_number = door_number < 0 ? -1 : choice_parse("wait", wait, waits, NUMD_N_WAITS);
   if (wait_number < 0 || (address != Py_None && !PyUnicode_FSConverter(address, &path)))
     return NULL;
   PyObject *session = session_open(&(numd_options){

@@ -1,0 +1,11 @@
+/* How large what a request describes may be. Both sides count on these numbers: they change with the
+ * protocol's version only. */
+#ifndef NUMD_PROTOCOL_LIMITS_H
+#define NUMD_PROTOCOL_LIMITS_H
+
+#define NUMD_MAX_DIMS 16     /* dimensions of an array */
+#define NUMD_MAX_BINDINGS 64 /* inputs, scalars and outputs of a program together */
+#define NUMD_MAX_OPS 256     /* operations of a program */
+#define NUMD_N_LISTS 3       /* parameters of one operation that are lists */
+
+#endif

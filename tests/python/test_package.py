@@ -80,7 +80,8 @@ def test_it_needs_nothing_of_the_tree(installed):
 
 def test_it_has_the_modules_and_stubs_of_the_tree(installed):
     def modules(folder):
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".py", ".pyi", ".typed")}
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")
+                if path.suffix in (".py", ".pyi", ".typed")}
 
     assert modules(installed[1]) == modules(TOP / "client" / "python" / "numd")
 
@@ -89,7 +90,8 @@ def test_import_leaves_to_later_what_is_asked_for_later(alone):
     program = "import sys, numd; print(*sorted(name for name in sys.modules if name.startswith('numd.')))"
     loaded = set(alone("-c", program).split())
     assert "numd.linalg" in loaded
-    later = {"numd._dispatch", "numd._ufuncs", "numd._operations", "numd._executor", "numd._trace", "numd._async"}
+    later = {"numd._numpy.dispatch", "numd._numpy.ufuncs", "numd._standard.operations", "numd._process.executor",
+             "numd._function.trace", "numd._process.futures"}
     assert not loaded & later
 
 

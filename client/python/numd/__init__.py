@@ -19,7 +19,13 @@ Results without dimensions are Arrays too, and work where a Python scalar does.
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from . import _create, _linalg, _namespace, _numd, _rows, _search, _shape
+from . import _numd
+from ._standard import create as _create
+from ._standard import linalg as _linalg
+from ._standard import namespace as _namespace
+from ._standard import rows as _rows
+from ._standard import search as _search
+from ._standard import shape as _shape
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -37,7 +43,7 @@ from ._errors import (
     TimeLimitError,
     TraceError,
 )
-from ._namespace import (
+from ._standard.namespace import (
     __array_namespace_info__,
     broadcast_arrays,
     broadcast_shapes,
@@ -61,7 +67,7 @@ from ._namespace import (
     unstack,
     zeros_like,
 )
-from ._fallback import config, stats
+from ._numpy.fallback import config, stats
 from ._numd import (
     __version__,
     _rebuild,
@@ -86,11 +92,11 @@ from ._numd import (
 
 # What costs more to import than most programs would like to pay, and where it is.
 _LATER = {
-    "Executor": "_executor",
-    "Memory": "_memory",
-    "Operation": "_operations",
-    "memory": "_memory",
-    "published": "_memory",
+    "Executor": "_process.executor",
+    "Memory": "_process.memory",
+    "Operation": "_standard.operations",
+    "memory": "_process.memory",
+    "published": "_process.memory",
 }
 
 
@@ -113,7 +119,7 @@ def __dir__():
 
 
 def _of_numpy(name):
-    from ._dispatch import of_numpy
+    from ._numpy.dispatch import of_numpy
 
     return of_numpy(name)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import numd
 
-from ._html import size
+from ._display import size
 
 
 def count(n, noun):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from . import _numd
-from ._rows import parameters
+from .. import _numd
+from .rows import parameters
 
 
 class Operation(NamedTuple):

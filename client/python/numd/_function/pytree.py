@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _numd
-from ._errors import TraceError
-from ._rows import is_traced
+from .. import _numd
+from .._errors import TraceError
+from .._standard.rows import is_traced
 
 NUMBERS = (bool, int, float, complex, np.generic)
 

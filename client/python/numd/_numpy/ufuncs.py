@@ -9,10 +9,11 @@ import math
 
 import numpy as np
 
-from . import _fallback, _numd
-from ._errors import TraceError
-from ._names import NUMPY_NAMES
-from ._rows import OPS, is_traced, operand, operand_of, rows
+from . import fallback as _fallback
+from .. import _numd
+from .._errors import TraceError
+from .names import NUMPY_NAMES
+from .._standard.rows import OPS, is_traced, operand, operand_of, rows
 
 Array = _numd.Array
 INDEX = {name: i for i, name in enumerate(OPS)}
@@ -154,7 +155,7 @@ def store(result, out, where=True):
     if out is None:
         return result if where is True else rows.where(mask_of(where), result, result)
     if is_traced(result) or is_traced(out):
-        from ._trace import refuse
+        from .._function.trace import refuse
 
         refuse("out= cannot be used in a function that is being traced: assign the result to the name")
     if not isinstance(out, Array):

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from . import _numd
+from .. import _numd
 
 RULES = {}
 

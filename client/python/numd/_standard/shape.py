@@ -4,8 +4,8 @@ import operator
 
 import numpy as np
 
-from . import _numd
-from ._rows import given, operand, row, rows
+from .. import _numd
+from .rows import given, operand, row, rows
 
 MAX_JOINED = 16  # arrays that one operation takes
 AxisError = getattr(np, "exceptions", np).AxisError  # a ValueError and an IndexError

@@ -5,8 +5,8 @@ import operator
 
 import numpy as np
 
-from ._namespace import check_device
-from ._rows import row, rows
+from .namespace import check_device
+from .rows import row, rows
 
 
 def _number(x):

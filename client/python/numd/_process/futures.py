@@ -77,7 +77,7 @@ class Watch:
 
 
 def _notify_off(fd):
-    from ._numd import Future
+    from .._numd import Future
 
     Future._notify_off(fd)
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _numd
-from ._fallback import beside
-from ._rows import rows
+from .. import _numd
+from .._numpy.fallback import beside
+from .rows import rows
 
 Array = _numd.Array
 

@@ -2,8 +2,8 @@
 
 import numd
 
-from ._rows import given, named, operand, row, rows
-from ._shape import as_tuple
+from .rows import given, named, operand, row, rows
+from .shape import as_tuple
 
 
 # ---- Products

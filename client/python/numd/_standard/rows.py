@@ -7,7 +7,7 @@ front of it is written in Python and decorated with `row`, which writes its docu
 
 import inspect
 
-from . import _numd
+from .. import _numd
 
 rows = _numd.rows
 NAMES = [row[1] for row in _numd._ops]
@@ -16,7 +16,7 @@ NAMES = [row[1] for row in _numd._ops]
 def __getattr__(name):
     """OPS, PARAMETERS and Operation, which few programs ask for."""
     if name in ("OPS", "PARAMETERS", "Operation"):
-        from . import _operations
+        from . import operations as _operations
 
         return getattr(_operations, name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
@@ -152,7 +152,7 @@ def given(**parameters):
 
 
 def named(name, *items):
-    """The result of that name in _results."""
-    from . import _results
+    """The result of that name in `results`."""
+    from . import results as _results
 
     return getattr(_results, name)(*items)

@@ -5,13 +5,13 @@ import importlib
 
 import numpy as np
 
-from . import _fallback
-from ._np_table import TABLE, find
-from ._numd import Array
-from ._ufuncs import is_final
+from . import fallback as _fallback
+from .registry import TABLE, find
+from .._numd import Array
+from .ufuncs import is_final
 
 for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # each fills its part of the table
-    importlib.import_module(f"numd._np_{_name}")
+    importlib.import_module(f"numd._numpy.{_name}")
 
 # These only look at arrays, or write them somewhere else: NumPy does it on a view, which is no fallback.
 LOOKING = {

@@ -5,8 +5,9 @@ The extension looks them up here when they are called. Values that are being tra
 
 import numpy as np
 
-from . import _fallback, _numd
-from ._rows import rows
+from . import fallback as _fallback
+from .. import _numd
+from .._standard.rows import rows
 
 
 def through(name):
@@ -86,6 +87,6 @@ def view(self, dtype=None, type=None):
 
 
 def _repr_html_(self):
-    from . import _html
+    from .. import _display as _html
 
     return _html.array(self)

@@ -1,4 +1,4 @@
-"""Which of NumPy's functions numd computes, and by what: filled by the modules _np_*.
+"""Which of NumPy's functions numd computes, and by what: filled by the modules that `dispatch` imports.
 
 An implementation has NumPy's signature as far as it goes. What it does not do it says by a TypeError, also one
 about its arguments, and NumPy does it.

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from . import _numd
-from ._numd import Array, asarray, result_type
-from ._rows import given, named, operand, operand_of, row, rows
-from ._shape import as_tuple, axes_of, broadcast_to, is_array, permute_dims
+from .. import _numd
+from .._numd import Array, asarray, result_type
+from .rows import given, named, operand, operand_of, row, rows
+from .shape import as_tuple, axes_of, broadcast_to, is_array, permute_dims
 
 e = math.e
 inf = math.inf

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._numd import Array
+from .._numd import Array
 
 
 class QRResult(NamedTuple):

@@ -5,12 +5,13 @@ import operator
 
 import numpy as np
 
-from . import _create, _namespace, _numd, _shape
-from ._namespace import like, moveaxis, open_grids
-from ._np_table import implements, need
-from ._rows import operand, operand_of
-from ._shape import as_tuple, axes_of, axis_of
-from ._ufuncs import store
+from .._standard import create as _create, namespace as _namespace, shape as _shape
+from .. import _numd
+from .._standard.namespace import like, moveaxis, open_grids
+from .registry import implements, need
+from .._standard.rows import operand, operand_of
+from .._standard.shape import as_tuple, axes_of, axis_of
+from .ufuncs import store
 
 Array = _numd.Array
 NEW = object()

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from . import _errors, _numd
+from .. import _errors, _numd
 
 
 def _share(value, session=None):

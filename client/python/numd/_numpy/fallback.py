@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 
-from . import _numd
-from ._errors import FallbackError, FallbackWarning
-from ._rows import is_traced
+from .. import _numd
+from .._errors import FallbackError, FallbackWarning
+from .._standard.rows import is_traced
 
 MODES = ("silent", "warn", "error")
 DTYPES = frozenset(_numd._dtypes)
-HERE = os.path.dirname(__file__)
+HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 counts = {}
 mode = "silent"
@@ -107,7 +107,7 @@ def level():
 
 def is_between(filename):
     """Whether a file is of this package, or of NumPy's way into it."""
-    return os.path.dirname(filename) == HERE or filename == "<__array_function__ internals>"
+    return filename.startswith(HERE) or filename == "<__array_function__ internals>"
 
 
 def plain(value, views, name):
@@ -120,7 +120,7 @@ def plain(value, views, name):
         views.append((value, view))
         return view
     if is_traced(value):
-        from ._trace import refuse
+        from .._function.trace import refuse
 
         refuse(f"np.{name}() with these arguments is nothing that the daemon computes, so it cannot be traced")
     if type(value) in (tuple, list):

@@ -1,9 +1,9 @@
 """Sorting, searching, sets, and elements by index or mask."""
 
-from . import _numd
-from ._numd import Array
-from ._rows import given, named, operand, row, rows
-from ._shape import concat
+from .. import _numd
+from .._numd import Array
+from .rows import given, named, operand, row, rows
+from .shape import concat
 
 
 @row("sort")

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from . import _numd, _shape
-from ._np_table import implements, need
-from ._rows import is_traced, operand, operand_of, rows
-from ._shape import axes_of, axis_of, stack
-from ._ufuncs import NOT_GIVEN, mask_of, reduction, store
+from .. import _numd
+from .._standard import shape as _shape
+from .registry import implements, need
+from .._standard.rows import is_traced, operand, operand_of, rows
+from .._standard.shape import axes_of, axis_of, stack
+from .ufuncs import NOT_GIVEN, mask_of, reduction, store
 
 Array = _numd.Array
 

@@ -9,10 +9,11 @@ import math
 
 import numpy as np
 
-from . import _numd, _shape
-from ._np_table import implements, need
-from ._rows import is_traced, operand, rows
-from ._ufuncs import store
+from .. import _numd
+from .._standard import shape as _shape
+from .registry import implements, need
+from .._standard.rows import is_traced, operand, rows
+from .ufuncs import store
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

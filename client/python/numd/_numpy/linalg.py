@@ -4,12 +4,12 @@ import functools
 
 import numpy as np
 
-from . import _linalg
-from ._np_shape import matrix_transpose, moveaxis
-from ._np_table import enter, implements, need
-from ._rows import given, is_traced, operand, rows
-from ._shape import axis_of
-from ._ufuncs import store
+from .._standard import linalg as _linalg
+from .shape import matrix_transpose, moveaxis
+from .registry import enter, implements, need
+from .._standard.rows import given, is_traced, operand, rows
+from .._standard.shape import axis_of
+from .ufuncs import store
 
 NUMPY_1 = np.__version__.startswith("1.")
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from . import _create, _numd
-from ._fallback import beside
-from ._namespace import like, moveaxis
-from ._np_table import implements, need
-from ._rows import operand, rows
-from ._shape import as_tuple, axis_of
+from .._standard import create as _create
+from .. import _numd
+from .fallback import beside
+from .._standard.namespace import like, moveaxis
+from .registry import implements, need
+from .._standard.rows import operand, rows
+from .._standard.shape import as_tuple, axis_of
 
 
 # ---- Counts: differences of places in the sorted values

@@ -4,15 +4,16 @@ import math
 
 import numpy as np
 
-from . import _numd, _search, _shape
-from ._fallback import beside
-from ._index import check_bounds
-from ._np_reduce import all_
-from ._np_shape import ravel
-from ._np_table import implements, need
-from ._rows import given, is_traced, operand, rows
-from ._shape import as_tuple, axis_of
-from ._ufuncs import COMPOSED, store
+from .. import _numd
+from .._standard import search as _search, shape as _shape
+from .fallback import beside
+from .._standard.index import check_bounds
+from .reduce import all_
+from .shape import ravel
+from .registry import implements, need
+from .._standard.rows import given, is_traced, operand, rows
+from .._standard.shape import as_tuple, axis_of
+from .ufuncs import COMPOSED, store
 
 NUMPY_1 = np.__version__.startswith("1.")
 

@@ -4,7 +4,7 @@ A `Graph` collects the values of the program in order; a `Tracer` is the number 
 and its dtype. Operators, the functions of numd, and NumPy's functions of the same names all end in
 `Graph.apply`. The extension turns the record into a program.
 
-Shapes and dtypes are followed (numd._follow), so that the function may look at them.
+Shapes and dtypes are followed (infer), so that the function may look at them.
 """
 
 import operator
@@ -15,13 +15,14 @@ import numpy as np
 
 import numd
 
-from . import _dispatch, _methods, _numd, _ufuncs
-from ._errors import TraceError
-from ._follow import follow, follow_dtypes
-from ._rows import OPS, PARAMETERS, rows
-from ._tree import LEAF, Static, call, take_apart, put_together
+from .._numpy import dispatch as _dispatch, methods as _methods, ufuncs as _ufuncs
+from .. import _numd
+from .._errors import TraceError
+from .infer import follow, follow_dtypes
+from .._standard.rows import OPS, PARAMETERS, rows
+from .pytree import LEAF, Static, call, take_apart, put_together
 
-HERE = os.path.dirname(__file__) + os.sep
+HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 NUMPY = os.path.dirname(np.__file__) + os.sep
 
 def trace(function, args, structure):

@@ -6,7 +6,7 @@ import mmap
 import os
 from collections.abc import Sequence
 
-from . import _numd
+from .. import _numd
 
 
 class Memory(Sequence):
@@ -51,7 +51,7 @@ class Memory(Sequence):
         return Memory([s for s in self if any(holder["pid"] == pid for holder in s["holders"])])
 
     def _repr_html_(self):
-        from . import _html
+        from .. import _display as _html
 
         return _html.text(repr(self))
 

@@ -1,6 +1,13 @@
-"""Exceptions: one class for each kind of status, derived from what Python or NumPy uses for it."""
+"""Exceptions: one class for each kind of status, derived from what Python or NumPy uses for it; and which line of the
+program they are about."""
+
+import os
+import sys
 
 import numpy as np
+
+PACKAGE = os.path.dirname(__file__) + os.sep
+NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
 class Error(RuntimeError):
@@ -103,3 +110,23 @@ def make(number, name, message, detail):
     error = CLASSES.get(name, Error)(detail or message)
     error.status = name
     return error
+
+
+def caller(*folders):
+    """The frame that called what lies in these folders, and how many calls above the caller of this function it is."""
+    inside = (*folders, "<__array_function__ internals>")
+    frame, n = sys._getframe(1), 0
+    while frame.f_back and frame.f_code.co_filename.startswith(inside):
+        frame, n = frame.f_back, n + 1
+    return frame, n
+
+
+def where_called():
+    """File and line of the traced function that is at work: what called something of this package or NumPy."""
+    frame, _ = caller(PACKAGE, NUMPY)
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def refuse(what):
+    """Raise a TraceError that names the line of the traced function."""
+    raise TraceError(f"{what} ({where_called()})")

@@ -8,8 +8,6 @@ Shapes and dtypes are followed (infer), so that the function may look at them.
 """
 
 import operator
-import os
-import sys
 
 import numpy as np
 
@@ -17,13 +15,11 @@ import numd
 
 from .._numpy import dispatch as _dispatch, methods as _methods, ufuncs as _ufuncs
 from .. import _numd
-from .._errors import TraceError
+from .._errors import refuse, where_called
 from .infer import follow, follow_dtypes
 from .._standard.rows import OPS, PARAMETERS, rows
 from .pytree import LEAF, Static, call, take_apart, put_together
 
-HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-NUMPY = os.path.dirname(np.__file__) + os.sep
 
 def trace(function, args, structure):
     """Run the function; the answer is what plan.c documents.
@@ -48,22 +44,6 @@ def leaves_first(nodes):
         return node[:2] + (tuple(numbers[i] for i in node[2]),) + node[3:] if node[0] == "op" else node
 
     return tuple(renumbered(nodes[i]) for i in order), numbers
-
-
-def where_called():
-    """File and line of the traced function that is at work: what called something of this package or NumPy."""
-    frame = sys._getframe(1)
-    while frame.f_back and is_inside(frame.f_code.co_filename):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
-
-
-def is_inside(path):
-    return path.startswith(HERE) or path.startswith(NUMPY) or path.startswith("<__array_function__")
-
-
-def refuse(what):
-    raise TraceError(f"{what} ({where_called()})")
 
 
 class Graph:

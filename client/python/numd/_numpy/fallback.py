@@ -3,18 +3,14 @@
 Each such call is counted by the name of its function; `config` says whether it is silent, warned of or refused.
 """
 
-import os
-import sys
-
 import numpy as np
 
 from .. import _numd
-from .._errors import FallbackError, FallbackWarning
+from .._errors import PACKAGE, FallbackError, FallbackWarning, caller, refuse
 from .._standard.rows import is_traced
 
 MODES = ("silent", "warn", "error")
 DTYPES = frozenset(_numd._dtypes)
-HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 counts = {}
 mode = "silent"
@@ -93,21 +89,8 @@ def run(name, function, args, kwargs):
         import warnings
 
         text = f"the daemon does not have {name}() for these arguments: NumPy computes it in this process"
-        warnings.warn(text, FallbackWarning, stacklevel=level())
+        warnings.warn(text, FallbackWarning, stacklevel=1 + caller(PACKAGE)[1])
     return restored(function(*args, **kwargs), views)
-
-
-def level():
-    """How far up the caller of this package is."""
-    frame, n = sys._getframe(1), 1
-    while frame.f_back and is_between(frame.f_code.co_filename):
-        frame, n = frame.f_back, n + 1
-    return n
-
-
-def is_between(filename):
-    """Whether a file is of this package, or of NumPy's way into it."""
-    return filename.startswith(HERE) or filename == "<__array_function__ internals>"
 
 
 def plain(value, views, name):
@@ -120,8 +103,6 @@ def plain(value, views, name):
         views.append((value, view))
         return view
     if is_traced(value):
-        from .._function.trace import refuse
-
         refuse(f"np.{name}() with these arguments is nothing that the daemon computes, so it cannot be traced")
     if type(value) in (tuple, list):
         return type(value)([plain(item, views, name) for item in value])

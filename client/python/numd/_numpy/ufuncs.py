@@ -11,7 +11,7 @@ import numpy as np
 
 from . import fallback as _fallback
 from .. import _numd
-from .._errors import TraceError
+from .._errors import TraceError, refuse
 from .names import NUMPY_NAMES
 from .._standard.rows import OPS, is_traced, operand, operand_of, rows
 
@@ -155,8 +155,6 @@ def store(result, out, where=True):
     if out is None:
         return result if where is True else rows.where(mask_of(where), result, result)
     if is_traced(result) or is_traced(out):
-        from .._function.trace import refuse
-
         refuse("out= cannot be used in a function that is being traced: assign the result to the name")
     if not isinstance(out, Array):
         np.copyto(out, np.asarray(result), casting="same_kind", where=np.asarray(where))

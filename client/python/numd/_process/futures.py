@@ -11,6 +11,8 @@ import os
 import queue
 import threading
 
+from .._numd import Future
+
 log = logging.getLogger("numd")
 
 
@@ -65,7 +67,7 @@ class Watch:
     def end(self):
         if self.watches.__dict__.get(self.fd) is self:
             del self.watches.__dict__[self.fd]
-            _notify_off(self.fd)
+            Future._notify_off(self.fd)
         self.close()
 
     def close(self):
@@ -74,12 +76,6 @@ class Watch:
                 self.loop.remove_reader(self.copy)
             os.close(self.copy)
             self.copy = -1
-
-
-def _notify_off(fd):
-    from .._numd import Future
-
-    Future._notify_off(fd)
 
 
 async def wait(future):

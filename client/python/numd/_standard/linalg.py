@@ -1,7 +1,5 @@
 """Products and linear algebra. Matrices are the last two axes; those before are a batch."""
 
-import numd
-
 from .rows import given, named, operand, row, rows
 from .shape import as_tuple
 
@@ -163,8 +161,8 @@ def pinv(x, rtol=None, out=None):
     if is_number(rtol):
         return rows.pinv(x, **given(rtol=rtol, out=out))
     u, s, vh = svd(x, full_matrices=False)
-    inverse = numd.where(large(s, rtol), 1 / s, 0)[..., None, :]
-    return numd.matmul(rows.conj(vh).mT * inverse, rows.conj(u).mT, **given(out=out))
+    inverse = rows.where(large(s, rtol), 1 / s, 0)[..., None, :]
+    return rows.matmul(rows.conj(vh).mT * inverse, rows.conj(u).mT, **given(out=out))
 
 
 @row("matrix_rank")

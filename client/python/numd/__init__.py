@@ -20,12 +20,7 @@ Arrays pickle as handles, so other processes work on the same memory.
 """
 
 from . import _numd
-from ._standard import create as _create
-from ._standard import linalg as _linalg
-from ._standard import namespace as _namespace
-from ._standard import rows as _rows
-from ._standard import search as _search
-from ._standard import shape as _shape
+from ._standard import create as _create, linalg as _linalg, namespace as _namespace, rows as _rows, search as _search, shape as _shape
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -138,7 +133,9 @@ def ops():
     >>> numd.ops()[0].name, numd.ops()[0].documentation
     ('add', 'x1 + x2; logical or for bool')
     """
-    return list(_rows.OPS.values())
+    from ._standard.operations import OPS
+
+    return list(OPS.values())
 
 
 def _function(name):

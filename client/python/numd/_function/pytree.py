@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _numd
 from .._errors import TraceError
-from .._standard.rows import is_traced
+from .._standard.operands import is_traced
 
 NUMBERS = (bool, int, float, complex, np.generic)
 

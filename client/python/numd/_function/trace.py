@@ -17,7 +17,8 @@ from .._numpy import dispatch as _dispatch, methods as _methods, ufuncs as _ufun
 from .. import _numd
 from .._errors import refuse, where_called
 from .infer import follow, follow_dtypes
-from .._standard.rows import OPS, PARAMETERS, rows
+from .._standard.operations import OPS, PARAMETERS
+from .._standard.rows import rows
 from .pytree import LEAF, Static, call, take_apart, put_together
 
 

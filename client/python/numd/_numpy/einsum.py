@@ -12,7 +12,8 @@ import numpy as np
 from .. import _numd
 from .._standard import shape as _shape
 from .registry import implements, need
-from .._standard.rows import is_traced, operand, rows
+from .._standard.operands import is_traced, operand
+from .._standard.rows import rows
 from .ufuncs import store
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

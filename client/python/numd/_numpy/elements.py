@@ -6,12 +6,12 @@ import numpy as np
 
 from .. import _numd
 from .._standard import search as _search, shape as _shape
-from .fallback import beside
+from .._standard.operands import beside, given, is_traced, operand
 from .._standard.index import check_bounds
 from .reduce import all_
 from .shape import ravel
 from .registry import implements, need
-from .._standard.rows import given, is_traced, operand, rows
+from .._standard.rows import rows
 from .._standard.shape import as_tuple, axis_of
 from .ufuncs import COMPOSED, store
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _numd
 from .._errors import PACKAGE, FallbackError, FallbackWarning, caller, refuse
-from .._standard.rows import is_traced
+from .._standard.operands import beside, is_traced
 
 MODES = ("silent", "warn", "error")
 DTYPES = frozenset(_numd._dtypes)
@@ -142,10 +142,3 @@ def copied(value, views):
         if isinstance(array, _numd.Array):
             return beside(array, value)
     return _numd.asarray(value)
-
-
-def beside(array, value):
-    """What NumPy has as an Array of the session of another one."""
-    copy = _numd._empty_beside(array, value.shape, value.dtype)
-    np.copyto(np.asarray(copy), value)
-    return copy

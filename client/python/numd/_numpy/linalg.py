@@ -7,7 +7,8 @@ import numpy as np
 from .._standard import linalg as _linalg
 from .shape import matrix_transpose, moveaxis
 from .registry import enter, implements, need
-from .._standard.rows import given, is_traced, operand, rows
+from .._standard.operands import given, is_traced, operand
+from .._standard.rows import rows
 from .._standard.shape import axis_of
 from .ufuncs import store
 

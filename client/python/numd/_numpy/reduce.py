@@ -5,7 +5,8 @@ import numpy as np
 from .. import _numd
 from .._standard import shape as _shape
 from .registry import implements, need
-from .._standard.rows import is_traced, operand, operand_of, rows
+from .._standard.operands import is_traced, operand, operand_of
+from .._standard.rows import rows
 from .._standard.shape import axes_of, axis_of, stack
 from .ufuncs import NOT_GIVEN, mask_of, reduction, store
 

@@ -4,10 +4,10 @@ import numpy as np
 
 from .._standard import create as _create
 from .. import _numd
-from .fallback import beside
+from .._standard.operands import beside, operand
 from .._standard.namespace import like, moveaxis
 from .registry import implements, need
-from .._standard.rows import operand, rows
+from .._standard.rows import rows
 from .._standard.shape import as_tuple, axis_of
 
 

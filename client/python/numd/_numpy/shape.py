@@ -9,7 +9,7 @@ from .._standard import create as _create, namespace as _namespace, shape as _sh
 from .. import _numd
 from .._standard.namespace import like, moveaxis, open_grids
 from .registry import implements, need
-from .._standard.rows import operand, operand_of
+from .._standard.operands import operand, operand_of
 from .._standard.shape import as_tuple, axes_of, axis_of
 from .ufuncs import store
 

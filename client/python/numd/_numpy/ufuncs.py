@@ -13,7 +13,9 @@ from . import fallback as _fallback
 from .. import _numd
 from .._errors import TraceError, refuse
 from .names import NUMPY_NAMES
-from .._standard.rows import OPS, is_traced, operand, operand_of, rows
+from .._standard.operands import is_traced, operand, operand_of
+from .._standard.operations import OPS
+from .._standard.rows import rows
 
 Array = _numd.Array
 INDEX = {name: i for i, name in enumerate(OPS)}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _numd
-from .._numpy.fallback import beside
+from .operands import beside
 from .rows import rows
 
 Array = _numd.Array

@@ -1,6 +1,7 @@
 """Products and linear algebra. Matrices are the last two axes; those before are a batch."""
 
-from .rows import given, named, operand, row, rows
+from .operands import given, named, operand
+from .rows import row, rows
 from .shape import as_tuple
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import _numd
 from .._numd import Array, asarray, result_type
-from .rows import given, named, operand, operand_of, row, rows
+from .operands import given, named, operand, operand_of
+from .rows import row, rows
 from .shape import as_tuple, axes_of, broadcast_to, is_array, permute_dims
 
 e = math.e

@@ -13,15 +13,6 @@ rows = _numd.rows
 NAMES = [row[1] for row in _numd._ops]
 
 
-def __getattr__(name):
-    """OPS, PARAMETERS and Operation, which few programs ask for."""
-    if name in ("OPS", "PARAMETERS", "Operation"):
-        from . import operations as _operations
-
-        return getattr(_operations, name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
 _TYPES = {
     "MASK": "int or tuple of int",
     "FLAG": "bool",
@@ -129,30 +120,3 @@ def _describe(taken, argument):
         if name == argument:
             return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", sentence(what)
     return "scalar", "See above."
-
-
-def is_traced(x):
-    """Whether it stands for a value of a function that is being traced."""
-    return hasattr(type(x), "__numd_apply__")
-
-
-def operand(x):
-    """An Array or a traced value as it is; anything else as an Array."""
-    return x if isinstance(x, _numd.Array) or is_traced(x) else _numd.asarray(x)
-
-
-def operand_of(dtype, x):
-    """An operand of that dtype."""
-    return rows.astype(x, dtype=dtype) if is_traced(x) else _numd.asarray(x, dtype)
-
-
-def given(**parameters):
-    """The parameters that are not None."""
-    return {name: value for name, value in parameters.items() if value is not None}
-
-
-def named(name, *items):
-    """The result of that name in `results`."""
-    from . import results as _results
-
-    return getattr(_results, name)(*items)

@@ -2,7 +2,8 @@
 
 from .. import _numd
 from .._numd import Array
-from .rows import given, named, operand, row, rows
+from .operands import given, named, operand
+from .rows import row, rows
 from .shape import concat
 
 

@@ -5,7 +5,8 @@ import operator
 import numpy as np
 
 from .. import _numd
-from .rows import given, operand, row, rows
+from .operands import given, operand
+from .rows import row, rows
 
 MAX_JOINED = 16  # arrays that one operation takes
 AxisError = getattr(np, "exceptions", np).AxisError  # a ValueError and an IndexError

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import _numd
-from .._standard import search as _search, shape as _shape
+from .._standard import arrange as _arrange, search as _search
 from .._standard.operands import beside, given, is_traced, operand
 from .._standard.index import check_bounds
 from .reduce import all_
@@ -288,7 +288,7 @@ def in1d(ar1, ar2, assume_unique=False, invert=False, *, kind=None):
 
 @implements("union1d")
 def union1d(ar1, ar2):
-    return unique(_shape.concat([operand(ar1).reshape(-1), operand(ar2).reshape(-1)]))
+    return unique(_arrange.concat([operand(ar1).reshape(-1), operand(ar2).reshape(-1)]))
 
 
 @implements("intersect1d")

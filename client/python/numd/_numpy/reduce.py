@@ -3,11 +3,11 @@
 import numpy as np
 
 from .. import _numd
-from .._standard import shape as _shape
+from .._standard import arrange as _arrange, shape as _shape
 from .registry import implements, need
 from .._standard.operands import is_traced, operand, operand_of
 from .._standard.rows import rows
-from .._standard.shape import axes_of, axis_of, stack
+from .._standard.shape import axes_of, axis_of
 from .ufuncs import NOT_GIVEN, mask_of, reduction, store
 
 Array = _numd.Array
@@ -183,7 +183,7 @@ def quantiles(a, q, axis, out, method, keepdims):
     results = [finished(between(wide, float(point)), wide) for point in points.reshape(-1)]
     if keepdims:
         results = [with_axis(result, a, axis) for result in results]
-    return store(stack(results) if points.ndim else results[0], out)
+    return store(_arrange.stack(results) if points.ndim else results[0], out)
 
 
 def between(ordered, point):
@@ -326,7 +326,7 @@ def nanquantiles(a, q, axis, out, method, keepdims):
     results = [between_numbers(ordered, last, float(point)) for point in points.reshape(-1)]
     if keepdims:
         results = [with_axis(result, a, axis) for result in results]
-    return store(stack(results) if points.ndim else results[0], out)
+    return store(_arrange.stack(results) if points.ndim else results[0], out)
 
 
 def between_numbers(ordered, last, point):
@@ -359,7 +359,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     need(fweights is None and aweights is None)
     samples = variables(m, rowvar, dtype)
     if y is not None:
-        samples = _shape.concat([samples, variables(y, rowvar, dtype)], axis=0)
+        samples = _arrange.concat([samples, variables(y, rowvar, dtype)], axis=0)
     ddof = (0 if bias else 1) if ddof is None else ddof
     n = samples.shape[1]
     need(n > ddof and samples.shape[0])

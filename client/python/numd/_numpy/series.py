@@ -5,10 +5,10 @@ import numpy as np
 from .._standard import create as _create
 from .. import _numd
 from .._standard.operands import beside, operand
-from .._standard.namespace import like, moveaxis
+from .._standard.create import like
 from .registry import implements, need
 from .._standard.rows import rows
-from .._standard.shape import as_tuple, axis_of
+from .._standard.shape import as_tuple, axis_of, moveaxis
 
 
 # ---- Counts: differences of places in the sorted values

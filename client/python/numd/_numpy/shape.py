@@ -5,12 +5,12 @@ import operator
 
 import numpy as np
 
-from .._standard import create as _create, namespace as _namespace, shape as _shape
+from .._standard import arrange as _arrange, create as _create, shape as _shape
 from .. import _numd
-from .._standard.namespace import like, moveaxis, open_grids
+from .._standard.create import like, open_grids
 from .registry import implements, need
-from .._standard.operands import operand, operand_of
-from .._standard.shape import as_tuple, axes_of, axis_of
+from .._standard.operands import is_array, operand, operand_of
+from .._standard.shape import as_tuple, axes_of, axis_of, moveaxis
 from .ufuncs import store
 
 Array = _numd.Array
@@ -58,7 +58,7 @@ def reshape(a, shape=NEW, order="C", *, newshape=NEW, copy=None):
 @implements("ravel")
 def ravel(a, order="C"):
     a = operand(a)
-    need(order == "C" or order == "K" and _shape.is_array(a) and a.flags.c_contiguous)
+    need(order == "C" or order == "K" and is_array(a) and a.flags.c_contiguous)
     return a.reshape(-1)
 
 
@@ -93,12 +93,12 @@ def rollaxis(a, axis, start=0):
 
 @implements("squeeze")
 def squeeze(a, axis=None):
-    return _namespace.squeeze(a, axis)
+    return _shape.squeeze(a, axis)
 
 
 @implements("expand_dims")
 def expand_dims(a, axis):
-    return _namespace.expand_dims(a, axis)
+    return _shape.expand_dims(a, axis)
 
 
 @implements("broadcast_to")
@@ -108,7 +108,7 @@ def broadcast_to(array, shape, subok=False):
 
 @implements("broadcast_arrays")
 def broadcast_arrays(*args, subok=False):
-    return list(_namespace.broadcast_arrays(*args))
+    return list(_shape.broadcast_arrays(*args))
 
 
 @implements("flip")
@@ -224,12 +224,12 @@ def joined(join, arrays, axis, out, dtype, casting):
 
 @implements("concatenate", "concat")
 def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
-    return joined(_shape.concat, arrays, axis, out, dtype, casting)
+    return joined(_arrange.concat, arrays, axis, out, dtype, casting)
 
 
 @implements("stack")
 def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
-    return joined(_shape.stack, arrays, axis, out, dtype, casting)
+    return joined(_arrange.stack, arrays, axis, out, dtype, casting)
 
 
 def several(arrays):
@@ -260,7 +260,7 @@ def column_stack(tup):
 
 @implements("append")
 def append(arr, values, axis=None):
-    return _shape.concat([arr, values], axis=axis)
+    return _arrange.concat([arr, values], axis=axis)
 
 
 # ---- Copies
@@ -274,27 +274,27 @@ def copy(a, order="K", subok=False):
 
 @implements("tile")
 def tile(A, reps):
-    return _shape.tile(A, reps)
+    return _arrange.tile(A, reps)
 
 
 @implements("repeat")
 def repeat(a, repeats, axis=None):
-    return _shape.repeat(a, repeats, axis)
+    return _arrange.repeat(a, repeats, axis)
 
 
 @implements("roll")
 def roll(a, shift, axis=None):
-    return _shape.roll(a, shift, axis)
+    return _arrange.roll(a, shift, axis)
 
 
 @implements("tril")
 def tril(m, k=0):
-    return _shape.tril(m, k)
+    return _arrange.tril(m, k)
 
 
 @implements("triu")
 def triu(m, k=0):
-    return _shape.triu(m, k)
+    return _arrange.triu(m, k)
 
 
 @implements("diag")
@@ -304,7 +304,7 @@ def diag(v, k=0):
         return _shape.diagonal(v, k)
     if v.ndim != 1:
         raise ValueError("Input must be 1- or 2-d.")
-    need(_shape.is_array(v))
+    need(is_array(v))
     result = like(v, 0, None, (v.size + abs(k),) * 2)
     _shape.diagonal(result, k)[...] = v
     return result

@@ -1,12 +1,16 @@
-"""Arrays of new values, computed by the daemon."""
+"""New arrays: of values that the daemon computes, like others, and from other libraries."""
 
 import math
 import operator
 
 import numpy as np
 
-from .namespace import check_device
+from .. import _numd
+from .._numd import Array, asarray
+from .info import check_device
+from .operands import is_array, operand, operand_of
 from .rows import row, rows
+from .shape import as_tuple, broadcast_arrays, broadcast_to
 
 
 def _number(x):
@@ -65,3 +69,170 @@ def eye(n_rows, n_cols=None, k=0, dtype=None, *, device=None, session=None):
     shape = (n_rows, n_rows if n_cols is None else n_cols)
     k = max(-shape[0], min(operator.index(k), shape[1]))  # beyond these there is no diagonal
     return rows.eye(shape=shape, k=k, dtype="float64" if dtype is None else dtype, session=session)
+
+
+# ---- Arrays like others
+
+
+def like(x, value, dtype, shape=None):
+    """An array beside x, of its shape and dtype unless others are given, with one value everywhere; None: any."""
+    x = operand(x)
+    shape, dtype = x.shape if shape is None else as_tuple(shape), x.dtype if dtype is None else dtype
+    if not is_array(x):  # one element is enough for a program
+        return broadcast_to(operand_of(dtype, 0 if value is None else value), shape)
+    array = _numd._empty_beside(x, shape, dtype)
+    if value is not None:
+        array[...] = value
+    return array
+
+
+def empty_like(x, /, *, dtype=None, device=None):
+    """A new array of x's shape and dtype, with unspecified contents.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    dtype : dtype, optional
+        Another one than that of x.
+    device : str, optional
+        'cpu', the only one.
+
+    Returns
+    -------
+    Array
+        In the session of x.
+    """
+    check_device(device)
+    return like(x, None, dtype)
+
+
+def full_like(x, /, fill_value, *, dtype=None, device=None):
+    """A new array of x's shape and dtype, with one value everywhere.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    fill_value : scalar
+        The value.
+    dtype : dtype, optional
+        Another one than that of x.
+    device : str, optional
+        'cpu', the only one.
+
+    Returns
+    -------
+    Array
+        In the session of x.
+    """
+    check_device(device)
+    return like(x, fill_value, dtype)
+
+
+def zeros_like(x, /, *, dtype=None, device=None):
+    """A new array of x's shape and dtype, of zeros.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    dtype : dtype, optional
+        Another one than that of x.
+    device : str, optional
+        'cpu', the only one.
+
+    Returns
+    -------
+    Array
+        In the session of x.
+    """
+    return full_like(x, 0, dtype=dtype, device=device)
+
+
+def ones_like(x, /, *, dtype=None, device=None):
+    """A new array of x's shape and dtype, of ones.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    dtype : dtype, optional
+        Another one than that of x.
+    device : str, optional
+        'cpu', the only one.
+
+    Returns
+    -------
+    Array
+        In the session of x.
+    """
+    return full_like(x, 1, dtype=dtype, device=device)
+
+
+def from_dlpack(x, /, *, device=None, copy=None):
+    """An Array of what another library exports by DLPack.
+
+    Parameters
+    ----------
+    x : object
+        With `__dlpack__` and `__dlpack_device__`. An Array gives a view of the same memory; other memory is not shared,
+        so it is copied into shared memory.
+    device : str, optional
+        'cpu', the only one.
+    copy : bool, optional
+        True copies always; False raises where a copy would be needed.
+
+    Returns
+    -------
+    Array
+
+    Raises
+    ------
+    ValueError
+        A copy would be needed, and copy is False.
+
+    Examples
+    --------
+    >>> import numd, numpy as np
+    >>> numd.from_dlpack(np.arange(3))
+    numd.Array([0, 1, 2], dtype=int64)
+    """
+    check_device(device)
+    if isinstance(x, Array):
+        return asarray(x, copy=True) if copy else x[...]
+    return asarray(np.from_dlpack(x), copy=copy)
+
+
+def meshgrid(*arrays, indexing="xy"):
+    """Coordinate matrices of coordinate vectors.
+
+    Parameters
+    ----------
+    *arrays : array_like
+        Vectors, or scalars.
+    indexing : {'xy', 'ij'}, optional
+        'xy' exchanges the first two dimensions; 'ij' leaves them in the order of the arrays.
+
+    Returns
+    -------
+    tuple of Array
+        New ones, as many as there are vectors.
+
+    Examples
+    --------
+    >>> import numd
+    >>> x, y = numd.meshgrid([1, 2], [3, 4])
+    >>> x.tolist(), y.tolist()
+    ([[1, 2], [1, 2]], [[3, 3], [4, 4]])
+    """
+    return tuple(rows.copy(grid) for grid in broadcast_arrays(*open_grids(arrays, indexing)))
+
+
+def open_grids(arrays, indexing):
+    """Each of the vectors along its own dimension."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"indexing is {indexing!r}: it can be 'xy' or 'ij'")
+    n = len(arrays)
+    order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else range(n)
+    return [operand(x).reshape(tuple(-1 if at == axis else 1 for at in order)) for axis, x in enumerate(arrays)]

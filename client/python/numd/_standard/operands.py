@@ -5,6 +5,10 @@ import numpy as np
 from .. import _numd
 
 
+def is_array(x):
+    return isinstance(x, _numd.Array)
+
+
 def is_traced(x):
     """Whether it stands for a value of a function that is being traced."""
     return hasattr(type(x), "__numd_apply__")
@@ -12,7 +16,7 @@ def is_traced(x):
 
 def operand(x):
     """An Array or a traced value as it is; anything else as an Array."""
-    return x if isinstance(x, _numd.Array) or is_traced(x) else _numd.asarray(x)
+    return x if is_array(x) or is_traced(x) else _numd.asarray(x)
 
 
 def operand_of(dtype, x):

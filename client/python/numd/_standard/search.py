@@ -4,7 +4,7 @@ from .. import _numd
 from .._numd import Array
 from .operands import given, named, operand
 from .rows import row, rows
-from .shape import concat
+from .arrange import concat
 
 
 @row("sort")

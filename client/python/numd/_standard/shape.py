@@ -1,19 +1,14 @@
-"""Functions that arrange elements: views where strides can say it, copies by the daemon elsewhere."""
+"""The same elements in another shape: views where strides can say it, copies by the daemon elsewhere."""
 
 import operator
 
 import numpy as np
 
 from .. import _numd
-from .operands import given, operand
+from .operands import is_array, operand
 from .rows import row, rows
 
-MAX_JOINED = 16  # arrays that one operation takes
 AxisError = getattr(np, "exceptions", np).AxisError  # a ValueError and an IndexError
-
-
-def is_array(x):
-    return isinstance(x, _numd.Array)
 
 
 def axis_of(axis, ndim):
@@ -135,111 +130,179 @@ def diagonal(x, offset=0):
     return _numd._view(x, start, x.shape[:-2] + (length,), x.strides[:-2] + (down + right,))
 
 
-# ---- Joining
+# ---- Axes and broadcasting
 
 
-def join(name, arrays, axis, out):
-    """More than one operation takes are joined in groups, each in its part of the result."""
+def broadcast_shapes(*shapes):
+    """The shape to which arrays of these shapes broadcast.
+
+    Parameters
+    ----------
+    *shapes : tuple of int
+        Shapes of arrays.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        They do not.
+
+    Examples
+    --------
+    >>> import numd
+    >>> numd.broadcast_shapes((3, 1), (4,))
+    (3, 4)
+    """
+    return np.broadcast_shapes(*shapes)
+
+
+def broadcast_arrays(*arrays):
+    """Views of the arrays in the shape to which they broadcast.
+
+    Parameters
+    ----------
+    *arrays : array_like
+        The arrays.
+
+    Returns
+    -------
+    tuple of Array
+        Elements that are repeated lie at the same place, so storing through a view changes all of them.
+
+    Raises
+    ------
+    ValueError
+        They do not broadcast.
+    """
     arrays = [operand(array) for array in arrays]
-    if not arrays:
-        raise ValueError(f"{name}() needs an array at least")
-    if len(arrays) <= MAX_JOINED:
-        return getattr(rows, name)(*arrays, **given(axis=axis, out=out))
-    if not all(map(is_array, arrays)):
-        raise TypeError(f"a traced function joins {MAX_JOINED} arrays at most at once")
-    if axis is None:
-        arrays, axis = [array.reshape(-1) for array in arrays], 0
-    first = arrays[0]
-    axis = axis_of(axis, first.ndim + (name == "stack"))
-    lengths = [1 if name == "stack" else array.shape[axis] for array in arrays]
-    shape = first.shape[:axis] + (sum(lengths),) + first.shape[axis + (name == "concat") :]
-    if out is None:
-        out = _numd._empty_beside(first, shape, _numd.result_type(*arrays))
-    elif out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, not {shape}")
-    at = 0
-    for i in range(0, len(arrays), MAX_JOINED):
-        end = at + sum(lengths[i : i + MAX_JOINED])
-        part = out[(slice(None),) * axis + (slice(at, end),)]
-        getattr(rows, name)(*arrays[i : i + MAX_JOINED], axis=axis, out=part)
-        at = end
-    return out
+    shape = np.broadcast_shapes(*[array.shape for array in arrays])
+    return tuple(broadcast_to(array, shape) for array in arrays)
 
 
-@row("concat")
-def concat(arrays, axis=0, out=None):
-    """Examples
+def expand_dims(x, /, axis):
+    """A view with new dimensions of length 1.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int or tuple of int
+        Where they are in the result.
+
+    Returns
+    -------
+    Array
+
+    Raises
+    ------
+    IndexError
+        An axis is out of bounds.
+
+    Examples
     --------
     >>> import numd
-    >>> numd.concat([numd.arange(2), numd.arange(3)]).tolist()
-    [0, 1, 0, 1, 2]
-    """
-    return join("concat", arrays, axis, out)
-
-
-@row("stack")
-def stack(arrays, axis=0, out=None):
-    """Examples
-    --------
-    >>> import numd
-    >>> numd.stack([numd.arange(2), numd.arange(2)], axis=1).tolist()
-    [[0, 0], [1, 1]]
-    """
-    return join("stack", arrays, axis, out)
-
-
-# ---- Copies
-
-
-@row("repeat")
-def repeat(x, repeats, axis=None, out=None):
-    """Examples
-    --------
-    >>> import numd
-    >>> numd.repeat(numd.arange(3), [2, 0, 1]).tolist()
-    [0, 0, 2]
+    >>> numd.expand_dims(numd.zeros(3), axis=(0, -1)).shape
+    (1, 3, 1)
     """
     x = operand(x)
-    if hasattr(repeats, "__index__") and np.ndim(repeats) == 0:
-        return rows.repeat(x, n=repeats, **given(axis=axis, out=out))
-    counts = np.asarray(repeats)
-    n = x.size if axis is None else x.shape[axis_of(axis, x.ndim)]
-    indices = np.repeat(np.arange(n), np.broadcast_to(counts, (n,)))
-    return rows.take(x, indices, **given(axis=axis, out=out))
+    ndim = x.ndim + len(as_tuple(axis))
+    new = axes_of(axis, ndim)
+    return x[tuple(None if i in new else slice(None) for i in range(ndim))]
 
 
-@row("tile")
-def tile(x, repetitions, out=None):
-    """Examples
+def squeeze(x, /, axis=None):
+    """A view without dimensions of length 1.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int or tuple of int, optional
+        Which; all of that length by default.
+
+    Returns
+    -------
+    Array
+
+    Raises
+    ------
+    ValueError
+        The length of a dimension is not 1, or there is no such dimension.
+
+    Examples
     --------
     >>> import numd
-    >>> numd.tile(numd.arange(2), 2).tolist()
-    [0, 1, 0, 1]
+    >>> numd.squeeze(numd.zeros((1, 3, 1))).shape
+    (3,)
     """
-    return rows.tile(operand(x), repetitions=as_tuple(repetitions), **given(out=out))
+    x = operand(x)
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, x.ndim)
+    for i in axes:
+        if x.shape[i] != 1:
+            raise ValueError(f"dimension {i} has length {x.shape[i]}, not 1")
+    return x[tuple(0 if i in axes else slice(None) for i in range(x.ndim))]
 
 
-@row("roll")
-def roll(x, shift, axis=None, out=None):
-    """Examples
+def moveaxis(x, source, destination, /):
+    """A view with dimensions at other places.
+
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    source : int or tuple of int
+        Which.
+    destination : int or tuple of int
+        Where they go; the others keep their order.
+
+    Returns
+    -------
+    Array
+
+    Raises
+    ------
+    ValueError
+        An axis is out of bounds or given twice, or there are more of one than of the other.
+
+    Examples
     --------
     >>> import numd
-    >>> numd.roll(numd.arange(4), 1).tolist()
-    [3, 0, 1, 2]
+    >>> numd.moveaxis(numd.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
     """
-    shift = as_tuple(shift)
-    if axis is None:
-        return rows.roll(operand(x), shift=shift, **given(out=out))
-    axes = as_tuple(axis)
-    shifts, axes = np.broadcast_arrays(shift, axes)
-    return rows.roll(operand(x), shift=shifts.tolist(), order=axes.tolist(), **given(out=out))
+    x = operand(x)
+    source, destination = axes_of(source, x.ndim), axes_of(destination, x.ndim)
+    if len(source) != len(destination):
+        raise ValueError(f"{len(source)} dimensions cannot go to {len(destination)} places")
+    order = [axis for axis in range(x.ndim) if axis not in source]
+    for to, axis in sorted(zip(destination, source)):
+        order.insert(to, axis)
+    return permute_dims(x, tuple(order))
 
 
-@row("tril")
-def tril(x, k=0, out=None):
-    return rows.tril(operand(x), k=k, **given(out=out))
+def unstack(x, /, *, axis=0):
+    """The parts of x along an axis.
 
+    Parameters
+    ----------
+    x : array_like
+        The array.
+    axis : int, optional
+        The first by default.
 
-@row("triu")
-def triu(x, k=0, out=None):
-    return rows.triu(operand(x), k=k, **given(out=out))
+    Returns
+    -------
+    tuple of Array
+        Views.
+
+    Examples
+    --------
+    >>> import numd
+    >>> [float(row.sum()) for row in numd.unstack(numd.ones((2, 3)))]
+    [3.0, 3.0]
+    """
+    x = moveaxis(operand(x), axis, 0)
+    return tuple(x[i] for i in range(x.shape[0]))

@@ -10,16 +10,17 @@ import math
 import numpy as np
 
 from .. import _numd
+from .._standard.shape import axes_of, axis_of
 
-RULES = {}
+SHAPE_RULES = {}
 
 
-def follow(op, shapes, params):
+def infer_shapes(op, shapes, params):
     """The shapes of the results of a row; None where they depend on the data."""
     if op.kind == "MAP":
         return [np.broadcast_shapes(*shapes)]
-    if op.name in RULES:
-        given = RULES[op.name](*shapes, **params)
+    if op.name in SHAPE_RULES:
+        given = SHAPE_RULES[op.name](*shapes, **params)
         return [tuple(int(n) for n in shape) for shape in (given if isinstance(given, list) else [given])]
     if op.kind == "REDUCE":
         return [reduced(shapes[0], **params)]
@@ -50,7 +51,7 @@ def norm_dtype(dtype):
     return as_float(PARTS.get(dtype, dtype))
 
 
-DTYPES = {
+DTYPE_RULES = {
     "ANY": lambda dtype: dtype,
     "FLOAT": lambda dtype: as_float(dtype, "float32"),
     "QUOTIENT": as_float,
@@ -66,12 +67,12 @@ DTYPES = {
 }
 
 
-def follow_dtypes(op, operands, params):
+def infer_dtypes(op, operands, params):
     """The dtypes of the results. Operands are dtypes, or Python scalars for those that are weak."""
     if "dtype" in params:
         return [np.dtype(params["dtype"])] * op.n_outputs
     first = {"SELECT": slice(1, None), "GATHER": slice(0, 1)}.get(op.typing, slice(None))
-    dtype = DTYPES[op.typing](_numd.result_type(*operands[first]))
+    dtype = DTYPE_RULES[op.typing](_numd.result_type(*operands[first]))
     if op.name in ("var", "std"):
         dtype = PARTS.get(dtype, dtype)
     if op.name in ("eig", "eigvals"):
@@ -89,29 +90,19 @@ def follow_dtypes(op, operands, params):
 
 def rule(*names):
     def enter(function):
-        RULES.update(dict.fromkeys(names, function))
+        SHAPE_RULES.update(dict.fromkeys(names, function))
         return function
 
     return enter
 
 
-def place(axis, ndim):
-    """An axis counted from the front."""
-    if not -ndim <= axis < ndim:
-        raise ValueError
-    return axis % ndim
-
-
 def replaced(shape, axis, *lengths):
-    axis = place(axis, len(shape))
+    axis = axis_of(axis, len(shape))
     return shape[:axis] + lengths + shape[axis + 1 :]
 
 
 def reduced(shape, axis=None, keepdims=False, **_):
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    gone = {place(one, len(shape)) for one in axes}
-    if axis is not None and len(gone) < len(tuple(axes)):
-        raise ValueError
+    gone = axes_of(range(len(shape)) if axis is None else axis, len(shape))
     if keepdims:
         return tuple(1 if i in gone else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in gone)
@@ -120,7 +111,7 @@ def reduced(shape, axis=None, keepdims=False, **_):
 # ---- Along an axis
 
 
-RULES["argmax"] = RULES["argmin"] = reduced
+SHAPE_RULES["argmax"] = SHAPE_RULES["argmin"] = reduced
 
 
 @rule("cumulative_sum", "cumulative_prod")
@@ -167,7 +158,7 @@ def vecdot(a, b, axis=-1):
 def tensordot(a, b, n=2, order=None, against=None):
     if order is None:
         order, against = range(len(a) - n, len(a)), range(n)
-    order, against = [place(i, len(a)) for i in order], [place(i, len(b)) for i in against]
+    order, against = [axis_of(i, len(a)) for i in order], [axis_of(i, len(b)) for i in against]
     if [a[i] for i in order] != [b[i] for i in against]:
         raise ValueError
     return tuple(m for i, m in enumerate(a) if i not in order) + tuple(
@@ -218,7 +209,7 @@ def reshaped(old, **params):
 
 @rule("permute_dims")
 def permuted(shape, order=None):
-    order = range(len(shape))[::-1] if order is None else [place(i, len(shape)) for i in order]
+    order = range(len(shape))[::-1] if order is None else [axis_of(i, len(shape)) for i in order]
     if sorted(order) != list(range(len(shape))):
         raise ValueError
     return tuple(shape[i] for i in order)
@@ -253,7 +244,7 @@ def diagonal(shape, k=0):
 def joined(*shapes, axis=None):
     if axis is None:
         return (sum(map(math.prod, shapes)),)
-    axis = place(axis, len(shapes[0]))
+    axis = axis_of(axis, len(shapes[0]))
     if len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) > 1:
         raise ValueError
     return replaced(shapes[0], axis, sum(shape[axis] for shape in shapes))
@@ -263,7 +254,7 @@ def joined(*shapes, axis=None):
 def stacked(*shapes, axis=0):
     if len(set(shapes)) > 1:
         raise ValueError
-    axis = place(axis, len(shapes[0]) + 1)
+    axis = axis_of(axis, len(shapes[0]) + 1)
     return shapes[0][:axis] + (len(shapes),) + shapes[0][axis:]
 
 

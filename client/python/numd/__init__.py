@@ -76,12 +76,14 @@ _LATER = {
 
 
 def __getattr__(name):
-    """What _LATER names, and the names that NumPy has beyond the standard's, imported when asked for first."""
+    """What _LATER names, the types of named results, for pickles of these name them here, and the names that NumPy has
+    beyond the standard's: imported when asked for first."""
     value = None
-    if name in _LATER:
+    module = "_standard.results" if name.endswith("Result") else _LATER.get(name)
+    if module:
         from importlib import import_module
 
-        value = getattr(import_module(f"numd.{_LATER[name]}"), name)
+        value = getattr(import_module(f"numd.{module}"), name, None)
     elif not name.startswith("_"):
         from ._numpy.dispatch import of_numpy
 

@@ -1,4 +1,4 @@
-"""What notebooks show; of an Array a small table, and some of its values."""
+"""What notebooks and the interactive prompt show; of an Array a small table, and some of its values."""
 
 import html
 
@@ -44,3 +44,12 @@ def array(a):
         ("memory", f"{size(a.nbytes)}, shared"),
     ]
     return f"{table(rows)}{text(values(view))}"
+
+
+class Explanation(str):
+    """What function.explain gives: printed as it is where Python shows what an expression gave."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return str(self)

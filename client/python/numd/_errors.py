@@ -10,6 +10,13 @@ PACKAGE = os.path.dirname(__file__) + os.sep
 NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
+def public(thing):
+    """Decorate what programs see as numd's: pickles and messages name the package, not the module that it is in."""
+    thing.__module__ = "numd"
+    return thing
+
+
+@public
 class Error(RuntimeError):
     """What the daemon or the library refused.
 
@@ -19,50 +26,62 @@ class Error(RuntimeError):
     status = None
 
 
+@public
 class ShapeError(Error, ValueError):
     """Shapes do not match."""
 
 
+@public
 class DomainError(Error, ValueError):
     """A value is outside the operation's domain."""
 
 
+@public
 class BoundsError(Error, ValueError):
     """A view or an operand leaves its memory, or is not aligned."""
 
 
+@public
 class BadIndexError(Error, IndexError):
     """An index is out of bounds."""
 
 
+@public
 class LinAlgError(Error, np.linalg.LinAlgError):
     """A matrix has not what the operation needs: an inverse, a Cholesky factor, eigenvalues that converge."""
 
 
+@public
 class DtypeError(Error, TypeError):
     """A dtype is not supported here, or the result cannot be cast to the output's."""
 
 
+@public
 class TraceError(Error, TypeError):
     """A function does what cannot be recorded while it is traced; the message names its line."""
 
 
+@public
 class RangeError(Error, OverflowError):
     """A scalar does not fit the dtype."""
 
 
+@public
 class OutOfMemoryError(Error, MemoryError):
     """There is no memory left, here or for the daemon."""
 
 
+@public
 class TimeLimitError(Error, TimeoutError):
     """The time limit passed; the call still runs."""
 
 
+@public
 class CancelledError(Error):
     """The call was cancelled."""
 
 
+@public
 class DisconnectedError(Error, ConnectionError):
     """There is no daemon, or the connection to it was lost, and with it the calls in flight.
 
@@ -71,14 +90,17 @@ class DisconnectedError(Error, ConnectionError):
     """
 
 
+@public
 class AccessError(Error, PermissionError):
     """A shared-memory object cannot be opened."""
 
 
+@public
 class FallbackError(TypeError):
     """The daemon does not have a function, and numd.config(fallback="error") forbids NumPy's."""
 
 
+@public
 class FallbackWarning(UserWarning):
     """The daemon does not have a function, so NumPy computed it in this process."""
 

@@ -489,7 +489,7 @@ static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ss
   call_clear(&call);
   if (status != NUMD_OK)
     return raise_status(status);
-  PyObject *class = module_once(&globals.explanation, "numd._function.explain", "Explanation");
+  PyObject *class = module_once(&globals.explanation, "numd._display", "Explanation");
   PyObject *answer = class ? PyObject_CallFunction(class, "s", text) : NULL;
   free(text);
   return answer;

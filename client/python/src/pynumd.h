@@ -54,7 +54,7 @@ struct globals {
   PyObject *dtype, *ndarray, *generic;                /* numpy.dtype, numpy.ndarray, numpy.generic */
   PyObject *dtypes[NUMD_DTYPE_CODES];                 /* the dtype object for each number, or NULL */
   PyObject *make_error;                               /* numd._errors.make */
-  PyObject *trace, *parameters, *async, *explanation; /* of numd._function and numd._process, once needed */
+  PyObject *trace, *parameters, *async, *explanation; /* of numd's modules, once needed */
   PyObject *k_out, *k_dtype, *k_session, *k_hook;
   PyObject *params[32]; /* the keyword of each parameter's bit */
 };

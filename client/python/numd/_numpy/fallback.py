@@ -6,7 +6,7 @@ Each such call is counted by the name of its function; `config` says whether it 
 import numpy as np
 
 from .. import _numd
-from .._errors import PACKAGE, FallbackError, FallbackWarning, caller, refuse
+from .._errors import PACKAGE, FallbackError, FallbackWarning, caller, public, refuse
 from .._standard.operands import beside, is_traced
 
 MODES = ("silent", "warn", "error")
@@ -16,6 +16,7 @@ counts = {}
 mode = "silent"
 
 
+@public
 class config:
     """Set options of this process, until the end of a ``with`` block if it is used as one.
 
@@ -55,6 +56,7 @@ class config:
         mode = self._before
 
 
+@public
 def stats():
     """What the daemon counted, and what this process did.
 

@@ -87,6 +87,6 @@ def view(self, dtype=None, type=None):
 
 
 def _repr_html_(self):
-    from .. import _display as _html
+    from .. import _display
 
-    return _html.array(self)
+    return _display.array(self)

@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from .. import _errors, _numd
+from .. import _numd
+from .._errors import Error, public
 
 
 def _share(value, session=None):
@@ -15,7 +16,7 @@ def _share(value, session=None):
     if type(value) is np.ndarray:
         try:
             return _numd.asarray(value, session=session)
-        except (TypeError, _errors.Error):
+        except (TypeError, Error):
             return value
     if type(value) in (list, tuple):
         return type(value)(_share(item, session) for item in value)
@@ -35,6 +36,7 @@ def _call(function, args, kwargs):
     return _share(function(*args, **kwargs))
 
 
+@public
 class Executor(concurrent.futures.ProcessPoolExecutor):
     """Runs Python functions in worker processes that share arrays with this one.
 

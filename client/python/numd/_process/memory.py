@@ -7,8 +7,10 @@ import os
 from collections.abc import Sequence
 
 from .. import _numd
+from .._errors import public
 
 
+@public
 class Memory(Sequence):
     """The segments of shared memory that the sessions of this user hold; printed as a table.
 
@@ -51,9 +53,9 @@ class Memory(Sequence):
         return Memory([s for s in self if any(holder["pid"] == pid for holder in s["holders"])])
 
     def _repr_html_(self):
-        from .. import _display as _html
+        from .. import _display
 
-        return _html.text(repr(self))
+        return _display.text(repr(self))
 
     def __repr__(self):
         rows = [("memory", "bytes", "used", "in flight", "names", "held by")]
@@ -74,6 +76,7 @@ class Memory(Sequence):
         return "\n".join(lines)
 
 
+@public
 def memory(*, session=None):
     """Who holds what.
 
@@ -98,6 +101,7 @@ def memory(*, session=None):
     return Memory(json.loads(_numd._memory(session))["segments"])
 
 
+@public
 def published(*, session=None):
     """The names of published arrays.
 

@@ -6,6 +6,7 @@ import operator
 import numpy as np
 
 from .. import _numd
+from .._errors import public
 from .._numd import Array, asarray
 from .info import check_device
 from .operands import is_array, operand, operand_of
@@ -86,6 +87,7 @@ def like(x, value, dtype, shape=None):
     return array
 
 
+@public
 def empty_like(x, /, *, dtype=None, device=None):
     """A new array of x's shape and dtype, with unspecified contents.
 
@@ -107,6 +109,7 @@ def empty_like(x, /, *, dtype=None, device=None):
     return like(x, None, dtype)
 
 
+@public
 def full_like(x, /, fill_value, *, dtype=None, device=None):
     """A new array of x's shape and dtype, with one value everywhere.
 
@@ -130,6 +133,7 @@ def full_like(x, /, fill_value, *, dtype=None, device=None):
     return like(x, fill_value, dtype)
 
 
+@public
 def zeros_like(x, /, *, dtype=None, device=None):
     """A new array of x's shape and dtype, of zeros.
 
@@ -150,6 +154,7 @@ def zeros_like(x, /, *, dtype=None, device=None):
     return full_like(x, 0, dtype=dtype, device=device)
 
 
+@public
 def ones_like(x, /, *, dtype=None, device=None):
     """A new array of x's shape and dtype, of ones.
 
@@ -170,6 +175,7 @@ def ones_like(x, /, *, dtype=None, device=None):
     return full_like(x, 1, dtype=dtype, device=device)
 
 
+@public
 def from_dlpack(x, /, *, device=None, copy=None):
     """An Array of what another library exports by DLPack.
 
@@ -204,6 +210,7 @@ def from_dlpack(x, /, *, device=None, copy=None):
     return asarray(np.from_dlpack(x), copy=copy)
 
 
+@public
 def meshgrid(*arrays, indexing="xy"):
     """Coordinate matrices of coordinate vectors.
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _numd
+from .._errors import public
 from .._numd import result_type
 from .operands import given, is_array, named, operand
 from .rows import row, rows
@@ -54,6 +55,7 @@ class Info:
         return {name: dtype for name, dtype in DTYPES.items() if kind is None or isdtype(dtype, kind)}
 
 
+@public
 def __array_namespace_info__():
     """Inspection, as the array API standard has it.
 
@@ -83,6 +85,7 @@ def dtype_of(type):
     return type.dtype if hasattr(type, "dtype") and isinstance(type.dtype, np.dtype) else np.dtype(type)
 
 
+@public
 def finfo(type, /):
     """Limits of a real or complex floating dtype.
 
@@ -114,6 +117,7 @@ def finfo(type, /):
     )
 
 
+@public
 def iinfo(type, /):
     """Limits of an integer dtype.
 
@@ -137,6 +141,7 @@ def iinfo(type, /):
     return named("IinfoResult", limits.bits, int(limits.max), int(limits.min), np.dtype(limits.dtype))
 
 
+@public
 def isdtype(dtype, kind):
     """Whether a dtype is of a kind.
 
@@ -172,6 +177,7 @@ def isdtype(dtype, kind):
     return np.dtype(dtype) == np.dtype(kind)
 
 
+@public
 def can_cast(from_, to, /):
     """Whether values of a dtype become those of another by promotion alone.
 

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 from .. import _numd
+from .._errors import public
 from .rows import parameters
 
 
+@public
 class Operation(NamedTuple):
     """A row of the list of operations.
 

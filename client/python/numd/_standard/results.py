@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._errors import public
 from .._numd import Array
 
 
+@public
 class QRResult(NamedTuple):
     """What qr gives."""
 
@@ -14,6 +16,7 @@ class QRResult(NamedTuple):
     R: Array
 
 
+@public
 class SVDResult(NamedTuple):
     """What svd gives."""
 
@@ -22,6 +25,7 @@ class SVDResult(NamedTuple):
     Vh: Array
 
 
+@public
 class EighResult(NamedTuple):
     """What eigh gives."""
 
@@ -29,6 +33,7 @@ class EighResult(NamedTuple):
     eigenvectors: Array
 
 
+@public
 class EigResult(NamedTuple):
     """What eig gives."""
 
@@ -36,6 +41,7 @@ class EigResult(NamedTuple):
     eigenvectors: Array
 
 
+@public
 class SlogdetResult(NamedTuple):
     """What slogdet gives; numbers for a single matrix."""
 
@@ -43,6 +49,7 @@ class SlogdetResult(NamedTuple):
     logabsdet: Array
 
 
+@public
 class LstsqResult(NamedTuple):
     """What lstsq gives."""
 
@@ -52,6 +59,7 @@ class LstsqResult(NamedTuple):
     singular_values: Array
 
 
+@public
 class UniqueAllResult(NamedTuple):
     """What unique_all gives."""
 
@@ -61,6 +69,7 @@ class UniqueAllResult(NamedTuple):
     counts: Array
 
 
+@public
 class UniqueCountsResult(NamedTuple):
     """What unique_counts gives."""
 
@@ -68,6 +77,7 @@ class UniqueCountsResult(NamedTuple):
     counts: Array
 
 
+@public
 class UniqueInverseResult(NamedTuple):
     """What unique_inverse gives."""
 
@@ -75,6 +85,7 @@ class UniqueInverseResult(NamedTuple):
     inverse_indices: Array
 
 
+@public
 class FinfoResult(NamedTuple):
     """Limits of a floating-point dtype, as finfo gives them; of the parts for a complex one."""
 
@@ -86,6 +97,7 @@ class FinfoResult(NamedTuple):
     dtype: np.dtype
 
 
+@public
 class IinfoResult(NamedTuple):
     """Limits of an integer dtype, as iinfo gives them."""
 

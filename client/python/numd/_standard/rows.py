@@ -8,6 +8,7 @@ front of it is written in Python and decorated with `row`, which writes its docu
 import inspect
 
 from .. import _numd
+from .._errors import public
 
 rows = _numd.rows
 NAMES = [row[1] for row in _numd._ops]
@@ -81,8 +82,7 @@ def row(name):
 
     def decorate(function):
         function.__doc__ = document(_numd._ops[NAMES.index(name)], function)
-        function.__module__ = "numd"
-        return function
+        return public(function)
 
     return decorate
 

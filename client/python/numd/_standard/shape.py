@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 from .. import _numd
+from .._errors import public
 from .operands import is_array, operand
 from .rows import row, rows
 
@@ -133,6 +134,7 @@ def diagonal(x, offset=0):
 # ---- Axes and broadcasting
 
 
+@public
 def broadcast_shapes(*shapes):
     """The shape to which arrays of these shapes broadcast.
 
@@ -159,6 +161,7 @@ def broadcast_shapes(*shapes):
     return np.broadcast_shapes(*shapes)
 
 
+@public
 def broadcast_arrays(*arrays):
     """Views of the arrays in the shape to which they broadcast.
 
@@ -182,6 +185,7 @@ def broadcast_arrays(*arrays):
     return tuple(broadcast_to(array, shape) for array in arrays)
 
 
+@public
 def expand_dims(x, /, axis):
     """A view with new dimensions of length 1.
 
@@ -213,6 +217,7 @@ def expand_dims(x, /, axis):
     return x[tuple(None if i in new else slice(None) for i in range(ndim))]
 
 
+@public
 def squeeze(x, /, axis=None):
     """A view without dimensions of length 1.
 
@@ -246,6 +251,7 @@ def squeeze(x, /, axis=None):
     return x[tuple(0 if i in axes else slice(None) for i in range(x.ndim))]
 
 
+@public
 def moveaxis(x, source, destination, /):
     """A view with dimensions at other places.
 
@@ -283,6 +289,7 @@ def moveaxis(x, source, destination, /):
     return permute_dims(x, tuple(order))
 
 
+@public
 def unstack(x, /, *, axis=0):
     """The parts of x along an axis.
 

@@ -108,7 +108,8 @@ class Graph:
             text = " and ".join(map(str, shapes))
             raise ValueError(f"{name}(): shapes {text} do not match ({where_called()})") from None
         if results is None:
-            refuse(f"the shape of what {name}() gives depends on the data, and cannot be traced: use numd.where or a mask")
+            what = f"the shape of what {name}() gives depends on the data, and cannot be traced"
+            refuse(f"{what}: use numd.where or a mask")
         numbers = tuple(value._number for value in values)
         key = op.number, numbers, repr(sorted(params.items()))
         if key in self.made and not again:

@@ -5,9 +5,10 @@ import importlib
 
 import numpy as np
 
-from . import fallback as _fallback
-from .registry import TABLE, find
 from .._numd import Array
+from .._standard.operands import is_traced
+from . import fallback
+from .registry import TABLE, find
 from .ufuncs import is_final
 
 for _name in ("einsum", "elements", "linalg", "reduce", "series", "shape"):  # each fills its part of the table
@@ -29,7 +30,7 @@ def call(function, types, args, kwargs):
         return NotImplemented
     if function in LOOKING:
         name = name_of(function)
-        return function(*_fallback.plain(args, [], name), **_fallback.plain(kwargs, [], name))
+        return function(*fallback.plain(args, [], name), **fallback.plain(kwargs, [], name))
     implementation = TABLE.get(function)
     if implementation is not None:
         try:
@@ -37,7 +38,7 @@ def call(function, types, args, kwargs):
         except TypeError as error:
             if is_final(error):
                 raise
-    return _fallback.run(name_of(function), function, args, kwargs)
+    return fallback.run(name_of(function), function, args, kwargs)
 
 
 def name_of(function):
@@ -53,7 +54,7 @@ def of_numpy(name):
 
     @functools.wraps(theirs)
     def function(*args, **kwargs):
-        if any(hasattr(type(x), "__numd_apply__") for x in (*args, *kwargs.values())):
+        if any(map(is_traced, (*args, *kwargs.values()))):
             return theirs(*args, **kwargs)  # of a traced value, which knows what to do
         return call(theirs, (), args, kwargs)
 

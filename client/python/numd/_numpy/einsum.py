@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import _numd
 from .._standard import shape as _shape
-from .registry import implements, need
 from .._standard.operands import is_traced, operand
 from .._standard.rows import rows
+from .registry import implements, need
 from .ufuncs import store
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -6,16 +6,14 @@ import numpy as np
 
 from .. import _numd
 from .._standard import arrange as _arrange, search as _search
-from .._standard.operands import beside, given, is_traced, operand
 from .._standard.index import check_bounds
-from .reduce import all_
-from .shape import ravel
-from .registry import implements, need
+from .._standard.operands import beside, given, is_traced, operand
 from .._standard.rows import rows
 from .._standard.shape import as_tuple, axis_of
+from .reduce import all_
+from .registry import NUMPY_1, implements, need
+from .shape import ravel
 from .ufuncs import COMPOSED, store
-
-NUMPY_1 = np.__version__.startswith("1.")
 
 
 def stored_in(function, out, *args, **kwargs):

@@ -7,10 +7,10 @@ import numpy as np
 
 from .. import _numd
 from .._errors import PACKAGE, FallbackError, FallbackWarning, caller, public, refuse
+from .._standard.info import DTYPES
 from .._standard.operands import beside, is_traced
 
 MODES = ("silent", "warn", "error")
-DTYPES = frozenset(_numd._dtypes)
 
 counts = {}
 mode = "silent"

@@ -5,14 +5,12 @@ import functools
 import numpy as np
 
 from .._standard import linalg as _linalg
-from .shape import matrix_transpose, moveaxis
-from .registry import enter, implements, need
 from .._standard.operands import given, is_traced, operand
 from .._standard.rows import rows
 from .._standard.shape import axis_of
+from .registry import NUMPY_1, enter, implements, need
+from .shape import matrix_transpose, moveaxis
 from .ufuncs import store
-
-NUMPY_1 = np.__version__.startswith("1.")
 
 
 # ---- Products

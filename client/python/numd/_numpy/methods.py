@@ -5,9 +5,9 @@ The extension looks them up here when they are called. Values that are being tra
 
 import numpy as np
 
-from . import fallback as _fallback
 from .. import _numd
 from .._standard.rows import rows
+from . import fallback
 
 
 def through(name):
@@ -23,15 +23,15 @@ def by_numpy(name):
     """A method that ndarray has and the daemon has not."""
 
     def method(self, *args, **kwargs):
-        return _fallback.run(name, getattr(np.ndarray, name), (self, *args), kwargs)
+        return fallback.run(name, getattr(np.ndarray, name), (self, *args), kwargs)
 
     return method
 
 
 THROUGH = [
-    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal", "dot",
-    "matmul", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "squeeze",
-    "std", "sum", "swapaxes", "take", "trace", "var",
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "conj", "conjugate", "cumprod", "cumsum", "diagonal",
+    "dot", "matmul", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "round", "searchsorted",
+    "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
 ]  # fmt: skip
 globals().update({name: through(name) for name in THROUGH})
 
@@ -45,7 +45,7 @@ byteswap, choose, getfield = map(by_numpy, ["byteswap", "choose", "getfield"])
 
 def flatten(self, order="C"):
     if order != "C":
-        return _fallback.run("flatten", np.ndarray.flatten, (self, order), {})
+        return fallback.run("flatten", np.ndarray.flatten, (self, order), {})
     return self.copy().reshape(-1)
 
 
@@ -63,7 +63,7 @@ def partition(self, kth, axis=-1, kind="introselect", order=None):
 
 def put(self, indices, values, mode="raise"):
     if mode != "raise":
-        return _fallback.run("put", np.ndarray.put, (self, indices, values, mode), {})
+        return fallback.run("put", np.ndarray.put, (self, indices, values, mode), {})
     np.put(self, indices, values)
 
 
@@ -81,7 +81,7 @@ def view(self, dtype=None, type=None):
     if type is not None:
         return np.asarray(self).view(type) if dtype is None else np.asarray(self).view(dtype, type)
     other = np.asarray(self).view() if dtype is None else np.asarray(self).view(dtype)
-    if other.dtype.name not in _fallback.DTYPES:
+    if other.dtype.name not in fallback.DTYPES:
         return other
     return _numd._view(self, 0, other.shape, other.strides, other.dtype)
 

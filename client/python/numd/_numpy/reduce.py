@@ -4,10 +4,10 @@ import numpy as np
 
 from .. import _numd
 from .._standard import arrange as _arrange, shape as _shape
-from .registry import implements, need
 from .._standard.operands import is_traced, operand, operand_of
 from .._standard.rows import rows
 from .._standard.shape import axes_of, axis_of
+from .registry import implements, need
 from .ufuncs import NOT_GIVEN, mask_of, reduction, store
 
 Array = _numd.Array
@@ -181,6 +181,11 @@ def quantiles(a, q, axis, out, method, keepdims):
         raise ValueError("quantiles are from 0 to 1, percentiles from 0 to 100")
     wide = ordered if ordered.dtype.kind == "f" else rows.astype(ordered, dtype="float64")
     results = [finished(between(wide, float(point)), wide) for point in points.reshape(-1)]
+    return one_or_stacked(results, points, a, axis, out, keepdims)
+
+
+def one_or_stacked(results, points, a, axis, out, keepdims):
+    """The result for each point, as many as there are, or alone if the point is a number."""
     if keepdims:
         results = [with_axis(result, a, axis) for result in results]
     return store(_arrange.stack(results) if points.ndim else results[0], out)
@@ -324,9 +329,7 @@ def nanquantiles(a, q, axis, out, method, keepdims):
     last = rows.subtract(rows.count_nonzero(rows.logical_not(rows.isnan(ordered)), axis=0, keepdims=True), 1)
     need(rows.all(rows.greater_equal(last, 0)))  # of no number: NumPy warns
     results = [between_numbers(ordered, last, float(point)) for point in points.reshape(-1)]
-    if keepdims:
-        results = [with_axis(result, a, axis) for result in results]
-    return store(_arrange.stack(results) if points.ndim else results[0], out)
+    return one_or_stacked(results, points, a, axis, out, keepdims)
 
 
 def between_numbers(ordered, last, point):

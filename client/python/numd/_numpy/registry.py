@@ -6,6 +6,7 @@ about its arguments, and NumPy does it.
 
 import numpy as np
 
+NUMPY_1 = np.__version__.startswith("1.")
 TABLE = {}
 
 

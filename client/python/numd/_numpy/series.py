@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from .._standard import create as _create
 from .. import _numd
-from .._standard.operands import beside, operand
+from .._standard import create as _create
 from .._standard.create import like
-from .registry import implements, need
+from .._standard.operands import beside, operand
 from .._standard.rows import rows
 from .._standard.shape import as_tuple, axis_of, moveaxis
+from .registry import NUMPY_1, implements, need
 
 
 # ---- Counts: differences of places in the sorted values
@@ -195,7 +195,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     f = f if f.dtype.kind in "fc" else rows.astype(f, dtype="float64")
     slopes = [slope(moveaxis(f, one, -1), spacing, f) for one, spacing in zip(axes, spacings)]
     slopes = [moveaxis(result, -1, one) for one, result in zip(axes, slopes)]
-    several = list if np.__version__.startswith("1.") else tuple
+    several = list if NUMPY_1 else tuple
     return slopes[0] if len(slopes) == 1 else several(slopes)
 
 

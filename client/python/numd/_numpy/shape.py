@@ -5,12 +5,12 @@ import operator
 
 import numpy as np
 
-from .._standard import arrange as _arrange, create as _create, shape as _shape
 from .. import _numd
+from .._standard import arrange as _arrange, create as _create, shape as _shape
 from .._standard.create import like, open_grids
-from .registry import implements, need
 from .._standard.operands import is_array, operand, operand_of
 from .._standard.shape import as_tuple, axes_of, axis_of, moveaxis
+from .registry import implements, need
 from .ufuncs import store
 
 Array = _numd.Array

@@ -9,13 +9,13 @@ import math
 
 import numpy as np
 
-from . import fallback as _fallback
 from .. import _numd
 from .._errors import TraceError, refuse
-from .names import NUMPY_NAMES
 from .._standard.operands import is_traced, operand, operand_of
 from .._standard.operations import OPS
 from .._standard.rows import rows
+from . import fallback
+from .names import NUMPY_NAMES
 
 Array = _numd.Array
 INDEX = {name: i for i, name in enumerate(OPS)}
@@ -55,7 +55,7 @@ def call(ufunc, method, inputs, kwargs):
             if is_final(error):
                 raise
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    return _fallback.run(name, getattr(ufunc, method), inputs, kwargs)
+    return fallback.run(name, getattr(ufunc, method), inputs, kwargs)
 
 
 def is_final(error):
@@ -66,7 +66,7 @@ def is_final(error):
 def operator(name, inputs, out):
     """An operator whose row refused the operands: NumPy's ufunc on them."""
     ufunc = UFUNCS[name]
-    return _fallback.run(ufunc.__name__, ufunc, inputs, {} if out is None else {"out": (out,)})
+    return fallback.run(ufunc.__name__, ufunc, inputs, {} if out is None else {"out": (out,)})
 
 
 # ---- Ufuncs of several rows, and those whose row has another meaning for some dtypes

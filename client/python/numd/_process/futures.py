@@ -58,7 +58,7 @@ class Watch:
             self.end()
 
     def hand_over(self):
-        """Another loop of this thread takes the descriptor: who still waits in this one hears of the end by a thread."""
+        """Another loop of this thread takes the descriptor: a thread tells the waiters in this loop when they are done."""
         self.close()
         if not self.loop.is_closed():
             for waiter, future in self.waiting.items():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _numd
-from .operands import beside
+from .operands import beside, is_traced
 from .rows import rows
 
 Array = _numd.Array
@@ -77,7 +77,7 @@ def item_of(a, item):
     """Numbers as int, arrays as Array in the session of `a`; slices, None and Ellipsis as they are."""
     if item is None or item is Ellipsis or isinstance(item, slice):
         return item
-    if hasattr(type(item), "__numd_apply__"):
+    if is_traced(item):
         operator.index(item)  # raises: a traced value is no number
     if isinstance(item, (bool, np.bool_)):
         return beside(a, np.asarray(bool(item)))
@@ -88,7 +88,7 @@ def item_of(a, item):
             pass
     if not isinstance(item, Array) and not hasattr(item, "dtype"):
         if isinstance(item, str) or not hasattr(type(item), "__len__"):
-            refuse()
+            refuse_key()
         item = np.asarray(item)
         item = item.astype(np.intp) if item.size == 0 else item
     if getattr(item, "dtype", np.dtype(object)).kind not in "biu":
@@ -96,7 +96,7 @@ def item_of(a, item):
     return item if isinstance(item, Array) else beside(a, np.asarray(item))
 
 
-def refuse():
+def refuse_key():
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices"
     )

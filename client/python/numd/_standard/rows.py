@@ -96,7 +96,8 @@ def document(row, function):
     """Numpydoc from the row; what the function's own docstring says goes to Notes, but for its Examples."""
     text = [sentence(row[10]), "", "Parameters", "----------"]
     code, taken = function.__code__, parameters(row)
-    for argument in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)]:
+    n_arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & inspect.CO_VARARGS)
+    for argument in code.co_varnames[:n_arguments]:
         kind, what = _describe(taken, argument)
         text += [f"{argument} : {kind}", f"    {what}"]
     text += ["", "Returns", "-------", _RESULTS.get(row[1], "Array")]

@@ -2,9 +2,9 @@
 
 from .. import _numd
 from .._numd import Array
+from .arrange import concat
 from .operands import given, named, operand
 from .rows import row, rows
-from .arrange import concat
 
 
 @row("sort")

@@ -3,8 +3,10 @@
 
 PYTHON_SOURCES := $(wildcard client/python/src/*.c)
 PYTHON_OBJECTS := $(PYTHON_SOURCES:client/python/src/%.c=$(BUILD)/python/obj/%.o)
-PYTHON_MODULES := $(wildcard client/python/numd/*.py client/python/numd/*.pyi) client/python/numd/py.typed
+PYTHON_MODULES := $(wildcard $(addprefix client/python/numd/,*.py *.pyi */*.py)) client/python/numd/py.typed
 PYTHON_COPIES := $(PYTHON_MODULES:client/python/numd/%=$(BUILD)/python/numd/%)
+# Of modules that were there at an earlier build.
+PYTHON_STALE = $(filter-out $(PYTHON_COPIES),$(wildcard $(addprefix $(BUILD)/python/numd/,*.py *.pyi */*.py)))
 PYTHON_INCLUDE := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 PYTHON_SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 PYTHON_EXTENSION := $(BUILD)/python/numd/_numd$(PYTHON_SUFFIX)
@@ -13,6 +15,7 @@ PYTHON_CFLAGS := -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wsh
 
 .PHONY: python
 python: $(PYTHON_EXTENSION) $(PYTHON_COPIES)
+	$(if $(PYTHON_STALE),rm -f $(PYTHON_STALE))
 
 $(PYTHON_EXTENSION): $(PYTHON_OBJECTS) $(BUILD)/libnumd.so
 	@mkdir -p $(@D)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
@@ -61,7 +61,7 @@ class BuildPackage(build_py):
     """The modules, and the programs in numd/bin."""
 
     def run(self):
-        for path in pathlib.Path(self.build_lib, "numd").glob("*.py*"):  # there may be some that are gone now
+        for path in pathlib.Path(self.build_lib, "numd").rglob("*.py*"):  # there may be some that are gone now
             path.unlink()
         super().run()
         make()
@@ -95,7 +95,7 @@ class SourceDistribution(sdist):
 setup(
     name="numd",
     version=VERSION,
-    packages=["numd"],
+    packages=find_packages(str(HERE), include=["numd", "numd.*"]),
     package_data={"numd": ["py.typed", "*.pyi"]},
     options={"build": {"build_base": str(SCRATCH)}, "egg_info": {"egg_base": str(SCRATCH)}},
     cmdclass={"build_ext": BuildExtension, "build_py": BuildPackage, "sdist": SourceDistribution},

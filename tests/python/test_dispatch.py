@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import numd
 from layouts import DTYPES, broadcastable, dtypes_of, laid_out, values
-from numd import _dispatch, _fallback, _ufuncs
-from numd._names import NUMPY_NAMES
+from numd._numpy import dispatch, fallback, ufuncs
+from numd._numpy.names import NUMPY_NAMES
 
 NUMPY_2 = not np.__version__.startswith("1.")
 
@@ -52,10 +52,10 @@ def operands_of(ufunc, op, dtype, rng, shape=(3, 5)):
     return [values(rng, shape, dtype, special=False, low=low, high=high) for _ in range(ufunc.nin)]
 
 
-@pytest.mark.parametrize("ufunc", list(_ufuncs.NAMES), ids=lambda ufunc: ufunc.__name__)
+@pytest.mark.parametrize("ufunc", list(ufuncs.NAMES), ids=lambda ufunc: ufunc.__name__)
 def test_every_ufunc_that_is_a_row(ufunc):
     rng = np.random.default_rng(1)
-    op = {op.name: op for op in numd.ops()}[_ufuncs.NAMES[ufunc]]
+    op = {op.name: op for op in numd.ops()}[ufuncs.NAMES[ufunc]]
     for dtype in dtypes_of(op.dtypes):
         x = operands_of(ufunc, op, dtype, rng, (4, 4) if op.kind == "PRODUCT" else (3, 5))
         with np.errstate(all="ignore"):
@@ -82,10 +82,10 @@ def test_every_row_with_a_ufunc_is_there():
     for name in [op.name for op in numd.ops() if op.kind == "MAP"] + list(NUMPY_NAMES):
         ufunc = getattr(np, name, None)
         if isinstance(ufunc, np.ufunc):
-            assert ufunc in _ufuncs.NAMES or ufunc in _ufuncs.COMPOSED, name
+            assert ufunc in ufuncs.NAMES or ufunc in ufuncs.COMPOSED, name
 
 
-@pytest.mark.parametrize("ufunc", list(_ufuncs.COMPOSED), ids=lambda ufunc: ufunc.__name__)
+@pytest.mark.parametrize("ufunc", list(ufuncs.COMPOSED), ids=lambda ufunc: ufunc.__name__)
 def test_ufuncs_of_several_rows(ufunc):
     for dtype in ["float32", "float64"]:
         x = [np.linspace(1, 5, 7).astype(dtype) for _ in range(ufunc.nin)]
@@ -108,7 +108,7 @@ def test_what_the_daemon_has_not_is_computed_by_numpy_and_counted(ufunc, dtypes)
     got, wanted = ufunc(*map(numd.asarray, x)), ufunc(*x)
     assert numd.stats()["fallbacks"][ufunc.__name__] == before + 1
     for mine, theirs in zip(got, wanted) if ufunc.nout > 1 else [(got, wanted)]:
-        if theirs.dtype.name in _fallback.DTYPES:
+        if theirs.dtype.name in fallback.DTYPES:
             agree(mine, theirs)
             assert mine.dtype == theirs.dtype
         else:
@@ -138,7 +138,7 @@ def test_where_out_and_dtype(refused):
         np.add(a, b, out=numd.zeros(7))
 
 
-@pytest.mark.parametrize("ufunc", list(_ufuncs.REDUCTIONS), ids=lambda ufunc: ufunc.__name__)
+@pytest.mark.parametrize("ufunc", list(ufuncs.REDUCTIONS), ids=lambda ufunc: ufunc.__name__)
 def test_reduce(ufunc):
     for dtype in ["bool", "int8", "uint16", "float32", "float64"]:
         x = np.array([[1, 0, 3], [2, 2, 1]]).astype(dtype)
@@ -309,13 +309,13 @@ def agree_all(got, wanted):
         assert got == wanted
     elif not isinstance(got, int):  # the rank of lstsq
         agree(got, wanted)
-        if np.asarray(wanted).dtype.name in _fallback.DTYPES:
+        if np.asarray(wanted).dtype.name in fallback.DTYPES:
             assert got.dtype == np.asarray(wanted).dtype
 
 
 @pytest.mark.parametrize("name", list(CALLS))
 def test_functions(name):
-    function = _dispatch.find(name)
+    function = dispatch.find(name)
     if function is None:
         pytest.skip(f"NumPy {np.__version__} has no {name}")
     for args in CALLS[name]:
@@ -348,8 +348,8 @@ def test_einsum(data):
 
 
 def test_every_function_of_the_table_is_tested():
-    tested = {_dispatch.find(name) for name in CALLS}
-    rest = {_dispatch.name_of(function) for function in set(_dispatch.TABLE) - tested}
+    tested = {dispatch.find(name) for name in CALLS}
+    rest = {dispatch.name_of(function) for function in set(dispatch.TABLE) - tested}
     assert rest <= {
         "put", "place", "putmask", "copyto", "put_along_axis", "dsplit", "empty_like", "in1d", "permute_dims", "matrix_transpose",
         "unique_values", "unique_counts", "unique_inverse", "unique_all", "linalg.qr", "linalg.svd", "linalg.eigh", "linalg.eig",
@@ -366,10 +366,10 @@ def test_every_row_with_a_function_is_there():
     aliases = {name: [other for other, row in NUMPY_NAMES.items() if row == name] for name in NUMPY_NAMES.values()}
     for op in numd.ops():
         for name in [op.name, f"linalg.{op.name}", *aliases.get(op.name, [])]:
-            function = _dispatch.find(name)
+            function = dispatch.find(name)
             if function is None or op.name in CREATING or isinstance(function, np.ufunc):
                 continue
-            assert function in _dispatch.TABLE, name
+            assert function in dispatch.TABLE, name
 
 
 def test_factorisations(refused):

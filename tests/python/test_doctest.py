@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import numd
+from numd._standard import results
 
 # What gives nothing, so that there is nothing to say of its result.
 NO_RESULT = {"publish", "unpublish", "Session.ping", "Session.close", "Future.add_done_callback", "Array.fill"}
@@ -102,3 +103,14 @@ def test_functions_pickle_by_their_names():
     for name in CALLABLE:
         if "." not in name:
             assert pickle.loads(pickle.dumps(THINGS[name])) is THINGS[name]
+
+
+def test_pickles_name_nothing_inside_the_package():
+    """Modules may move: what was pickled before is loaded all the same."""
+    functions = [THINGS[name] for name in CALLABLE if "." not in name and isinstance(THINGS[name], types.FunctionType)]
+    classes = [thing for thing in THINGS.values() if isinstance(thing, type)]
+    named = [thing for thing in vars(results).values() if hasattr(thing, "_fields")]
+    assert len(functions) > 50 and len(classes) > 20 and len(named) > 10
+    for thing in functions + classes + named:
+        assert thing.__module__ == "numd" and pickle.loads(pickle.dumps(thing)) is thing
+    assert pickle.loads(pickle.dumps(numd.finfo("float32"))) == numd.finfo("float32")

@@ -19,7 +19,7 @@ Results without dimensions are Arrays too, and work where a Python scalar does.
 Arrays pickle as handles, so other processes work on the same memory.
 """
 
-from . import _create, _linalg, _namespace, _numd, _rows, _search, _shape
+from . import _numd
 from ._errors import (
     AccessError,
     BadIndexError,
@@ -37,31 +37,10 @@ from ._errors import (
     TimeLimitError,
     TraceError,
 )
-from ._namespace import (
-    __array_namespace_info__,
-    broadcast_arrays,
-    broadcast_shapes,
-    can_cast,
-    e,
-    empty_like,
-    expand_dims,
-    finfo,
-    from_dlpack,
-    full_like,
-    iinfo,
-    inf,
-    isdtype,
-    meshgrid,
-    moveaxis,
-    nan,
-    newaxis,
-    ones_like,
-    pi,
-    squeeze,
-    unstack,
-    zeros_like,
-)
-from ._fallback import config, stats
+from ._standard.create import empty_like, from_dlpack, full_like, meshgrid, ones_like, zeros_like
+from ._standard.info import __array_namespace_info__, can_cast, finfo, iinfo, isdtype
+from ._standard.namespace import OPERATIONS as _OPERATIONS, e, inf, nan, newaxis, pi
+from ._standard.shape import broadcast_arrays, broadcast_shapes, expand_dims, moveaxis, squeeze, unstack
 from ._numd import (
     __version__,
     _rebuild,
@@ -86,22 +65,29 @@ from ._numd import (
 
 # What costs more to import than most programs would like to pay, and where it is.
 _LATER = {
-    "Executor": "_executor",
-    "Memory": "_memory",
-    "Operation": "_operations",
-    "memory": "_memory",
-    "published": "_memory",
+    "Executor": "_process.executor",
+    "Memory": "_process.memory",
+    "Operation": "_standard.operations",
+    "config": "_numpy.fallback",
+    "memory": "_process.memory",
+    "published": "_process.memory",
+    "stats": "_numpy.fallback",
 }
 
 
 def __getattr__(name):
-    """What _LATER names, and the names that NumPy has beyond the standard's, imported when asked for first."""
-    if name in _LATER:
+    """What _LATER names, the types of named results, for pickles of these name them here, and the names that NumPy has
+    beyond the standard's: imported when asked for first."""
+    value = None
+    module = "_standard.results" if name.endswith("Result") else _LATER.get(name)
+    if module:
         from importlib import import_module
 
-        value = getattr(import_module(f"numd.{_LATER[name]}"), name)
-    else:
-        value = None if name.startswith("_") else _of_numpy(name)
+        value = getattr(import_module(f"numd.{module}"), name, None)
+    elif not name.startswith("_"):
+        from ._numpy.dispatch import of_numpy
+
+        value = of_numpy(name)
     if value is None:
         raise AttributeError(f"module 'numd' has no attribute '{name}'")
     globals()[name] = value
@@ -110,12 +96,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_LATER})
-
-
-def _of_numpy(name):
-    from ._dispatch import of_numpy
-
-    return of_numpy(name)
 
 
 def ops():
@@ -132,23 +112,15 @@ def ops():
     >>> numd.ops()[0].name, numd.ops()[0].documentation
     ('add', 'x1 + x2; logical or for bool')
     """
-    return list(_rows.OPS.values())
+    from ._standard.operations import OPS
+
+    return list(OPS.values())
 
 
-def _function(name):
-    """What stands before the row, or the row's own function."""
-    for module in (_shape, _search, _linalg, _create, _namespace):
-        function = vars(module).get(name)
-        if getattr(function, "__module__", None) == "numd":
-            return function
-    return getattr(_numd.rows, name)
-
-
-_expanded = [name for name in _rows.NAMES if name not in ("full", "slice")]
-globals().update({name: _function(name) for name in _expanded})
+globals().update(_OPERATIONS)
 globals().update({name: getattr(_numd, name) for name in _numd._dtypes})
 
-# Its functions are those above. `from . import linalg` would ask __getattr__ first, which imports much.
+# `from . import linalg` would ask __getattr__ first, which imports much.
 from .linalg import LinAlgError  # noqa: E402
 
 __array_api_version__ = "2025.12"
@@ -197,7 +169,7 @@ __all__ = [
     "unpublish",
     "zeros",
 ]
-__all__ += _expanded + _numd._dtypes
+__all__ += [*_OPERATIONS, *_numd._dtypes]
 __all__ += [
     "__array_api_version__",
     "__array_namespace_info__",

@@ -12,7 +12,7 @@ import numpy as np
 
 import numd
 
-from ._html import size
+from ._display import size
 
 
 def count(n, noun):
@@ -73,7 +73,8 @@ def running(session):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m numd", description="What is installed, and how the daemon is.")
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket; otherwise $NUMD_SOCKET or the user's own")
+    socket = "the daemon's socket; otherwise $NUMD_SOCKET or the user's own"
+    parser.add_argument("--socket", metavar="PATH", help=socket)
     parser.add_argument("--version", action="version", version=f"numd {numd.__version__}")
     address = parser.parse_args().socket
     for name, text in installed():

@@ -4,9 +4,8 @@ Matrices are the last two axes; those before are a batch. What is singular, or d
 LinAlgError.
 """
 
-import numd
-
 from ._errors import LinAlgError
+from ._standard.namespace import OPERATIONS as _OPERATIONS
 
 _NAMES = [
     "cholesky",
@@ -40,12 +39,16 @@ _NAMES = [
 
 def __getattr__(name):
     """The names that NumPy has beyond these, such as norm."""
-    function = None if name.startswith("_") else numd._of_numpy(f"linalg.{name}")
+    function = None
+    if not name.startswith("_"):
+        from ._numpy.dispatch import of_numpy
+
+        function = of_numpy(f"linalg.{name}")
     if function is None:
         raise AttributeError(f"module 'numd.linalg' has no attribute '{name}'")
     return function
 
 
-globals().update({name: getattr(numd, name) for name in _NAMES})
+globals().update({name: _OPERATIONS[name] for name in _NAMES})
 
 __all__ = [*_NAMES, "LinAlgError"]

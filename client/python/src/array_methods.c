@@ -398,7 +398,7 @@ NUMD_OP_LIST(X)
 METHOD(MATMUL, matmul)
 METHOD(DOT, dot)
 
-/* What numd._methods has. */
+/* What numd._numpy.methods has. */
 /* clang-format off */
 #define PYTHON_METHODS(X)                                                         \
   X(argpartition) X(argsort) X(byteswap) X(choose) X(clip) X(compress) X(conj)    \

@@ -267,7 +267,7 @@ static PyObject *object_name(PyObject *object, int *fd) {
     return PyObject_GetAttrString(object, "name"); /* multiprocessing.shared_memory.SharedMemory */
   PyObject *memory = PyLong_Check(object) || PyObject_HasAttrString(object, "fileno")
                          ? NULL
-                         : PyImport_ImportModule("numd._memory");
+                         : PyImport_ImportModule("numd._process.memory");
   PyObject *found = memory ? PyObject_CallMethod(memory, "descriptor", "O", object) : NULL; /* of an mmap */
   Py_XDECREF(memory);
   if (!PyErr_Occurred())

@@ -2,8 +2,9 @@
  *
  * __array_ufunc__ finds the row of a ufunc in a dict that is made at first use; a plain call, with `out` at
  * most, goes from there to the daemon. Other methods and keywords, and operands that a row refuses, are left
- * to numd._ufuncs. __array_function__ leaves the call to numd._dispatch, whose dict has an implementation for
- * each of NumPy's functions that numd computes. What neither has is computed by NumPy (numd._fallback). */
+ * to numd._numpy.ufuncs. __array_function__ leaves the call to numd._numpy.dispatch, whose dict has an
+ * implementation for each of NumPy's functions that numd computes. What neither has is computed by NumPy
+ * (numd._numpy.fallback). */
 #include "pynumd.h"
 
 int error_is_type(void) {
@@ -31,7 +32,7 @@ static int is_known(PyObject *object) {
 /* The row of a ufunc, or NULL. */
 static const struct op *ufunc_row(PyObject *ufunc) {
   static PyObject *table;
-  PyObject *rows = module_once(&table, "numd._ufuncs", "ROWS");
+  PyObject *rows = module_once(&table, "numd._numpy.ufuncs", "ROWS");
   PyObject *index = rows ? PyDict_GetItemWithError(rows, ufunc) : NULL;
   return index ? &ops_table[PyLong_AsLong(index)] : NULL;
 }
@@ -88,7 +89,7 @@ PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     return NULL;
   }
   PyObject *answer = ufunc_fast(args, n, kwnames);
-  if (answer || PyErr_Occurred() || !module_once(&call, "numd._ufuncs", "call"))
+  if (answer || PyErr_Occurred() || !module_once(&call, "numd._numpy.ufuncs", "call"))
     return answer;
   PyObject *inputs = tuple_of(args + 2, n - 2), *options = dict_of(kwnames, args + n);
   if (inputs && options)
@@ -103,7 +104,7 @@ PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, Py
   if (!PyErr_Occurred() || !error_is_type())
     return NULL;
   PyErr_Clear();
-  PyObject *inputs = module_once(&call, "numd._ufuncs", "operator") ? tuple_of(operands, n) : NULL;
+  PyObject *inputs = module_once(&call, "numd._numpy.ufuncs", "operator") ? tuple_of(operands, n) : NULL;
   PyObject *answer =
       inputs ? PyObject_CallFunction(call, "sOO", op_find(number)->name, inputs, out ? out : Py_None) : NULL;
   Py_XDECREF(inputs);
@@ -118,14 +119,14 @@ PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n,
     PyErr_SetString(PyExc_TypeError, "__array_function__() takes a function, types, args and kwargs");
     return NULL;
   }
-  return module_once(&call, "numd._dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
+  return module_once(&call, "numd._numpy.dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
 }
 
 /* ---- Methods of Array that are written in Python */
 
 PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
                           PyObject *kwnames) {
-  PyObject *whole[16] = {self}, *method = module_attribute("numd._methods", name);
+  PyObject *whole[16] = {self}, *method = module_attribute("numd._numpy.methods", name);
   Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
   PyObject *answer = NULL;
   if (all >= (Py_ssize_t)(sizeof whole / sizeof *whole))

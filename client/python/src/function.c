@@ -1,12 +1,12 @@
 /* The type Function: a Python function that the daemon computes as one program.
  *
  * A call turns its arguments into a key of addresses (struct key) and looks for a plan in an open-addressing
- * table. Only a miss goes to Python: numd._trace runs the function on stand-ins for its arguments, plan.c
- * has the trace prepared. At PLANS_MAX the plan that was not called for longest makes room.
+ * table. Only a miss goes to Python: numd._function.trace runs the function on stand-ins for its arguments,
+ * plan.c has the trace prepared. At PLANS_MAX the plan that was not called for longest makes room.
  *
  * Arguments by position that are arrays and numbers are read here. Where there are keywords, containers, or
- * static arguments, numd._tree first takes the arguments apart into such leaves and a structure, whose
- * address is a part of the key. */
+ * static arguments, numd._function.pytree first takes the arguments apart into such leaves and a structure,
+ * whose address is a part of the key. */
 #include "pynumd.h"
 
 #define PLANS_MAX 256
@@ -15,7 +15,7 @@
 struct function {
   PyObject_HEAD PyObject *dict;
   PyObject *wrapped;
-  PyObject *parameters; /* numd._tree.Parameters, once they are needed */
+  PyObject *parameters; /* numd._function.pytree.Parameters, once they are needed */
   int has_static;
   vectorcallfunc vectorcall;
   uint64_t n_calls;
@@ -157,7 +157,8 @@ enum {
   NESTED
 }; /* they are to be taken apart first */
 
-/* Whether it becomes an array here: what has a buffer, but for text. Anything else is left to numd._tree. */
+/* Whether it becomes an array here: what has a buffer, but for text. Anything else is left to
+ * numd._function.pytree. */
 static int is_buffer(PyObject *object) {
   return PyObject_CheckBuffer(object) && !PyBytes_Check(object);
 }
@@ -213,7 +214,7 @@ static int key_outs(struct key *key, numd_conn **conn, const struct outs *outs) 
 
 static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n,
                        PyObject *structure) {
-  PyObject *function = module_once(&globals.trace, "numd._trace", "trace");
+  PyObject *function = module_once(&globals.trace, "numd._function.trace", "trace");
   PyObject *seen = function ? PyTuple_New(n) : NULL;
   if (!seen)
     return NULL;
@@ -363,7 +364,7 @@ static Py_ssize_t out_keyword(PyObject *const *values, PyObject *kwnames, PyObje
 
 static PyObject *parameters(struct function *self) {
   PyObject *kept = __atomic_load_n(&self->parameters, __ATOMIC_ACQUIRE), *class;
-  if (kept || !(class = module_once(&globals.parameters, "numd._tree", "Parameters")))
+  if (kept || !(class = module_once(&globals.parameters, "numd._function.pytree", "Parameters")))
     return kept;
   return keep_once(&self->parameters, PyObject_CallFunction(class, "O()", self->wrapped));
 }
@@ -469,9 +470,9 @@ static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssi
   return future;
 }
 
-/* A coroutine that submits when it is awaited, numd._async.call. */
+/* A coroutine that submits when it is awaited, numd._process.futures.call. */
 static PyObject *function_async(PyObject *object, PyObject *args, PyObject *kwargs) {
-  PyObject *coroutine = module_once(&globals.async, "numd._async", "call");
+  PyObject *coroutine = module_once(&globals.async, "numd._process.futures", "call");
   PyObject *submit = coroutine ? PyObject_GetAttrString(object, "submit") : NULL;
   PyObject *answer =
       submit ? PyObject_CallFunctionObjArgs(coroutine, submit, args, kwargs ? kwargs : Py_None, NULL) : NULL;
@@ -488,7 +489,7 @@ static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ss
   call_clear(&call);
   if (status != NUMD_OK)
     return raise_status(status);
-  PyObject *class = module_once(&globals.explanation, "numd._explain", "Explanation");
+  PyObject *class = module_once(&globals.explanation, "numd._display", "Explanation");
   PyObject *answer = class ? PyObject_CallFunction(class, "s", text) : NULL;
   free(text);
   return answer;
@@ -518,7 +519,7 @@ static PyObject *function_decorator(PyTypeObject *type, PyObject *kwargs) {
 }
 
 static int function_set_static(struct function *self, PyObject *names) {
-  PyObject *class = names ? module_once(&globals.parameters, "numd._tree", "Parameters") : NULL;
+  PyObject *class = names ? module_once(&globals.parameters, "numd._function.pytree", "Parameters") : NULL;
   if (!class)
     return names ? -1 : 0;
   self->parameters = PyObject_CallFunctionObjArgs(class, self->wrapped, names, NULL);

@@ -320,9 +320,9 @@ static PyObject *future_running(PyObject *object, PyObject *unused) {
   return done < 0 ? NULL : PyBool_FromLong(!done);
 }
 
-/* numd._async has the rest: it is Python. */
+/* numd._process.futures has the rest: it is Python. */
 static PyObject *call_async(const char *name, PyObject *first, PyObject *second) {
-  PyObject *module = PyImport_ImportModule("numd._async");
+  PyObject *module = PyImport_ImportModule("numd._process.futures");
   PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
   PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, first, second, NULL) : NULL;
   Py_XDECREF(function);

@@ -1,7 +1,7 @@
 /* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory; assignment stores
  * through such a view. A selection walks the key once and collects the offset and the axes that stay.
  *
- * Keys with arrays or lists are left to numd._index. */
+ * Keys with arrays or lists are left to numd._standard.index. */
 #include "pynumd.h"
 
 struct selection {
@@ -75,9 +75,9 @@ static int is_basic(PyObject *key) {
   return 1;
 }
 
-/* numd._index's function of that name. */
+/* numd._standard.index's function of that name. */
 static PyObject *by_arrays(const char *name, PyObject *self, PyObject *key, PyObject *value) {
-  PyObject *module = PyImport_ImportModule("numd._index");
+  PyObject *module = PyImport_ImportModule("numd._standard.index");
   PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
   PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, self, key, value, NULL) : NULL;
   Py_XDECREF(function);

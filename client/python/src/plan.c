@@ -1,6 +1,6 @@
 /* Plans: a trace is turned into a program, the program is prepared by the daemon.
  *
- * numd._trace gives (nodes, captured, outputs, no_dims, build):
+ * numd._function.trace gives (nodes, captured, outputs, no_dims, build):
  *   nodes    one tuple for each value of the program, in order:
  *              ("input", Array)     an argument or a captured array
  *              ("scalar", sample)   an argument that is a Python scalar

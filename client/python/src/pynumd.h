@@ -50,12 +50,11 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buff
 
 /* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
 struct globals {
-  PyObject *asarray, *copyto, *array2string; /* numpy's */
-  PyObject *dtype, *ndarray, *generic;       /* numpy.dtype, numpy.ndarray, numpy.generic */
-  PyObject *dtypes[NUMD_DTYPE_CODES];        /* the dtype object for each number, or NULL */
-  PyObject *make_error;                      /* numd._errors.make */
-  PyObject *trace, *parameters, *async,
-      *explanation; /* of numd._trace, _tree, _async, _explain, once needed */
+  PyObject *asarray, *copyto, *array2string;          /* numpy's */
+  PyObject *dtype, *ndarray, *generic;                /* numpy.dtype, numpy.ndarray, numpy.generic */
+  PyObject *dtypes[NUMD_DTYPE_CODES];                 /* the dtype object for each number, or NULL */
+  PyObject *make_error;                               /* numd._errors.make */
+  PyObject *trace, *parameters, *async, *explanation; /* of numd's modules, once needed */
   PyObject *k_out, *k_dtype, *k_session, *k_hook;
   PyObject *params[32]; /* the keyword of each parameter's bit */
 };
@@ -260,7 +259,7 @@ PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyOb
 /* Array.__array_ufunc__ and Array.__array_function__. */
 PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
-/* What numd._methods has under that name, called with `self` first. */
+/* What numd._numpy.methods has under that name, called with `self` first. */
 PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
                           PyObject *kwnames);
 /* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL
@@ -308,8 +307,8 @@ struct plan {
 };
 extern PyTypeObject plan_type;
 
-/* trace: what numd._trace.trace gave for n_args arguments. outs: an Array or NULL for each output. conn may
- * be NULL if no argument is an array. */
+/* trace: what numd._function.trace.trace gave for n_args arguments. outs: an Array or NULL for each output.
+ * conn may be NULL if no argument is an array. */
 struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *const *outs, int n_outs,
                         const struct key *key);
 

@@ -1,0 +1,1 @@
+"""numd.function: a Python function is traced, and becomes one program."""

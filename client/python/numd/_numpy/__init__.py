@@ -1,0 +1,1 @@
+"""NumPy's protocols, functions and methods on Arrays: computed by the daemon, or by NumPy in this process."""

@@ -1,0 +1,1 @@
+"""Beyond one thread: callbacks and asyncio, worker processes, and who holds which memory."""

@@ -1,0 +1,1 @@
+"""The namespace of the array API standard, on Arrays and on values that are being traced."""

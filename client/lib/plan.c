@@ -1,8 +1,21 @@
-/* Plans: what the daemon makes of programs, under ids that we choose. */
+/* Ids of plans are ours to choose. A plan may still be named by calls in the rings, so the id of one that
+ * nobody uses any more is given up only when no call is pending. */
+#include "client/lib/plan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/channel.h"
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "client/lib/program.h"
+#include "client/lib/rpc.h"
+
+struct plan_table {
+  numd_plan *by_id[MAX_PLANS];
+  uint32_t next;   /* the id to be tried first */
+  numd_plan *dead; /* to be released when no call is pending */
+};
 
 #define SPIN_COST_MAX_NS 200000 /* calls that take longer are slept through */
 
@@ -35,7 +48,7 @@ static int read_answer(numd_plan *plan, const msgpack_object *answer) {
     return malformed();
   for (int i = 0; i < g->n_operands; i++) {
     const struct operand *o = &g->operands[i];
-    struct plan_input *in = &plan->args[plan->n_inputs];
+    struct plan_operand *in = &plan->operands[plan->n_inputs];
     if (o->kind == OPERAND_CONSTANT)
       continue;
     in->dtype = o->layout.dtype;
@@ -60,7 +73,7 @@ static int read_answer(numd_plan *plan, const msgpack_object *answer) {
       plan->result_dtype = (numd_dtype)l.dtype;
       continue;
     }
-    struct plan_input *out = &plan->args[plan->n_inputs + plan->n_outputs];
+    struct plan_operand *out = &plan->operands[plan->n_inputs + plan->n_outputs];
     int r = layout_get((numd_dtype)l.dtype, l.ndim, l.shape, l.strides, &out->layout);
     if (r)
       return r;
@@ -74,11 +87,11 @@ static int read_answer(numd_plan *plan, const msgpack_object *answer) {
   return 0;
 }
 
-static int take_id(numd_conn *conn, uint32_t *id) {
+static int take_id(struct plan_table *t, uint32_t *id) {
   for (uint32_t i = 0; i < MAX_PLANS; i++) {
-    uint32_t n = (conn->next_plan + i) % MAX_PLANS;
-    if (!conn->plans[n]) {
-      conn->next_plan = n + 1;
+    uint32_t n = (t->next + i) % MAX_PLANS;
+    if (!t->by_id[n]) {
+      t->next = n + 1;
       *id = n;
       return 0;
     }
@@ -88,9 +101,35 @@ static int take_id(numd_conn *conn, uint32_t *id) {
 
 static void destroy(numd_plan *plan) {
   for (int i = 0; i < plan->n_inputs + plan->n_outputs; i++)
-    layout_unref(plan->args[i].layout);
+    layout_unref(plan->operands[i].layout);
   free(plan->program);
   free(plan);
+}
+
+static void release(numd_plan *plan) {
+  numd_conn *conn = plan->conn;
+  struct rpc rpc;
+  conn->plans->by_id[plan->id] = NULL;
+  if (plan->epoch == conn->epoch && !conn->broken) {
+    rpc_begin(&rpc, conn, "release");
+    msgpack_pack_array(&rpc.pk, 1);
+    msgpack_pack_uint32(&rpc.pk, plan->id);
+    (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+    rpc_end(&rpc);
+  }
+  destroy(plan);
+}
+
+/* conn->lock held. */
+static void release_dead(numd_conn *conn) {
+  struct plan_table *t = conn->plans;
+  if (!channel_all_idle(conn))
+    return;
+  while (t->dead) {
+    numd_plan *plan = t->dead;
+    t->dead = plan->next_dead;
+    release(plan);
+  }
 }
 
 /* Only the part of a program that is in use is worth keeping: most have one operation. */
@@ -113,8 +152,8 @@ int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out
   plan->result_dtype = NUMD_DTYPE_NONE;
   atomic_init(&plan->refs, 1);
   pthread_mutex_lock(&conn->lock);
-  plan_release_dead(conn);
-  if ((r = take_id(conn, &plan->id)) == 0) {
+  release_dead(conn);
+  if ((r = take_id(conn->plans, &plan->id)) == 0) {
     r = send_program(plan, &rpc);
     if (r == 0)
       r = read_answer(plan, &rpc.reply.result);
@@ -122,7 +161,7 @@ int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out
   }
   if (r == 0) {
     plan->epoch = conn->epoch;
-    conn->plans[plan->id] = plan;
+    conn->plans->by_id[plan->id] = plan;
   }
   pthread_mutex_unlock(&conn->lock);
   if (r) {
@@ -164,49 +203,19 @@ numd_plan *numd_plan_ref(numd_plan *plan) {
   return plan;
 }
 
-/* A plan may still be named by calls in the rings, so its id is given up only when nothing flies. */
-void plan_release_dead(numd_conn *conn) {
-  for (int i = 0; i < conn->n_channels; i++)
-    if (conn->channels[i]->epoch == conn->epoch &&
-        (conn->channels[i]->n_flying > 0 || conn->channels[i]->single_state != FLIGHT_NONE))
-      return;
-  while (conn->dead_plans) {
-    numd_plan *plan = conn->dead_plans;
-    struct rpc rpc;
-    conn->dead_plans = plan->next_dead;
-    conn->plans[plan->id] = NULL;
-    if (plan->epoch == conn->epoch && !conn->broken) {
-      rpc_begin(&rpc, conn, "release");
-      msgpack_pack_array(&rpc.pk, 1);
-      msgpack_pack_uint32(&rpc.pk, plan->id);
-      (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-      rpc_end(&rpc);
-    }
-    destroy(plan);
-  }
-}
-
 void numd_plan_unref(numd_plan *plan) {
   if (!plan || atomic_fetch_sub_explicit(&plan->refs, 1, memory_order_acq_rel) != 1)
     return;
   numd_conn *conn = plan->conn;
   bool held = plan->holds_conn;
   pthread_mutex_lock(&conn->lock);
-  plan->next_dead = conn->dead_plans;
-  conn->dead_plans = plan;
-  if (held && conn->fork_generation == atomic_load(&fork_generation))
-    plan_release_dead(conn);
+  plan->next_dead = conn->plans->dead;
+  conn->plans->dead = plan;
+  if (held && !conn_is_inherited(conn))
+    release_dead(conn);
   pthread_mutex_unlock(&conn->lock);
   if (held)
     numd_conn_unref(conn);
-}
-
-void plan_free_dead(numd_conn *conn) {
-  while (conn->dead_plans) {
-    numd_plan *plan = conn->dead_plans;
-    conn->dead_plans = plan->next_dead;
-    destroy(plan);
-  }
 }
 
 int numd_plan_n_inputs(const numd_plan *plan) {
@@ -218,7 +227,7 @@ int numd_plan_n_outputs(const numd_plan *plan) {
 }
 
 const numd_layout *numd_plan_output(const numd_plan *plan, int i) {
-  return i >= 0 && i < plan->n_outputs ? plan->args[plan->n_inputs + i].layout : NULL;
+  return i >= 0 && i < plan->n_outputs ? plan->operands[plan->n_inputs + i].layout : NULL;
 }
 
 int numd_plan_explain(numd_plan *plan, char **text) {
@@ -233,3 +242,22 @@ int numd_plan_explain(numd_plan *plan, char **text) {
   rpc_end(&rpc);
   return r;
 }
+
+/* ---- As a part of a connection ---- */
+
+static int init(numd_conn *conn) {
+  conn->plans = calloc(1, sizeof(*conn->plans));
+  return conn->plans ? 0 : error_no_memory();
+}
+
+static void deinit(numd_conn *conn) {
+  struct plan_table *t = conn->plans;
+  while (t && t->dead) {
+    numd_plan *plan = t->dead;
+    t->dead = plan->next_dead;
+    destroy(plan);
+  }
+  free(t);
+}
+
+const struct conn_part plan_part = {.init = init, .deinit = deinit};

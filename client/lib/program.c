@@ -1,79 +1,13 @@
-/* Programs as they are built, value by value, and the parameters of operations. */
+#include "client/lib/program.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
-
-void layout_fill(const numd_layout *from, struct layout *to) {
-  to->dtype = (uint8_t)from->dtype;
-  to->ndim = (uint8_t)from->ndim;
-  memcpy(to->shape, from->shape, sizeof(int64_t) * (size_t)from->ndim);
-  memcpy(to->strides, from->strides, sizeof(int64_t) * (size_t)from->ndim);
-}
-
-/* ---- Parameters ---- */
-
-static int read_list(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
-  int list = param_rows[bit].type - PARAM_LIST0, n = params->n_ints[list];
-  if (n < 0 || n > MAX_DIMS)
-    return error_set(NUMD_ELIMIT, "%s: %s has %d integers; at most %d are possible", op_rows[op].name,
-                     param_rows[bit].name, n, MAX_DIMS);
-  out->n_ints[list] = (uint8_t)n;
-  if (n > 0)
-    memcpy(out->ints[list], params->ints[list], sizeof(int64_t) * (size_t)n);
-  return 0;
-}
-
-static int refuse_param(numd_op op, unsigned bit) {
-  return error_set(NUMD_EINVAL, "%s: %s is out of range", op_rows[op].name, param_rows[bit].name);
-}
-
-static int read_param(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
-  switch (param_rows[bit].type) {
-    case PARAM_FLAG:
-      return 0;
-    case PARAM_MASK:
-      out->axes = params->axes;
-      return params->axes >> MAX_DIMS ? refuse_param(op, bit) : 0;
-    case PARAM_DTYPE:
-      out->dtype = (uint8_t)params->dtype;
-      return dtype_known(params->dtype) ? 0 : error_set(NUMD_EDTYPE, "%s: no such dtype", op_rows[op].name);
-    case PARAM_AXIS:
-      out->axis = params->axis;
-      return params->axis < -MAX_DIMS || params->axis >= MAX_DIMS ? refuse_param(op, bit) : 0;
-    case PARAM_N:
-      out->n = params->n;
-      return 0;
-    case PARAM_K:
-      out->k = params->k;
-      return 0;
-    case PARAM_REAL:
-      out->real = params->real;
-      return 0;
-    default:
-      return read_list(op, bit, params, out);
-  }
-}
-
-int params_read(numd_op op, const numd_params *params, struct op_params *out) {
-  memset(out, 0, sizeof(*out));
-  if (!params)
-    return 0;
-  uint32_t strange = params->given & ~op_rows[op].params;
-  if (strange) {
-    unsigned bit = (unsigned)__builtin_ctz(strange);
-    return error_set(NUMD_EINVAL, "%s takes no %s", op_rows[op].name,
-                     bit < N_PARAMS ? param_rows[bit].name : "such parameter");
-  }
-  out->given = params->given;
-  int r = 0;
-  for (uint32_t left = params->given; left && r == 0; left &= left - 1)
-    r = read_param(op, (unsigned)__builtin_ctz(left), params, out);
-  return r;
-}
-
-/* ---- Building programs ---- */
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "client/lib/params.h"
+#include "protocol/request.h"
 
 numd_program *numd_program_new(void) {
   return calloc(1, sizeof(numd_program));
@@ -139,13 +73,13 @@ static int weak_operand(numd_program *p, uint8_t kind, numd_dtype dtype, uint64_
 }
 
 int numd_program_scalar(numd_program *program, numd_dtype dtype) {
-  if (!is_scalar_dtype(dtype) && dtype != NUMD_COMPLEX128)
+  if (!binding_holds(dtype) && dtype != NUMD_COMPLEX128)
     return mistake(program, NUMD_EDTYPE, "a scalar is bool, int64, uint64, float64 or complex128");
   return weak_operand(program, dtype == NUMD_COMPLEX128 ? OPERAND_WEAK : OPERAND_SCALAR, dtype, 0);
 }
 
 int numd_program_constant(numd_program *program, numd_scalar value) {
-  if (!is_scalar_dtype(value.dtype))
+  if (!binding_holds(value.dtype))
     return mistake(program, NUMD_EDTYPE, "a constant is bool, int64, uint64 or float64");
   return weak_operand(program, OPERAND_CONSTANT, value.dtype, value.bits);
 }

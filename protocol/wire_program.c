@@ -330,18 +330,18 @@ static void pack_output(msgpack_packer *pk, const struct output *output) {
   }
 }
 
-void wire_pack_program(msgpack_packer *pk, const struct program *program) {
+void wire_pack_program(msgpack_packer *pk, struct program_lists program) {
   msgpack_pack_map(pk, 3);
   wire_pack_str(pk, "operands");
-  msgpack_pack_array(pk, program->n_operands);
-  for (int i = 0; i < program->n_operands; i++)
-    pack_operand(pk, &program->operands[i]);
+  msgpack_pack_array(pk, program.n_operands);
+  for (int i = 0; i < program.n_operands; i++)
+    pack_operand(pk, &program.operands[i]);
   wire_pack_str(pk, "ops");
-  msgpack_pack_array(pk, program->n_ops);
-  for (int i = 0; i < program->n_ops; i++)
-    pack_op(pk, &program->ops[i]);
+  msgpack_pack_array(pk, program.n_ops);
+  for (int i = 0; i < program.n_ops; i++)
+    pack_op(pk, &program.ops[i]);
   wire_pack_str(pk, "outputs");
-  msgpack_pack_array(pk, program->n_outputs);
-  for (int i = 0; i < program->n_outputs; i++)
-    pack_output(pk, &program->outputs[i]);
+  msgpack_pack_array(pk, program.n_outputs);
+  for (int i = 0; i < program.n_outputs; i++)
+    pack_output(pk, &program.outputs[i]);
 }

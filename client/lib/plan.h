@@ -15,19 +15,20 @@ struct numd_plan {
   numd_conn *conn;
   atomic_int refs;
   uint32_t id;
-  _Atomic uint64_t epoch;  /* of the session that knows it */
-  struct program *program; /* to prepare it again in another session */
+  _Atomic uint64_t epoch; /* of the session that knows it */
+  const char *program;    /* as `prepare` carries it, to be sent again in another session */
+  size_t program_bytes;
   int n_inputs, n_outputs;
-  struct plan_operand operands[MAX_BINDINGS]; /* inputs, then outputs */
   numd_dtype result_dtype;
   uint32_t spin_ns; /* how long to spin for a call of it; 0: it is slept through */
   bool holds_conn;  /* the user's; those found by signature are the connection's own */
   struct numd_plan *next_dead;
+  struct plan_operand operands[]; /* inputs, then outputs; the program's bytes lie behind them */
 };
 
 extern const struct conn_part plan_part;
 
-int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out);
+int plan_prepare(numd_conn *conn, struct program_lists program, numd_plan **out);
 
 /* Makes sure that the current session knows the plan. */
 int plan_enter_slow(numd_plan *plan);

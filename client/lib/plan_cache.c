@@ -140,27 +140,21 @@ static void fill_output(const void *layout, int value, struct output *o) {
 }
 
 static int prepare(const struct op_call *call, const struct signature *s, numd_plan **out) {
-  struct program *g = calloc(1, sizeof(*g));
-  if (!g)
-    return error_no_memory();
-  struct op *op = &g->ops[0];
-  g->n_operands = (uint16_t)call->n_args;
-  g->n_ops = 1;
-  g->n_outputs = op_rows[call->op].n_out;
-  op->code = (uint8_t)call->op;
-  op->n_in = (uint8_t)call->n_args;
+  struct operand operands[NUMD_OP_MAX_IN] = {0};
+  struct output outputs[NUMD_OP_MAX_OUT] = {0};
+  struct op op = {.code = (uint8_t)call->op, .n_in = (uint8_t)call->n_args};
+  uint8_t n_outputs = op_rows[call->op].n_out;
+  int r = params_read(call->op, call->params, &op.params);
+  if (r)
+    return r;
   for (int i = 0; i < call->n_args; i++) {
-    op->in[i] = (uint16_t)i;
-    fill_operand(&call->args[i], &g->operands[i]);
+    op.in[i] = (uint16_t)i;
+    fill_operand(&call->args[i], &operands[i]);
   }
-  fill_output(s->out, call->n_args, &g->outputs[0]);
-  for (int i = 1; i < g->n_outputs; i++)
-    fill_output(s->rest->out[i], call->n_args + i, &g->outputs[i]);
-  int r = params_read(call->op, call->params, &op->params);
-  if (r == 0)
-    r = plan_prepare(call->conn, g, out);
-  free(g);
-  return r;
+  for (int i = 0; i < n_outputs; i++)
+    fill_output(i ? s->rest->out[i] : s->out, call->n_args + i, &outputs[i]);
+  return plan_prepare(
+      call->conn, (struct program_lists){(uint16_t)call->n_args, 1, n_outputs, operands, &op, outputs}, out);
 }
 
 /* ---- The connection's table ---- */

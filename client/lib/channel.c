@@ -80,6 +80,8 @@ static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
     const msgpack_object *o = wire_get(&rpc.reply.result, "channel");
     if (!o || wire_read_uint(o, MAX_CHANNELS - 1, &number, "channel", &err) || rpc.fd < 0)
       r = error_set(NUMD_EPROTOCOL, "the daemon sent no channel");
+  }
+  if (r == 0) {
     *fd = rpc.fd;
     rpc.fd = -1;
   }

@@ -623,8 +623,8 @@ static size_t heap_bytes(void) {
   return info.uordblks + info.hblkhd;
 }
 
-/* AddressSanitizer has its own memory beside all that is allocated. */
-#ifdef __SANITIZE_ADDRESS__
+/* A sanitizer has its own memory beside all that is allocated. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define RESIDENT_KIB (1 << 20)
 #else
 #define RESIDENT_KIB 2048

@@ -26,7 +26,7 @@
 #define SHORT_LIST0 0u
 #define SHORT_LIST1 0u
 #define SHORT_LIST2 0u
-/* The parameters that fit a word. */
+/* Bit i: the head of a signature has room for parameter i. */
 #define SHORT_PARAMS (0u NUMD_PARAM_LIST(SHORT_PARAM))
 #define SHORT_PARAM(bit, NAME, name, type, doc) | SHORT_##type << (bit)
 
@@ -69,7 +69,8 @@ static const void *sign_out(numd_array *const *out) {
   return !out ? SIGNATURE_RESULT : *out ? (*out)->layout : NULL;
 }
 
-/* The operation and short parameters as one word. 0: they are not short, or not in order. */
+/* The operation and its parameters in one word. 0: there is no room for them, or one is out of range, which
+ * params_read will say. */
 static uint64_t sign_head(numd_op op, const numd_params *params) {
   if (!params || !params->given)
     return (uint64_t)op;
@@ -85,7 +86,7 @@ static uint64_t sign_head(numd_op op, const numd_params *params) {
 }
 _Static_assert(N_PARAMS <= 25 && MAX_DIMS <= 16, "they fit the head of a signature");
 
-/* Everything that the words leave out. */
+/* What the head and the first places of the signature have no room for. */
 static int sign_rest(const struct apply *s, struct signature_rest *rest, struct signature *signature) {
   int n_arrays = op_n_arrays(s->call.op), r;
   memset(rest, 0, sizeof(*rest));
@@ -153,7 +154,8 @@ static int make_outs(struct apply *s, const numd_plan *plan, int n_arrays, numd_
 
 /* ---- Applying ---- */
 
-/* Finds the plan and makes the outputs; gives the number of all arguments, or the negative of a status. */
+/* Finds the plan and makes the outputs. all and bindings: of the inputs and then the outputs, whose number it
+ * gives, or the negative of a status. */
 static int set_up(struct apply *s, numd_plan **plan, numd_arg all[], uint64_t bindings[], numd_array **kept) {
   struct signature signature;
   struct signature_rest rest;

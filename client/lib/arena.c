@@ -120,7 +120,7 @@ static numd_segment *release(struct block *b) {
   return NULL;
 }
 
-/* The last array is gone, of this process. */
+/* The last array in the block is gone, in the process that opened the session: the arena is its own. */
 static numd_segment *drop(struct block *b) {
   struct arena *a = b->segment->conn->arena;
   enum block_state state = block_state(b);
@@ -174,7 +174,7 @@ static void reclaim_inherited(struct arena *a) {
       release(b);
 }
 
-/* Blocks of another process that only waited for a forked child. */
+/* Gives the blocks of another process up that we held for a forked child alone. */
 static void reclaim_kept(numd_segment *s) {
   numd_segment_ref(s);
   for (struct block *b = s->blocks, *next; b; b = next) {
@@ -185,7 +185,8 @@ static void reclaim_kept(numd_segment *s) {
   numd_segment_unref(s);
 }
 
-/* What was lent in an earlier session stays: the daemon does not know any more who holds it. */
+/* A block that was lent in an earlier session stays as it is: the daemon that knew who holds it may be gone.
+ */
 static bool is_asked_for(const struct block *b) {
   return block_state(b) == BLOCK_LENT && b->shared_epoch == b->segment->conn->epoch;
 }

@@ -36,7 +36,7 @@ int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t bin
   return 0;
 }
 
-/* Hands over a call of the user's. */
+/* Hands over a call for which the user gave the arguments of a plan. */
 static int submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket) {
   uint64_t bindings[MAX_BINDINGS];
   numd_array *kept;
@@ -50,7 +50,7 @@ static int submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticke
   return r;
 }
 
-/* Through the socket, where one request is all, with its time limit. */
+/* Through the socket, where one request is the whole call, with its time limit. */
 static int call_socket(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                        int64_t timeout_ns) {
   uint64_t bindings[MAX_BINDINGS];
@@ -85,7 +85,7 @@ static int call_once(numd_plan *plan, int n_args, const numd_arg args[], numd_sc
   if (r || (r = numd_wait(&t, timeout_ns, result)) != NUMD_ETIMEOUT)
     return r;
   numd_cancel(&t);
-  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done after all */
+  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done before it could be cancelled */
   return r == NUMD_ECANCELLED
              ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
              : r;

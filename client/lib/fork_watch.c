@@ -2,8 +2,9 @@
  *
  * A child goes on with every array that it inherited, while we may drop ours: `Process(target=f, args=(a,))`
  * forgets its arguments as soon as it was started. So what existed when we forked is not used for something
- * else while the child lives. Each fork makes a pipe of which the child keeps the writing end, unknowing,
- * until it ends or executes another program; its own children inherit it, too. */
+ * else while the child lives. Each fork makes a pipe of which the child keeps the writing end
+ * until it ends or executes another program; its own children inherit that, too. So the end of the pipe tells
+ * that nobody is left who has our arrays. */
 #include "client/lib/fork_watch.h"
 
 #include <fcntl.h>

@@ -207,7 +207,7 @@ static int make_thread_cache(struct channel *ch) {
   return 0;
 }
 
-/* Another signature has the place, or none. */
+/* Puts the plan of the signature in the place that another signature has, or none. */
 __attribute__((noinline)) static int replace(struct entry *e, const struct op_call *call,
                                              const struct signature *s, uint64_t hash) {
   numd_plan *plan = NULL;

@@ -103,7 +103,7 @@ static int import_block(numd_conn *conn, const numd_handle *h, struct block **ou
 
 static int import_array(numd_conn *conn, const numd_handle *h, const numd_layout *layout, numd_array **out) {
   struct block *block;
-  numd_conn_ref(conn); /* a segment that is of no use after all gives its own reference up under the lock */
+  numd_conn_ref(conn); /* a segment that fails to be used drops its reference under conn->lock */
   pthread_mutex_lock(&conn->lock);
   int r = import_block(conn, h, &block);
   pthread_mutex_unlock(&conn->lock);
@@ -151,7 +151,8 @@ static int publish(numd_array *array, const char *name, int replace) {
     msgpack_pack_false(&rpc.pk);
   r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
   rpc_end(&rpc);
-  int over = lease_redeem(s, note.block, lease); /* the name holds the memory now, or nobody is to */
+  /* The lease held the memory until the name did. If there is no name, nobody is to hold it. */
+  int over = lease_redeem(s, note.block, lease);
   return r ? r : over;
 }
 

@@ -41,7 +41,7 @@ void slot_choose(struct channel *ch) {
   for (uint16_t at = 0; at < SINGLE_SLOTS; at++) {
     int64_t ns = time_slot(ch, at);
     if (ns == INT64_MAX || clock_now_ns() > limit)
-      return; /* not now */
+      return; /* cores are busy: a later call tries again */
     if (ns < best_ns) {
       best_ns = ns;
       best = at;

@@ -41,7 +41,7 @@ static void remember(const struct thread_channel *m) {
   mine[n_mine++] = *m;
 }
 
-/* Those of the connection's earlier sessions. conn->lock held. */
+/* The thread has no use any more for its channels of earlier sessions. conn->lock held. */
 static void retire_mine(numd_conn *conn) {
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == conn && mine[i].epoch != conn->epoch && mine[i].channel) {

@@ -14,7 +14,7 @@ static int failed(int status, uint32_t detail) {
   return error_status(status);
 }
 
-/* One look or sleep, at most a slice long. */
+/* Waits for a slice at most: the owner by the waiting policy, another thread by a short sleep. */
 static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
                          int64_t deadline) {
   if (thread_channel_is_mine(ch)) {

@@ -46,7 +46,7 @@ HOST := $(wildcard server/host/*.c)
 ENGINE := $(wildcard server/engine/*.c)
 SUPERVISOR := $(SHARED) $(PROTOCOL) $(HOST) $(wildcard server/supervisor/*.c)
 WORKER := $(SHARED) $(PROTOCOL) $(HOST) $(filter-out server/engine/engine.c,$(ENGINE)) $(wildcard server/worker/*.c)
-CLIENT := $(SHARED) $(PROTOCOL) $(filter-out client/numdctl%.c,$(wildcard client/*.c))
+CLIENT := $(SHARED) $(PROTOCOL) $(wildcard client/lib/*.c)
 
 PROGRAMS := $(BUILD)/numd $(BUILD)/numd-worker $(BUILD)/numdctl
 LIBRARIES := $(BUILD)/libnumd.so $(BUILD)/libnumd.a $(BUILD)/libnumd-engine.so
@@ -68,8 +68,8 @@ $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
-$(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/numd.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
+$(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/lib/numd.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/lib/numd.map \
 		-Wl,-z,defs -o $@ $(call objects,$(CLIENT)) $(LIBS_MSGPACK)
 	ln -sf libnumd.so $(BUILD)/libnumd.so.0
 
@@ -82,8 +82,8 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 $(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(HOST) $(ENGINE)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
 
-$(BUILD)/numdctl: $(call objects,$(wildcard client/numdctl*.c)) $(BUILD)/libnumd.so
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/numdctl*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
+$(BUILD)/numdctl: $(call objects,$(wildcard client/ctl/*.c)) $(BUILD)/libnumd.so
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/ctl/*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
 
 EXAMPLES := $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
 .PHONY: examples
@@ -182,7 +182,7 @@ install: all install-units ## into DESTDIR/PREFIX
 	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
-	install -m 644 client/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 client/ctl/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 server/numd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(if $(DESTDIR),,-ldconfig)
 

@@ -34,7 +34,7 @@ $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
 
 # numd with stamps (shared/trace.h), for the breakdown of a call: all that has stamps is compiled again, everything
 # else is the same. In a directory of its own, where each part finds the others.
-TRACED := client/channel.c client/rpc.c shared/wake.c server/worker/door_ring.c server/worker/door_socket.c \
+TRACED := client/lib/channel.c client/lib/rpc.c shared/wake.c server/worker/door_ring.c server/worker/door_socket.c \
 	server/worker/methods_plan.c server/worker/bind.c
 traced_objects = $(call objects,$(filter-out $(TRACED),$(1)) $(patsubst %,traced/%,$(filter $(TRACED),$(1)) trace.c))
 TRACED_PARTS := numd numd-worker libnumd.so bench/bench-numd python/numd/__init__.py
@@ -53,8 +53,8 @@ $(BUILD)/traced/trace.o: $(BENCH_C)/trace.c
 $(BUILD)/traced/numd-worker: $(call traced_objects,$(WORKER)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
-$(BUILD)/traced/libnumd.so: $(call traced_objects,$(CLIENT)) client/numd.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/numd.map \
+$(BUILD)/traced/libnumd.so: $(call traced_objects,$(CLIENT)) client/lib/numd.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/lib/numd.map \
 		-Wl,-z,defs -o $@ $(call traced_objects,$(CLIENT)) $(LIBS_MSGPACK)
 	ln -sf libnumd.so $(BUILD)/traced/libnumd.so.0
 

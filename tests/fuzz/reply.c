@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 #include "shared/fdpass.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -47,4 +47,4 @@ def test_no_daemon(tmp_path):
 def test_help_and_page_know_it():
     usage = subprocess.run([BUILD / "numdctl", "--help"], capture_output=True, text=True, timeout=20).stdout
     assert "bench [--json]" in usage
-    assert ".It Cm bench" in (TOP / "client" / "numdctl.1").read_text()
+    assert ".It Cm bench" in (TOP / "client" / "ctl" / "numdctl.1").read_text()

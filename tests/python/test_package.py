@@ -115,7 +115,7 @@ def test_a_source_distribution_has_what_building_needs(source):
     """All that the Makefile wants for the goals of setup.py; building all kernels once more would take minutes."""
     goals = ["/nowhere/libnumd.a", "/nowhere/numd", "/nowhere/numd-worker"]
     plan = run(["make", "-n", "BUILD=/nowhere", *goals], cwd=source / "tree")
-    assert "client/conn.c" in plan and "server/worker/worker.c" in plan
+    assert "client/lib/conn.c" in plan and "server/worker/worker.c" in plan
     for made in (TOP / "client" / "python" / "src").iterdir():
         assert (source / "src" / made.name).read_bytes() == made.read_bytes()
     for room in ("shared", "protocol", "server"):

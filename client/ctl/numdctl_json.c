@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/numdctl.h"
+#include "client/ctl/numdctl.h"
 
 static const char *skip_space(const char *p) {
   return p + strspn(p, " ,:\n");

@@ -1,7 +1,7 @@
 /* Starting a daemon for whoever needs one: found beside the library, in bin/ beside it (Python's package), as
  * installed, or on PATH; run in a session of its own, so that it outlives us and no terminal signal meets it.
  */
-#include "client/start.h"
+#include "client/lib/start.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static bool is_program(const char *path) {
   return access(path, X_OK) == 0;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 struct fork_watch {
   uint64_t number; /* of the fork; they count from 1 */

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/ctl/numdctl.h"
 #include "client/numd.h"
-#include "client/numdctl.h"
 
 #define N_ADD 64
 #define N_COPY ((int64_t)4 << 20) /* elements: 32 MiB */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static bool is_here(const numd_conn *conn) {
   return !conn->broken && conn->fork_generation == atomic_load(&fork_generation);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 struct lookup_entry {
   struct signature signature; /* its rest is the entry's own copy */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static struct array_impl *impl_of(numd_array *array) {
   return (struct array_impl *)array;

@@ -18,8 +18,8 @@
  * Locks, in the order in which they may be taken: registry (conn.c), conn->lock, layouts (layout.c),
  * channel->lock. fork() takes the first three, so that a child never inherits one in the middle of something.
  */
-#ifndef NUMD_CLIENT_INTERNAL_H
-#define NUMD_CLIENT_INTERNAL_H
+#ifndef NUMD_CLIENT_LIB_INTERNAL_H
+#define NUMD_CLIENT_LIB_INTERNAL_H
 
 #include <msgpack.h>
 #include <pthread.h>

@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "client/internal.h"
-#include "client/start.h"
+#include "client/lib/internal.h"
+#include "client/lib/start.h"
 #include "shared/clock.h"
 
 #define START_TIMEOUT_NS 5000000000

@@ -1,6 +1,6 @@
 /* The parts of numdctl. */
-#ifndef NUMD_CLIENT_NUMDCTL_H
-#define NUMD_CLIENT_NUMDCTL_H
+#ifndef NUMD_CLIENT_CTL_NUMDCTL_H
+#define NUMD_CLIENT_CTL_NUMDCTL_H
 
 #include <stdint.h>
 

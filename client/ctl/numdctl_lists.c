@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/ctl/numdctl.h"
 #include "client/numd.h"
-#include "client/numdctl.h"
 
 struct row {
   const char *name, *class, *kinds, *typing, *fast, *doc;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 void layout_fill(const numd_layout *from, struct layout *to) {
   to->dtype = (uint8_t)from->dtype;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 int call_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64_t words[],
                       numd_array **kept) {

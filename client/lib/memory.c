@@ -16,7 +16,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define SEGMENT_BYTES ((uint64_t)64 << 20)
 #define LARGE ((uint64_t)4 << 20)

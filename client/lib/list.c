@@ -1,7 +1,7 @@
 /* What the lists of operations and dtypes say, for the library's users. */
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 int numd_op_find(const char *name) {
   return op_find(name, strlen(name));

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define SPIN_COST_MAX_NS 200000 /* calls that take longer are slept through */
 

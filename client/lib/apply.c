@@ -5,7 +5,7 @@
  * then all that the signature is made of are a few words. */
 #include <string.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 #define MAX_ARGS (NUMD_OP_MAX_IN + NUMD_OP_MAX_OUT)
 

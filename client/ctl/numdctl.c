@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/ctl/numdctl.h"
 #include "client/numd.h"
-#include "client/numdctl.h"
 
 #define PING_NS 5000000000
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 
 static void put_string(FILE *f, const msgpack_object_str *s) {
   fputc('"', f);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/internal.h"
+#include "client/lib/internal.h"
 #include "shared/clock.h"
 #include "shared/fdpass.h"
 #include "shared/trace.h"

@@ -1,6 +1,6 @@
 /* Finding and starting the daemon. */
-#ifndef NUMD_CLIENT_START_H
-#define NUMD_CLIENT_START_H
+#ifndef NUMD_CLIENT_LIB_START_H
+#define NUMD_CLIENT_LIB_START_H
 
 #include <stddef.h>
 

@@ -70,9 +70,10 @@ $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
-# What makes libnumd.so of its objects, which both kinds of build do.
+# What makes libnumd.so of its objects, which both kinds of build do. The library stays where it was loaded (nodelete):
+# a thread that used it gives its channel back as it ends, by a destructor that would be called after a dlclose, too.
 link_libnumd = $(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,$(SONAME) \
-	-Wl,--version-script=client/lib/numd.map -Wl,--no-undefined-version -Wl,-z,defs -o $@ $(1) $(LIBS_MSGPACK) && \
+	-Wl,--version-script=client/lib/numd.map -Wl,--no-undefined-version -Wl,-z,defs -Wl,-z,nodelete -o $@ $(1) $(LIBS_MSGPACK) && \
 	ln -sf $(@F) $(@D)/$(SONAME)
 
 $(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/lib/numd.map

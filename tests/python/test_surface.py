@@ -69,3 +69,4 @@ def test_python_extension_exports_its_entry_alone():
 def test_soname_has_the_first_number_of_the_version():
     dynamic = output("readelf", "-d", BUILD / "libnumd.so")
     assert f"[libnumd.so.{VERSION.split('.')[0]}]" in dynamic
+    assert "NODELETE" in dynamic

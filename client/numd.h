@@ -68,12 +68,17 @@ enum numd_door { NUMD_DOOR_RING, NUMD_DOOR_SOCKET };
 enum numd_wait { NUMD_WAIT_AUTO, NUMD_WAIT_SPIN, NUMD_WAIT_HANDOFF, NUMD_WAIT_SLEEP };
 
 typedef struct numd_options {
+  size_t size;         /* sizeof(numd_options), so that the structure may grow: NUMD_OPTIONS_INIT sets it */
   const char *address; /* path of the daemon's socket; NULL: $NUMD_SOCKET, else the user's default */
   const char *daemon;  /* program to start if none answers; NULL: $NUMD_DAEMON, beside the library, PATH */
   int no_start;        /* nonzero: fail rather than start a daemon */
   enum numd_door door; /* the way that calls take */
   enum numd_wait wait;
+  uint32_t reserved; /* 0 */
 } numd_options;
+
+#define NUMD_OPTIONS_INIT \
+  { .size = sizeof(numd_options) }
 
 /* Opens a session. options NULL means all defaults. EUNAVAILABLE, EVERSION, ELIMIT, ENOMEMORY.
  * A daemon started here listens on the same address for other programs too, and ends soon after its last
@@ -145,7 +150,10 @@ NUMD_API int numd_segment_array(numd_segment *segment, int64_t offset, numd_dtyp
  * to be sent in any way. What it names stays as long as any process holds the array, or has published it; and
  * a handle on its way holds it, too: until it was imported once, or until a minute after the session that
  * exported it has ended. A handle that is never imported holds its memory until then. */
+#define NUMD_HANDLE_VERSION 1
 typedef struct numd_handle {
+  uint32_t version;  /* NUMD_HANDLE_VERSION */
+  uint32_t reserved; /* 0 */
   uint8_t token[16]; /* the segment's: 128 random bits, held by the daemon */
   uint64_t ticket;   /* of this one handle */
   uint64_t offset;   /* of the first element in the segment */
@@ -229,6 +237,7 @@ typedef struct numd_ticket {
   numd_dtype result_dtype;
   uint32_t spin_ns;
   numd_array *kept; /* what the call needs until it is done */
+  uint64_t reserved[2];
 } numd_ticket;
 
 /* How many arrays an operation gives: as many as `out` of numd_apply has room for. One but for some

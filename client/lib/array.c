@@ -145,7 +145,10 @@ int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **o
   int r = conn_enter(conn);
   if (r)
     return r;
-  if (handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
+  if (handle->version != NUMD_HANDLE_VERSION)
+    return error_set(NUMD_EVERSION, "the handle has version %u; this numd reads version %d",
+                     (unsigned)handle->version, NUMD_HANDLE_VERSION);
+  if (handle->reserved || handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
     return error_set(NUMD_EINVAL, "not a handle");
   r = layout_get((numd_dtype)handle->dtype, (int)handle->ndim, handle->shape, handle->strides, &layout);
   if (r)

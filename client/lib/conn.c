@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/lib/internal.h"
+#include "client/lib/options.h"
 #include "client/lib/start.h"
 #include "shared/clock.h"
 
@@ -259,8 +260,10 @@ static int set_address(numd_conn *c, const char *asked) {
 
 int numd_connect(const numd_options *options, numd_conn **out) {
   static pthread_once_t handlers = PTHREAD_ONCE_INIT;
-  static const numd_options defaults;
-  const numd_options *o = options ? options : &defaults;
+  numd_options o;
+  int r = options_read(options, &o);
+  if (r)
+    return r;
   pthread_once(&handlers, install_fork_handlers);
   numd_conn *c = calloc(1, sizeof(*c));
   if (!c)
@@ -268,13 +271,13 @@ int numd_connect(const numd_options *options, numd_conn **out) {
   init_lock(&c->lock);
   atomic_init(&c->refs, 1);
   c->sock = -1;
-  c->door = o->door;
-  c->wait = o->wait;
-  c->no_start = o->no_start != 0;
+  c->door = o.door;
+  c->wait = o.wait;
+  c->no_start = o.no_start != 0;
   c->fork_generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
   c->plans = calloc(MAX_PLANS, sizeof(*c->plans));
-  c->daemon = o->daemon ? strdup(o->daemon) : NULL;
-  int r = !c->plans || (o->daemon && !c->daemon) ? error_no_memory() : set_address(c, o->address);
+  c->daemon = o.daemon ? strdup(o.daemon) : NULL;
+  r = !c->plans || (o.daemon && !c->daemon) ? error_no_memory() : set_address(c, o.address);
   if (r == 0) {
     pthread_mutex_lock(&c->lock);
     r = open_session(c);

@@ -233,6 +233,7 @@ static void fill(const numd_array *array, numd_handle *out) {
   const numd_segment *s = a->block ? a->block->segment : a->segment;
   const numd_layout *l = array->layout;
   memset(out, 0, sizeof(*out));
+  out->version = NUMD_HANDLE_VERSION;
   memcpy(out->token, s->token, sizeof(out->token));
   out->offset = binding_offset(array->binding);
   out->block = a->block ? a->block->offset : 0;
@@ -335,9 +336,10 @@ static int read_open(const msgpack_object *reply, numd_handle *out) {
   if (!token || !note || !ticket || token->type != MSGPACK_OBJECT_BIN || note->type != MSGPACK_OBJECT_BIN ||
       ticket->type != MSGPACK_OBJECT_POSITIVE_INTEGER || token->via.bin.size != sizeof(out->token))
     return error_set(NUMD_EPROTOCOL, "the daemon sent no array");
-  if (note->via.bin.size != sizeof(*out))
+  if (note->via.bin.size == sizeof(*out))
+    memcpy(out, note->via.bin.ptr, sizeof(*out));
+  if (note->via.bin.size != sizeof(*out) || out->version != NUMD_HANDLE_VERSION)
     return error_set(NUMD_EVERSION, "the array was published by another version of numd");
-  memcpy(out, note->via.bin.ptr, sizeof(*out));
   memcpy(out->token, token->via.bin.ptr, sizeof(out->token));
   out->ticket = ticket->via.u64;
   return 0;

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -29,6 +30,18 @@ def declared():
     names = re.findall(r"^NUMD_API\b[^;(]*?\b(numd_\w+)\(", text, re.M)
     assert names and len(names) == len(re.findall(r"\bnumd_\w+\(", text)), "each declaration begins with NUMD_API"
     return sorted(names)
+
+
+def test_each_function_has_its_own_comment():
+    text = (TOP / "client" / "numd.h").read_text(encoding="utf-8")
+    assert re.findall(r"(?<!\*/\n)^NUMD_API\b.*", text, re.M) == []
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler")
+def test_cpp_programs_include_the_header(tmp_path):
+    source = tmp_path / "program.cpp"
+    source.write_text("#include <numd.h>\nnumd_options options = NUMD_OPTIONS_INIT;\nint main() { return !options.size; }\n")
+    output("c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", f"-I{BUILD}/include", "-fsyntax-only", source)
 
 
 def versioned():

@@ -60,3 +60,17 @@ def test_c_programs_use_memory_well(daemon, name):
 
 def test_pool(daemon):
     assert run([sys.executable, str(ROOT / "client/examples/pool.py")]).startswith("100000 rows")
+
+
+def test_the_road_of_a_call_goes_where_the_daemons_readme_says():
+    """Each function that its tables name is in the file or room beside it, and each file that it names exists."""
+    text = (ROOT / "server" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.*?) \| `(\S+)` \|", text, re.M)
+    assert len(rows) == len(re.findall(r"^\| \d", text, re.M)) > 10
+    for functions, where in rows:
+        files = [ROOT / where] if where.endswith((".c", ".h")) else list((ROOT / where).rglob("*.[ch]"))
+        sources = "".join(path.read_text(encoding="utf-8") for path in files)
+        missing = [name for name in re.findall(r"`(\w+)`", functions) if not re.search(rf"\b{name}\(", sources)]
+        assert not missing, (missing, where)
+    for name in re.findall(r"`([a-z_*]+\.[ch])`", text):
+        assert list(ROOT.glob(f"server/**/{name}")) + list(ROOT.glob(f"shared/{name}")), name

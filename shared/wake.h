@@ -30,7 +30,7 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
 #define WAKE_SPIN_MAX_NS 50000       /* the longest spin of NUMD_WAIT_AUTO */
 #define WAKE_WOKEN_NS 200000         /* what a worker's spin is longer if it had to wake its client */
-#define WAKE_SPIN_FIXED_NS 200000000 /* the spin of NUMD_WAIT_SPIN: long, but an idle channel goes to sleep \
+#define WAKE_SPIN_FIXED_NS 200000000 /* the spin of NUMD_WAIT_SPIN: long, but it lets an idle channel sleep \
                                       */
 /* A pause of PREEMPTED in a worker's spin may be preemption. If it was, NUMD_WAIT_AUTO does not spin for
  * HOLD_OFF; twice as long each time, up to HOLD_OFF_MAX, until there was no preemption for FORGET. */
@@ -38,8 +38,7 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 #define WAKE_HOLD_OFF_NS 1000000
 #define WAKE_HOLD_OFF_MAX_NS 32000000
 #define WAKE_FORGET_NS 100000000
-#define WAKE_BURST 4 /* calls that a worker must have found spinning to expect another burst after this one \
-                      */
+#define WAKE_BURST 4 /* a worker whose spin found so many calls expects another burst after this one */
 #define WAKE_QUICK 2 /* short gaps in a row after which a worker begins to spin */
 #define WAKE_SLICE_NS 100000000 /* a client sleeps no longer without a look at its socket */
 

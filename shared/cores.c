@@ -84,8 +84,7 @@ void cores_end_work(struct cores *cores, uint32_t member) {
 }
 
 /* Changes the total first. A member that dies between the two steps then leaves a total that is too large,
- * never one that is too small: a thread that ends its work would read "nobody waits" in that and wake nobody.
- */
+ * never one that is too small: a thread that ends its work would then wake nobody. */
 void cores_begin_wait(struct cores *cores, uint32_t member) {
   atomic_fetch_add(&cores->n_waiting, 1);
   atomic_fetch_add(&cores->members[member].n_waiting, 1);

@@ -7,8 +7,7 @@
  * append to one side's log: the benchmark has one call under way at a time.
  *
  * The clock is the processor's counter where the kernel trusts that counter too, else the monotonic clock;
- * the program that made the log has decided which. An entry is the time, with the point in its lowest bits.
- */
+ * the maker of the log has decided which. An entry is the time, with the point in its lowest bits. */
 #ifndef NUMD_SHARED_TRACE_H
 #define NUMD_SHARED_TRACE_H
 

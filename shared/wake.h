@@ -30,8 +30,7 @@ enum gear { GEAR_SPIN, GEAR_HANDOFF, GEAR_SLEEP };
 
 #define WAKE_SPIN_MAX_NS 50000       /* the longest spin of NUMD_WAIT_AUTO */
 #define WAKE_WOKEN_NS 200000         /* what a worker's spin is longer if it had to wake its client */
-#define WAKE_SPIN_FIXED_NS 200000000 /* the spin of NUMD_WAIT_SPIN: long, but it lets an idle channel sleep \
-                                      */
+#define WAKE_SPIN_FIXED_NS 200000000 /* the spin of NUMD_WAIT_SPIN: long, but an idle channel may sleep */
 /* A pause of PREEMPTED in a worker's spin may be preemption. If it was, NUMD_WAIT_AUTO does not spin for
  * HOLD_OFF; twice as long each time, up to HOLD_OFF_MAX, until there was no preemption for FORGET. */
 #define WAKE_PREEMPTED_NS 500000

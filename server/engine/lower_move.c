@@ -248,8 +248,7 @@ static int lower_stack(struct lowering *l, const struct op *op, uint32_t *out) {
 }
 
 /* Repeats each element of v along an axis `inside` times, and all of that axis `around` times: writes v, with
- * two more axes of length 1, into a view of the result in which the axis is three, (around, length, inside).
- */
+ * two more axes of length 1, into a view of the result that has the axis as (around, length, inside). */
 static int repeat_axis(struct lowering *l, uint32_t v, int axis, int64_t around, int64_t inside,
                        uint32_t *out) {
   struct layout from = value_at(l, v)->layout, shape = from, split, source;

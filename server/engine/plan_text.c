@@ -1,8 +1,7 @@
 /* The description of a plan. The bytes that move are counted by values: a step reads each value that it takes
  * from memory once, and writes each value that is needed outside of it; an element that is broadcast moves
  * once. Beside it stands what would move if operations ran one at a time, each reading its operands and
- * writing its result. Views cost nothing there either, and nor do casts: NumPy has a small buffer for these.
- */
+ * writing its result. Views cost nothing there either, and nor do casts: NumPy has a buffer for them. */
 #include "server/engine/plan_text.h"
 
 #include <inttypes.h>

@@ -114,6 +114,11 @@ $(BUILD)/tests/test_client: $(BUILD)/tests/unit/test_client.o $(BUILD)/libnumd.s
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' $(CHECK_LIBS)
 
+# These look at the library's modules.
+$(BUILD)/tests/test_client_%: $(BUILD)/tests/unit/test_client_%.o $(call objects,$(CLIENT))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_MSGPACK) $(CHECK_LIBS)
+
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 

@@ -80,6 +80,18 @@ struct program {
   struct output outputs[MAX_OUTPUTS];
 };
 
+/* A program whose lists lie anywhere. */
+struct program_lists {
+  uint16_t n_operands, n_ops, n_outputs;
+  const struct operand *operands;
+  const struct op *ops;
+  const struct output *outputs;
+};
+
+static inline struct program_lists program_lists(const struct program *p) {
+  return (struct program_lists){p->n_operands, p->n_ops, p->n_outputs, p->operands, p->ops, p->outputs};
+}
+
 /* How many values the program has, and the first result of operation `op`. */
 uint32_t program_n_values(const struct program *program);
 uint32_t program_op_value(const struct program *program, int op);

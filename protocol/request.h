@@ -21,6 +21,11 @@ static inline uint64_t binding_offset(uint64_t binding) {
   return binding & BINDING_OFFSET_MAX;
 }
 
+/* Whether a binding has room for the value of a scalar of that dtype. */
+static inline bool binding_holds(unsigned dtype) {
+  return dtype == NUMD_BOOL || dtype == NUMD_INT64 || dtype == NUMD_UINT64 || dtype == NUMD_FLOAT64;
+}
+
 #define MAX_SEGMENTS 4096 /* segment ids are below this; clients choose them */
 #define MAX_PLANS 65536   /* plan ids are below this; clients choose them */
 #define MAX_CHANNELS 256  /* channels of a session; the daemon chooses the ids */

@@ -50,7 +50,7 @@ void wire_pack_result(msgpack_packer *pk, uint32_t msgid); /* then the result */
 void wire_pack_str(msgpack_packer *pk, const char *s);
 
 /* A program as `prepare` takes it; a layout as [dtype, shape, strides]. */
-void wire_pack_program(msgpack_packer *pk, const struct program *program);
+void wire_pack_program(msgpack_packer *pk, struct program_lists program);
 /* 0, EPROTOCOL, EOP, EDTYPE, EINVAL or ELIMIT, with a sentence that names the place at fault, as
  * "ops[3].inputs[1]". */
 int wire_read_program(const msgpack_object *object, struct program *out, struct errtext *err);

@@ -81,11 +81,6 @@ int wire_read_layout(const msgpack_object *object, struct layout *out, const cha
   return status != 0 ? status : read_extent(&v[1], &v[2], out, where, err);
 }
 
-/* Whether the 8 bytes of a binding hold scalars of this dtype. */
-static bool is_scalar_dtype(uint8_t dtype) {
-  return dtype == NUMD_BOOL || dtype == NUMD_INT64 || dtype == NUMD_UINT64 || dtype == NUMD_FLOAT64;
-}
-
 static const char *const operand_kinds[] = {
     [OPERAND_ARRAY] = "array",
     [OPERAND_WEAK] = "weak",
@@ -116,7 +111,7 @@ static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i
     return wire_read_layout(&v[1], &out->layout, where, err);
   int status = wire_read_dtype(&v[1], &out->layout.dtype, where, err);
   uint8_t dtype = out->layout.dtype;
-  if (status == 0 && kind != OPERAND_WEAK && !is_scalar_dtype(dtype))
+  if (status == 0 && kind != OPERAND_WEAK && !binding_holds(dtype))
     return errtext_set(err, NUMD_EDTYPE, "%s: a scalar is bool, int64, uint64 or float64", where);
   if (status != 0 || kind != OPERAND_CONSTANT)
     return status;
@@ -335,18 +330,18 @@ static void pack_output(msgpack_packer *pk, const struct output *output) {
   }
 }
 
-void wire_pack_program(msgpack_packer *pk, const struct program *program) {
+void wire_pack_program(msgpack_packer *pk, struct program_lists program) {
   msgpack_pack_map(pk, 3);
   wire_pack_str(pk, "operands");
-  msgpack_pack_array(pk, program->n_operands);
-  for (int i = 0; i < program->n_operands; i++)
-    pack_operand(pk, &program->operands[i]);
+  msgpack_pack_array(pk, program.n_operands);
+  for (int i = 0; i < program.n_operands; i++)
+    pack_operand(pk, &program.operands[i]);
   wire_pack_str(pk, "ops");
-  msgpack_pack_array(pk, program->n_ops);
-  for (int i = 0; i < program->n_ops; i++)
-    pack_op(pk, &program->ops[i]);
+  msgpack_pack_array(pk, program.n_ops);
+  for (int i = 0; i < program.n_ops; i++)
+    pack_op(pk, &program.ops[i]);
   wire_pack_str(pk, "outputs");
-  msgpack_pack_array(pk, program->n_outputs);
-  for (int i = 0; i < program->n_outputs; i++)
-    pack_output(pk, &program->outputs[i]);
+  msgpack_pack_array(pk, program.n_outputs);
+  for (int i = 0; i < program.n_outputs; i++)
+    pack_output(pk, &program.outputs[i]);
 }

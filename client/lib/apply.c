@@ -5,7 +5,14 @@
  * then all that the signature is made of are a few words. */
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/array.h"
+#include "client/lib/bindings.h"
+#include "client/lib/call.h"
+#include "client/lib/error.h"
+#include "client/lib/op_info.h"
+#include "client/lib/params.h"
+#include "client/lib/plan_cache.h"
+#include "client/lib/submit.h"
 
 #define MAX_ARGS (NUMD_OP_MAX_IN + NUMD_OP_MAX_OUT)
 
@@ -19,17 +26,13 @@
 #define SHORT_LIST0 0u
 #define SHORT_LIST1 0u
 #define SHORT_LIST2 0u
-/* The parameters that fit a word. */
+/* Bit i: the head of a signature has room for parameter i. */
 #define SHORT_PARAMS (0u NUMD_PARAM_LIST(SHORT_PARAM))
 #define SHORT_PARAM(bit, NAME, name, type, doc) | SHORT_##type << (bit)
 
 /* What is known of a call before its plan. */
-struct setting {
-  numd_conn *conn;
-  numd_op op;
-  const numd_params *params;
-  int n_args;
-  const numd_arg *args;
+struct apply {
+  struct op_call call;
   numd_array **out;
   unsigned made; /* bit i: out[i] is made here */
 };
@@ -46,27 +49,14 @@ static int check_count(numd_op op, int n_args) {
   return 0;
 }
 
-/* *kept: complex scalars, if there are any. */
-static int check_args(const struct setting *s, uint64_t words[], numd_array **kept) {
+/* *kept: an array with complex scalars, if there are any. */
+static int bind_args(const struct apply *s, uint64_t bindings[], numd_array **kept) {
   bool complex = false;
-  int r = check_count(s->op, s->n_args);
-  if (r)
-    return r;
-  for (int i = 0; i < s->n_args; i++) {
-    const numd_array *a = s->args[i].array;
-    numd_dtype dtype = s->args[i].scalar.dtype;
-    if (a && a->conn != s->conn)
-      return error_set(NUMD_EINVAL, "%s: argument %d belongs to another connection", op_rows[s->op].name, i);
-    if (!a && !is_scalar_dtype(dtype)) {
-      if (dtype != NUMD_COMPLEX128)
-        return error_set(NUMD_EDTYPE,
-                         "%s: argument %d: a scalar is bool, int64, uint64, float64 or complex128",
-                         op_rows[s->op].name, i);
-      complex = true;
-    }
-    words[i] = a ? a->binding : s->args[i].scalar.bits;
-  }
-  return complex ? call_keep_complex(s->conn, s->n_args, s->args, words, kept) : 0;
+  int r = check_count(s->call.op, s->call.n_args);
+  for (int i = 0; r == 0 && i < s->call.n_args; i++)
+    r = binding_of(s->call.conn, op_rows[s->call.op].name, i, &s->call.args[i], &bindings[i], &complex);
+  return r == 0 && complex ? bindings_keep_complex(s->call.conn, s->call.n_args, s->call.args, bindings, kept)
+                           : r;
 }
 
 /* ---- Signatures ---- */
@@ -79,7 +69,8 @@ static const void *sign_out(numd_array *const *out) {
   return !out ? SIGNATURE_RESULT : *out ? (*out)->layout : NULL;
 }
 
-/* The operation and short parameters as one word. 0: they are not short, or not in order. */
+/* The operation and its parameters in one word. 0: there is no room for them, or one is out of range, which
+ * params_read will say. */
 static uint64_t sign_head(numd_op op, const numd_params *params) {
   if (!params || !params->given)
     return (uint64_t)op;
@@ -95,46 +86,47 @@ static uint64_t sign_head(numd_op op, const numd_params *params) {
 }
 _Static_assert(NUMD_N_PARAMS <= 25 && MAX_DIMS <= 16, "they fit the head of a signature");
 
-/* Everything that the words leave out. */
-static int sign_rest(const struct setting *s, struct signature_rest *rest, struct signature *signature) {
-  int n_arrays = op_n_arrays(s->op), r;
+/* What the head and the first places of the signature have no room for. */
+static int sign_rest(const struct apply *s, struct signature_rest *rest, struct signature *signature) {
+  int n_arrays = op_n_arrays(s->call.op), r;
   memset(rest, 0, sizeof(*rest));
-  signature->head = (uint64_t)s->op;
+  signature->head = (uint64_t)s->call.op;
   signature->rest = rest;
-  if ((r = params_read(s->op, s->params, &rest->params)))
+  if ((r = params_read(s->call.op, s->call.params, &rest->params)))
     return r;
-  for (int i = 3; i < s->n_args; i++)
-    rest->arg[i - 3] = sign_arg(&s->args[i]);
+  for (int i = 3; i < s->call.n_args; i++)
+    rest->arg[i - 3] = sign_arg(&s->call.args[i]);
   for (int i = 1; i < n_arrays; i++)
     rest->out[i] = sign_out(&s->out[i]);
-  if (op_counts(s->op))
+  if (op_counts(s->call.op))
     rest->out[n_arrays] = SIGNATURE_RESULT;
   return 0;
 }
 
-static int sign(const struct setting *s, struct signature_rest *rest, struct signature *signature) {
-  *signature = (struct signature){.head = sign_head(s->op, s->params), .out = sign_out(s->out)};
-  for (int i = 0; i < s->n_args && i < 3; i++)
-    signature->arg[i] = sign_arg(&s->args[i]);
-  if (__builtin_expect(signature->head != 0 && s->n_args <= 3 && op_rows[s->op].n_out == 1, 1))
+static int sign(const struct apply *s, struct signature_rest *rest, struct signature *signature) {
+  *signature = (struct signature){.head = sign_head(s->call.op, s->call.params), .out = sign_out(s->out)};
+  for (int i = 0; i < s->call.n_args && i < 3; i++)
+    signature->arg[i] = sign_arg(&s->call.args[i]);
+  if (__builtin_expect(signature->head != 0 && s->call.n_args <= 3 && op_rows[s->call.op].n_out == 1, 1))
     return 0;
   return sign_rest(s, rest, signature);
 }
 
 /* ---- Outputs ---- */
 
-static int check_out(const struct setting *s, int n_arrays) {
+static int check_out(const struct apply *s, int n_arrays) {
   if (!s->out)
-    return op_rows[s->op].n_out == 1 ? 0
-                                     : error_set(NUMD_EINVAL, "%s gives several arrays", op_rows[s->op].name);
+    return op_rows[s->call.op].n_out == 1
+               ? 0
+               : error_set(NUMD_EINVAL, "%s gives several arrays", op_rows[s->call.op].name);
   for (int i = 0; i < n_arrays; i++)
-    if (s->out[i] && s->out[i]->conn != s->conn)
-      return error_set(NUMD_EINVAL, "%s: the output belongs to another connection", op_rows[s->op].name);
+    if (s->out[i] && s->out[i]->conn != s->call.conn)
+      return error_set(NUMD_EINVAL, "%s: the output belongs to another connection", op_rows[s->call.op].name);
   return 0;
 }
 
 /* Drops outputs that were made here. */
-static void drop_outs(struct setting *s) {
+static void drop_outs(struct apply *s) {
   for (int i = 0; s->made >> i; i++)
     if (s->made >> i & 1) {
       numd_array_unref(s->out[i]);
@@ -143,49 +135,50 @@ static void drop_outs(struct setting *s) {
   s->made = 0;
 }
 
-/* Makes the outputs that are to be made; words and args get all of them behind the inputs. */
-static int make_outs(struct setting *s, const numd_plan *plan, int n_arrays, numd_arg all[],
-                     uint64_t words[]) {
+/* Makes the outputs that are to be made; bindings and args get all of them behind the inputs. */
+static int make_outs(struct apply *s, const numd_plan *plan, int n_arrays, numd_arg all[],
+                     uint64_t bindings[]) {
   for (int i = 0; i < n_arrays; i++) {
-    int at = s->n_args + i;
+    int at = s->call.n_args + i;
     if (!s->out[i]) {
-      int r = array_of_layout(s->conn, plan->args[at].layout, &s->out[i]);
+      int r = array_of_layout(s->call.conn, plan->operands[at].layout, &s->out[i]);
       if (r)
         return r;
       s->made |= 1u << i;
     }
     all[at] = (numd_arg){.array = s->out[i]};
-    words[at] = s->out[i]->binding;
+    bindings[at] = s->out[i]->binding;
   }
   return 0;
 }
 
 /* ---- Applying ---- */
 
-/* Finds the plan and makes the outputs; gives the number of all arguments, or the negative of a status. */
-static int set_up(struct setting *s, numd_plan **plan, numd_arg all[], uint64_t words[], numd_array **kept) {
+/* Finds the plan and makes the outputs. all and bindings: of the inputs and then the outputs, whose number it
+ * gives, or the negative of a status. */
+static int set_up(struct apply *s, numd_plan **plan, numd_arg all[], uint64_t bindings[], numd_array **kept) {
   struct signature signature;
   struct signature_rest rest;
-  int r = check_args(s, words, kept);
+  int r = bind_args(s, bindings, kept);
   if (r)
     return -r;
-  int n_arrays = s->out ? op_n_arrays(s->op) : 0;
+  int n_arrays = s->out ? op_n_arrays(s->call.op) : 0;
   if ((r = check_out(s, n_arrays)) || (r = sign(s, &rest, &signature)) ||
-      (r = plan_cache_get(s->conn, s->op, s->params, s->n_args, s->args, &signature, plan)))
+      (r = plan_cache_get(&s->call, &signature, plan)))
     return -r;
-  memcpy(all, s->args, sizeof(*all) * (size_t)s->n_args);
-  r = make_outs(s, *plan, n_arrays, all, words);
-  return r ? -r : s->n_args + n_arrays;
+  memcpy(all, s->call.args, sizeof(*all) * (size_t)s->call.n_args);
+  r = make_outs(s, *plan, n_arrays, all, bindings);
+  return r ? -r : s->call.n_args + n_arrays;
 }
 
 /* Hands the call over, after which the caller waits or settles. Outputs made here go if that fails. */
-static int start(struct setting *s, numd_ticket *ticket) {
+static int start(struct apply *s, numd_ticket *ticket) {
   numd_plan *plan = NULL;
   numd_array *kept = NULL;
   numd_arg all[MAX_ARGS];
-  uint64_t words[MAX_ARGS];
-  int n = set_up(s, &plan, all, words, &kept);
-  int r = n < 0 ? -n : call_start(plan, n, all, words, ticket);
+  uint64_t bindings[MAX_ARGS];
+  int n = set_up(s, &plan, all, bindings, &kept);
+  int r = n < 0 ? -n : call_start(plan, n, all, bindings, ticket);
   if (r) {
     drop_outs(s);
     numd_array_unref(kept);
@@ -197,7 +190,7 @@ static int start(struct setting *s, numd_ticket *ticket) {
 
 int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
                       const numd_arg args[], numd_array **out, numd_ticket *ticket) {
-  struct setting s = {conn, op, params, n_args, args, out, 0};
+  struct apply s = {{conn, op, params, n_args, args}, out, 0};
   int r = start(&s, ticket);
   if (r == 0 && ticket->channel)
     channel_settle(ticket->channel);
@@ -205,11 +198,11 @@ int numd_apply_submit(numd_conn *conn, numd_op op, const numd_params *params, in
 }
 
 /* Cuts the outputs that were made here to what the call used of them. */
-static int trim_made(const struct setting *s, int64_t count) {
+static int trim_made(const struct apply *s, int64_t count) {
   numd_array *made[NUMD_OP_MAX_OUT] = {NULL};
   for (int i = 0; s->made >> i; i++)
     made[i] = s->made >> i & 1 ? s->out[i] : NULL;
-  int r = numd_trim(s->op, made, count);
+  int r = numd_trim(s->call.op, made, count);
   for (int i = 0; s->made >> i; i++)
     if (made[i])
       s->out[i] = made[i];
@@ -218,7 +211,7 @@ static int trim_made(const struct setting *s, int64_t count) {
 
 int numd_apply_for(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
                    numd_array **out, numd_scalar *result, int64_t timeout_ns, numd_ticket *ticket) {
-  struct setting s = {conn, op, params, n_args, args, out, 0};
+  struct apply s = {{conn, op, params, n_args, args}, out, 0};
   numd_scalar count;
   int r = start(&s, ticket);
   if (r)
@@ -238,8 +231,7 @@ int numd_apply(numd_conn *conn, numd_op op, const numd_params *params, int n_arg
                numd_array **out, numd_scalar *result) {
   numd_ticket ticket;
   int r = numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
-  if (__builtin_expect(r != NUMD_EDISCONNECTED, 1) ||
-      !numd_may_repeat(n_args, args, out ? op_n_arrays(op) : 0, out))
-    return r;
-  return numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
+  if (call_was_lost(r) && numd_may_repeat(n_args, args, out ? op_n_arrays(op) : 0, out))
+    r = numd_apply_for(conn, op, params, n_args, args, out, result, NUMD_FOREVER, &ticket);
+  return r;
 }

@@ -1,14 +1,12 @@
-/* Arrays, and the handles by which they travel. */
-#include <errno.h>
+#include "client/lib/array.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "client/lib/internal.h"
-
-static struct array_impl *impl_of(numd_array *array) {
-  return (struct array_impl *)array;
-}
+#include "client/lib/arena.h"
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "protocol/request.h"
 
 /* An array over `block` or, if that is NULL, in `segment`; takes over the caller's references to these and to
  * the layout, also on failure. */
@@ -39,21 +37,23 @@ static int make_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t s
                     numd_array **out) {
   const numd_layout *layout;
   struct block *block;
+  bool is_zero;
   int r = conn_enter(conn);
   if (r || (r = layout_get(dtype, ndim, shape, NULL, &layout)))
     return r;
-  if ((r = block_new(conn, (uint64_t)layout->nbytes, &block))) {
+  if ((r = arena_alloc(conn, (uint64_t)layout->nbytes, &is_zero, &block))) {
     layout_unref(layout);
     return r;
   }
-  if (zero && !block->fresh)
+  if (zero && !is_zero)
     memset(block->segment->data + block->offset, 0, (size_t)layout->nbytes);
   return make(conn, block, NULL, (int64_t)block->offset, layout, out);
 }
 
 int array_of_layout(numd_conn *conn, const numd_layout *layout, numd_array **out) {
   struct block *block;
-  int r = block_new(conn, (uint64_t)layout->nbytes, &block);
+  bool is_zero;
+  int r = arena_alloc(conn, (uint64_t)layout->nbytes, &is_zero, &block);
   return r ? r : make(conn, block, NULL, (int64_t)block->offset, layout_ref(layout), out);
 }
 
@@ -80,51 +80,59 @@ static int check_room(const numd_layout *layout, int64_t offset, uint64_t first,
   return 0;
 }
 
-int numd_array_view(numd_array *base, int64_t offset, numd_dtype dtype, int ndim, const int64_t shape[],
-                    const int64_t strides[], numd_array **out) {
-  struct array_impl *b = impl_of(base);
-  const numd_layout *layout;
-  int64_t at = (int64_t)binding_offset(base->binding);
-  int r = layout_get(dtype, ndim, shape, strides, &layout);
-  if (r)
-    return r;
-  if (__builtin_add_overflow(at, offset, &at))
-    r = error_set(NUMD_EBOUNDS, "offset %lld overflows", (long long)offset);
-  else if (b->block)
-    r = check_room(layout, at, b->block->offset, b->block->offset + b->block->bytes, "the memory");
-  else
-    r = check_room(layout, at, 0, b->segment->bytes, "the segment");
+int array_in_block(numd_conn *conn, struct block *block, int64_t offset, const numd_layout *layout,
+                   numd_array **out) {
+  int r = check_room(layout, offset, block->offset, block->offset + block->bytes, "the memory");
   if (r) {
     layout_unref(layout);
+    block_unref(block);
     return r;
   }
-  if (b->block)
-    block_ref(b->block);
-  else
-    numd_segment_ref(b->segment);
-  return make(base->conn, b->block, b->segment, at, layout, out);
+  return make(conn, block, NULL, offset, layout, out);
 }
 
-int numd_segment_array(numd_segment *segment, int64_t offset, numd_dtype dtype, int ndim,
-                       const int64_t shape[], const int64_t strides[], numd_array **out) {
-  const numd_layout *layout;
-  int r = layout_get(dtype, ndim, shape, strides, &layout);
-  if (r)
-    return r;
-  if ((r = check_room(layout, offset, 0, segment->bytes, "the segment"))) {
+/* An array in a segment of the user's; takes the reference to the layout over, also on failure. */
+static int in_segment(numd_segment *segment, int64_t offset, const numd_layout *layout, numd_array **out) {
+  int r = check_room(layout, offset, 0, segment->bytes, "the segment");
+  if (r) {
     layout_unref(layout);
     return r;
   }
   return make(segment->conn, NULL, numd_segment_ref(segment), offset, layout, out);
 }
 
+int numd_array_view(numd_array *base, int64_t offset, numd_dtype dtype, int ndim, const int64_t shape[],
+                    const int64_t strides[], numd_array **out) {
+  struct array_impl *b = array_impl(base);
+  const numd_layout *layout;
+  int64_t at = (int64_t)binding_offset(base->binding);
+  int r = layout_get(dtype, ndim, shape, strides, &layout);
+  if (r)
+    return r;
+  if (__builtin_add_overflow(at, offset, &at)) {
+    layout_unref(layout);
+    return error_set(NUMD_EBOUNDS, "offset %lld overflows", (long long)offset);
+  }
+  if (!b->block)
+    return in_segment(b->segment, at, layout, out);
+  block_ref(b->block);
+  return array_in_block(base->conn, b->block, at, layout, out);
+}
+
+int numd_segment_array(numd_segment *segment, int64_t offset, numd_dtype dtype, int ndim,
+                       const int64_t shape[], const int64_t strides[], numd_array **out) {
+  const numd_layout *layout;
+  int r = layout_get(dtype, ndim, shape, strides, &layout);
+  return r ? r : in_segment(segment, offset, layout, out);
+}
+
 numd_array *numd_array_ref(numd_array *array) {
-  atomic_fetch_add_explicit(&impl_of(array)->refs, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&array_impl(array)->refs, 1, memory_order_relaxed);
   return array;
 }
 
 void numd_array_unref(numd_array *array) {
-  struct array_impl *a = impl_of(array);
+  struct array_impl *a = array_impl(array);
   if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
     return;
   layout_unref(a->pub.layout);
@@ -136,29 +144,13 @@ void numd_array_unref(numd_array *array) {
   free(a);
 }
 
-/* ---- Handles ---- */
+bool array_overlaps(const numd_array *a, const numd_array *b) {
+  const int64_t *x = layout_impl(a->layout)->extents, *y = layout_impl(b->layout)->extents;
+  const char *at = a->data, *other = b->data;
+  return at + x[0] < other + y[1] && other + y[0] < at + x[1];
+}
 
-/* Departure is in sharing.c. */
-int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **out) {
-  const numd_layout *layout;
-  struct block *block;
-  int r = conn_enter(conn);
-  if (r)
-    return r;
-  if (handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
-    return error_set(NUMD_EINVAL, "not a handle");
-  r = layout_get((numd_dtype)handle->dtype, (int)handle->ndim, handle->shape, handle->strides, &layout);
-  if (r)
-    return r;
-  if ((r = block_import(conn, handle, &block))) {
-    layout_unref(layout);
-    return r;
-  }
-  r = check_room(layout, (int64_t)handle->offset, block->offset, block->offset + block->bytes, "the memory");
-  if (r) {
-    layout_unref(layout);
-    block_unref(block);
-    return r;
-  }
-  return make(conn, block, NULL, (int64_t)handle->offset, layout, out);
+bool array_is_private(const numd_array *array) {
+  const struct block *b = array_impl(array)->block;
+  return b && block_state(b) == BLOCK_PRIVATE;
 }

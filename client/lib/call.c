@@ -1,108 +1,16 @@
-/* Calling plans: words for the ring, or the same as a request through the socket.
- *
- * A word is 8 bytes. A complex scalar does not fit and goes by place: those of one call are put in a small
- * array of their own, which the call's ticket keeps until it is finished. */
-#include <stdlib.h>
+#include "client/lib/call.h"
+
 #include <string.h>
 
-#include "client/lib/internal.h"
-
-int call_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64_t words[],
-                      numd_array **kept) {
-  int64_t n = 0;
-  for (int i = 0; i < n_args; i++)
-    n += !args[i].array && args[i].scalar.dtype == NUMD_COMPLEX128;
-  int r = numd_array_empty(conn, NUMD_COMPLEX128, 1, &n, kept);
-  if (r)
-    return r;
-  numd_complex128 *values = (*kept)->data;
-  uint64_t at = (*kept)->binding;
-  for (int i = 0; i < n_args; i++)
-    if (!args[i].array && args[i].scalar.dtype == NUMD_COMPLEX128) {
-      *values++ = args[i].scalar.c;
-      words[i] = at;
-      at += sizeof(*values);
-    }
-  return 0;
-}
-
-/* One argument is checked to be what the plan was prepared for. */
-static int call_word(const numd_plan *plan, int i, const numd_arg *arg, uint64_t *word) {
-  const numd_array *a = arg->array;
-  if (!plan->args[i].layout) {
-    if (a || arg->scalar.dtype != plan->args[i].dtype)
-      return error_set(NUMD_EDTYPE, "argument %d must be a scalar of %s", i,
-                       dtype_rows[plan->args[i].dtype].name);
-    *word = arg->scalar.bits;
-    return 0;
-  }
-  if (!a || a->layout != plan->args[i].layout)
-    return error_set(NUMD_ESHAPE, "argument %d has not the dtype, shape and strides that were prepared", i);
-  if (a->conn != plan->conn)
-    return error_set(NUMD_EINVAL, "argument %d belongs to another connection", i);
-  *word = a->binding;
-  return 0;
-}
-
-int call_words(const numd_plan *plan, int n_args, const numd_arg args[], uint64_t words[MAX_BINDINGS],
-               numd_array **kept) {
-  int n = plan->n_inputs + plan->n_outputs;
-  bool complex = false;
-  *kept = NULL;
-  if (n_args != n)
-    return error_set(NUMD_EINVAL, "the plan takes %d inputs and %d outputs, but %d arguments were given",
-                     plan->n_inputs, plan->n_outputs, n_args);
-  for (int i = 0; i < n; i++) {
-    int r = call_word(plan, i, &args[i], &words[i]);
-    if (r)
-      return r;
-    complex |= !plan->args[i].layout && plan->args[i].dtype == NUMD_COMPLEX128;
-  }
-  return complex ? call_keep_complex(plan->conn, n, args, words, kept) : 0;
-}
-
-/* Asks that a call through the socket be given up; conn->lock held. */
-static void cancel_msgid(numd_conn *conn, uint32_t msgid) {
-  struct rpc rpc;
-  rpc_begin(&rpc, conn, "cancel");
-  msgpack_pack_array(&rpc.pk, 1);
-  msgpack_pack_map(&rpc.pk, 1);
-  wire_pack_str(&rpc.pk, "msgid");
-  msgpack_pack_uint32(&rpc.pk, msgid);
-  (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  rpc_end(&rpc);
-}
-
-/* A call through the socket. */
-static int call_rpc(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                    struct item *result, int64_t timeout_ns) {
-  struct rpc rpc;
-  struct errtext err = {""};
-  rpc_begin(&rpc, plan->conn, "call");
-  msgpack_pack_array(&rpc.pk, 2);
-  msgpack_pack_uint32(&rpc.pk, plan->id);
-  msgpack_pack_array(&rpc.pk, (size_t)n);
-  for (int i = 0; i < n; i++) {
-    if (args[i].array || args[i].scalar.dtype == NUMD_COMPLEX128) {
-      msgpack_pack_array(&rpc.pk, 2);
-      msgpack_pack_uint32(&rpc.pk, binding_segment(words[i]));
-      msgpack_pack_uint64(&rpc.pk, binding_offset(words[i]));
-    } else {
-      wire_pack_item(&rpc.pk, args[i].scalar.dtype, &words[i]);
-    }
-  }
-  int r = rpc_run(&rpc, -1, timeout_ns);
-  *result = (struct item){{0}};
-  if (r == NUMD_ETIMEOUT) {
-    cancel_msgid(plan->conn, rpc.msgid);
-    r = error_set(r, "the call was not done within the time limit and was cancelled");
-  }
-  if (r == 0 && plan->result_dtype != NUMD_DTYPE_NONE &&
-      wire_read_item(&rpc.reply.result, plan->result_dtype, result, "result", &err))
-    r = error_set(NUMD_EPROTOCOL, "%s", err.text);
-  rpc_end(&rpc);
-  return r;
-}
+#include "client/lib/array.h"
+#include "client/lib/bindings.h"
+#include "client/lib/call_socket.h"
+#include "client/lib/error.h"
+#include "client/lib/notify.h"
+#include "client/lib/rpc.h"
+#include "client/lib/submit.h"
+#include "client/lib/thread_channel.h"
+#include "client/lib/wait.h"
 
 static void give_result(numd_dtype dtype, const struct item *item, numd_scalar *result) {
   if (!result)
@@ -111,33 +19,16 @@ static void give_result(numd_dtype dtype, const struct item *item, numd_scalar *
   memcpy(&result->c, item, sizeof(*item));
 }
 
-/* The answer of a call through the socket, which was waited for when it was submitted. */
-struct answer {
-  int status;
-  struct item result;
-  char sentence[256];
-};
-
-static int submit_rpc(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[],
-                      numd_ticket *ticket) {
-  struct answer *a = calloc(1, sizeof(*a));
-  if (!a)
-    return error_no_memory();
-  a->status = call_rpc(plan, n, args, words, &a->result, NUMD_FOREVER);
-  if (a->status)
-    snprintf(a->sentence, sizeof(a->sentence), "%s", numd_error());
-  *ticket = (numd_ticket){.number = (uintptr_t)a, .result_dtype = plan->result_dtype};
-  return 0;
-}
-
-int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t words[], numd_ticket *ticket) {
+int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t bindings[],
+               numd_ticket *ticket) {
   struct channel *ch;
   int r = plan_enter(plan);
   if (r)
     return r;
   if (plan->conn->door == NUMD_DOOR_SOCKET)
-    return submit_rpc(plan, n, args, words, ticket);
-  if ((r = channel_get(plan->conn, &ch)) || (r = channel_submit(ch, plan->id, n, words, &ticket->number)))
+    return socket_submit(plan, n, args, bindings, ticket);
+  if ((r = thread_channel_get(plan->conn, &ch)) ||
+      (r = channel_submit(ch, plan->id, n, bindings, &ticket->number)))
     return r;
   ticket->channel = ch;
   ticket->result_dtype = plan->result_dtype;
@@ -145,13 +36,13 @@ int call_start(numd_plan *plan, int n, const numd_arg args[], const uint64_t wor
   return 0;
 }
 
-/* Hands over a call of the user's. */
+/* Hands over a call for which the user gave the arguments of a plan. */
 static int submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket) {
-  uint64_t words[MAX_BINDINGS];
+  uint64_t bindings[MAX_BINDINGS];
   numd_array *kept;
-  int r = call_words(plan, n_args, args, words, &kept);
+  int r = bindings_of_call(plan, n_args, args, bindings, &kept);
   if (r == 0)
-    r = call_start(plan, n_args, args, words, ticket);
+    r = call_start(plan, n_args, args, bindings, ticket);
   if (r)
     numd_array_unref(kept);
   else
@@ -159,14 +50,14 @@ static int submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticke
   return r;
 }
 
-/* Through the socket, where one request is all, with its time limit. */
+/* Through the socket, where one request is the whole call, with its time limit. */
 static int call_socket(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                        int64_t timeout_ns) {
-  uint64_t words[MAX_BINDINGS];
+  uint64_t bindings[MAX_BINDINGS];
   numd_array *kept;
   struct item item;
-  int r = call_words(plan, n_args, args, words, &kept);
-  if (r || (r = plan_enter(plan)) || (r = call_rpc(plan, n_args, args, words, &item, timeout_ns)))
+  int r = bindings_of_call(plan, n_args, args, bindings, &kept);
+  if (r || (r = plan_enter(plan)) || (r = socket_call(plan, n_args, args, bindings, &item, timeout_ns)))
     goto out;
   give_result(plan->result_dtype, &item, result);
 out:
@@ -174,24 +65,12 @@ out:
   return r;
 }
 
-/* Whether nobody but this connection has the memory of an array. */
-static bool is_private(const numd_array *array) {
-  const struct block *b = ((const struct array_impl *)array)->block;
-  return b && !b->borrowed && b->shared_epoch == 0;
-}
-
-static bool arrays_meet(const numd_array *a, const numd_array *b) {
-  const int64_t *x = layout_impl(a->layout)->extents, *y = layout_impl(b->layout)->extents;
-  const char *at = a->data, *other = b->data;
-  return at + x[0] < other + y[1] && other + y[0] < at + x[1];
-}
-
 int numd_may_repeat(int n_args, const numd_arg args[], int n_out, numd_array *const out[]) {
   for (int o = 0; o < n_out; o++) {
-    if (out[o] && !is_private(out[o]))
+    if (out[o] && !array_is_private(out[o]))
       return 0;
     for (int i = 0; out[o] && i < n_args; i++)
-      if (args[i].array && arrays_meet(out[o], args[i].array))
+      if (args[i].array && array_overlaps(out[o], args[i].array))
         return 0;
   }
   return 1;
@@ -206,22 +85,25 @@ static int call_once(numd_plan *plan, int n_args, const numd_arg args[], numd_sc
   if (r || (r = numd_wait(&t, timeout_ns, result)) != NUMD_ETIMEOUT)
     return r;
   numd_cancel(&t);
-  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done after all */
+  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done before it could be cancelled */
   return r == NUMD_ECANCELLED
              ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
              : r;
 }
 
-int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
-                   int64_t timeout_ns) {
+static int may_repeat(const numd_plan *plan, const numd_arg args[]) {
   numd_array *out[MAX_BINDINGS];
-  int r = call_once(plan, n_args, args, result, timeout_ns);
-  if (__builtin_expect(r != NUMD_EDISCONNECTED, 1))
-    return r;
   for (int i = 0; i < plan->n_outputs; i++)
     out[i] = args[plan->n_inputs + i].array;
-  bool again = numd_may_repeat(plan->n_inputs, args, plan->n_outputs, out);
-  return again ? call_once(plan, n_args, args, result, timeout_ns) : r;
+  return numd_may_repeat(plan->n_inputs, args, plan->n_outputs, out);
+}
+
+int numd_plan_call(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
+                   int64_t timeout_ns) {
+  int r = call_once(plan, n_args, args, result, timeout_ns);
+  if (call_was_lost(r) && may_repeat(plan, args))
+    r = call_once(plan, n_args, args, result, timeout_ns);
+  return r;
 }
 
 int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticket *ticket) {
@@ -251,20 +133,11 @@ int numd_plan_call_for(numd_plan *plan, int n_args, const numd_arg args[], numd_
 
 int numd_wait(numd_ticket *ticket, int64_t timeout_ns, numd_scalar *result) {
   struct item item;
-  int r;
-  if (ticket->channel) {
-    r = channel_wait(ticket->channel, ticket->number, ticket->spin_ns, timeout_ns, &item);
-    if (r == NUMD_ETIMEOUT)
-      return r;
-  } else if (ticket->number) {
-    struct answer *a = (struct answer *)(uintptr_t)ticket->number;
-    item = a->result;
-    r = a->status ? error_set(a->status, "%s", a->sentence) : 0;
-    ticket->number = 0;
-    free(a);
-  } else {
-    return error_set(NUMD_EINVAL, "this ticket was finished before");
-  }
+  bool was_finished = !ticket->channel && !ticket->number;
+  int r = ticket->channel ? channel_wait(ticket->channel, ticket->number, ticket->spin_ns, timeout_ns, &item)
+                          : socket_finish(ticket, &item);
+  if ((ticket->channel && r == NUMD_ETIMEOUT) || was_finished)
+    return r;
   if (__builtin_expect(ticket->kept != NULL, 0)) {
     numd_array_unref(ticket->kept);
     ticket->kept = NULL;
@@ -288,7 +161,7 @@ int numd_cancel(numd_ticket *ticket) {
   struct rpc rpc;
   if (!ch)
     return 0;
-  if (ch->epoch != ch->conn->epoch || ch->conn->fork_generation != atomic_load(&fork_generation))
+  if (ch->epoch != ch->conn->epoch || conn_is_inherited(ch->conn))
     return error_set(NUMD_EDISCONNECTED, "the session of this call is gone");
   rpc_begin(&rpc, ch->conn, "cancel");
   msgpack_pack_array(&rpc.pk, 1);

@@ -1,7 +1,8 @@
-/* Sessions. A connection outlives its sessions: when the daemon or the worker dies, or after a fork, the next
- * use opens another session under a new epoch. Ids of segments and plans are ours to choose, so all
- * segments are attached again under the ids that they had, plans are prepared again when they
- * are next called, and every binding that was ever computed stays good. */
+/* Sessions are opened and lost here. Ids of segments and plans are ours to choose, so in another session all
+ * segments are attached again under the ids that they had, plans are prepared again when they are next
+ * called, and every binding that was ever computed stays good. */
+#include "client/lib/conn.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,8 +13,11 @@
 #include <unistd.h>
 
 #include "client/lib/daemon_start.h"
-#include "client/lib/internal.h"
+#include "client/lib/error.h"
+#include "client/lib/fork_watch.h"
+#include "client/lib/layout.h"
 #include "shared/clock.h"
+#include "shared/wake.h"
 
 #define START_TIMEOUT_NS 5000000000
 
@@ -48,14 +52,16 @@ static void after_fork(void) {
   pthread_mutex_unlock(&registry_lock);
 }
 
-/* A recursive lock knows its owner by a thread id that the child does not have: it is made anew. */
+/* A recursive lock knows its owner by a thread id that the child does not have, so the child could not unlock
+ * it: it is made anew. The child closes its copy of the socket, so that the worker sees the end of the parent
+ * though the child lives. */
 static void after_fork_in_child(void) {
   fork_watch_after(true);
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
   layout_unlock();
   for (numd_conn *c = registry; c; c = c->next) {
     init_lock(&c->lock);
-    if (c->sock >= 0) /* so that the worker sees the parent's end though the child lives */
+    if (c->sock >= 0)
       close(c->sock);
     c->sock = -1;
     atomic_store_explicit(&c->broken, true, memory_order_relaxed);
@@ -130,21 +136,6 @@ static int open_socket(numd_conn *c, int *sock) {
   return error_set(NUMD_EUNAVAILABLE, "cannot connect to %s: %s", c->address, strerror(-r));
 }
 
-static int say_hello(numd_conn *c) {
-  struct rpc rpc;
-  rpc_begin(&rpc, c, "hello");
-  msgpack_pack_array(&rpc.pk, 2);
-  msgpack_pack_uint32(&rpc.pk, WIRE_VERSION);
-  msgpack_pack_map(&rpc.pk, 2);
-  wire_pack_str(&rpc.pk, "client");
-  wire_pack_str(&rpc.pk, "libnumd " NUMD_VERSION);
-  wire_pack_str(&rpc.pk, "pid");
-  msgpack_pack_int64(&rpc.pk, getpid());
-  int r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-  rpc_end(&rpc);
-  return r;
-}
-
 /* Opens a session, with conn->lock held. On failure the connection stays broken and may be tried again. */
 static int open_session(numd_conn *c) {
   uint64_t generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
@@ -154,15 +145,13 @@ static int open_session(numd_conn *c) {
   c->sock = -1;
   c->in_len = 0;
   atomic_store_explicit(&c->broken, true, memory_order_relaxed);
-  for (; c->free_channels; c->free_channels = c->free_channels->next_free)
-    c->free_channels->retired = true;
-  if (c->fork_generation != generation) {
-    arena_forget(&c->arena);
-  }
-  if ((r = open_socket(c, &c->sock)) || (r = say_hello(c)))
+  for (int i = 0; c->parts[i]; i++)
+    if (c->parts[i]->lost)
+      c->parts[i]->lost(c, c->fork_generation != generation);
+  if ((r = open_socket(c, &c->sock)))
     return r;
-  for (uint32_t i = 0; i < MAX_SEGMENTS; i++)
-    if (c->segments[i] && (r = segment_attach(c->segments[i])))
+  for (int i = 0; c->parts[i]; i++)
+    if (c->parts[i]->open && (r = c->parts[i]->open(c)))
       return r;
   c->fork_generation = generation;
   atomic_store_explicit(&c->epoch, atomic_fetch_add(&last_epoch, 1) + 1, memory_order_release);
@@ -173,7 +162,7 @@ static int open_session(numd_conn *c) {
 int conn_enter_slow(numd_conn *c) {
   int r = 0;
   pthread_mutex_lock(&c->lock);
-  if (c->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed) || c->broken)
+  if (!conn_has_session(c))
     r = open_session(c);
   pthread_mutex_unlock(&c->lock);
   return r;
@@ -189,36 +178,26 @@ bool conn_is_dead(numd_conn *c) {
   return true;
 }
 
-void conn_return_channel(numd_conn *conn, uint64_t epoch, struct channel *channel) {
+bool conn_hold(numd_conn *conn) {
   pthread_mutex_lock(&registry_lock);
   numd_conn *c = registry;
   while (c && c != conn)
     c = c->next;
-  if (c) {
-    pthread_mutex_lock(&c->lock);
-    if (c->epoch == epoch && c->fork_generation == atomic_load(&fork_generation)) {
-      channel->next_free = c->free_channels;
-      c->free_channels = channel;
-    } else if (c->fork_generation == atomic_load(&fork_generation)) {
-      channel_retire(c, channel, epoch);
-    }
-    pthread_mutex_unlock(&c->lock);
-  }
-  pthread_mutex_unlock(&registry_lock);
+  if (!c)
+    pthread_mutex_unlock(&registry_lock);
+  return c != NULL;
 }
 
 bool conn_hold_session(numd_conn *conn, uint64_t epoch) {
-  pthread_mutex_lock(&registry_lock);
-  numd_conn *c = registry;
-  while (c && c != conn)
-    c = c->next;
-  if (c && c->epoch == epoch && c->fork_generation == atomic_load(&fork_generation))
+  if (!conn_hold(conn))
+    return false;
+  if (conn->epoch == epoch && !conn_is_inherited(conn))
     return true;
-  pthread_mutex_unlock(&registry_lock);
+  conn_let_go();
   return false;
 }
 
-void conn_let_session_go(void) {
+void conn_let_go(void) {
   pthread_mutex_unlock(&registry_lock);
 }
 
@@ -232,14 +211,14 @@ static void destroy(numd_conn *c) {
       break;
     }
   pthread_mutex_unlock(&registry_lock);
-  plan_cache_free(c->cache);
-  for (int i = 0; i < c->n_channels; i++)
-    channel_free(c->channels[i]);
-  plan_free_dead(c);
-  arena_deinit(&c->arena);
+  int n = 0;
+  while (c->parts[n])
+    n++;
+  while (n-- > 0)
+    if (c->parts[n]->deinit)
+      c->parts[n]->deinit(c);
   if (c->sock >= 0)
     close(c->sock);
-  free(c->plans);
   free(c->daemon);
   free(c->in);
   pthread_mutex_destroy(&c->lock);
@@ -257,10 +236,30 @@ static int set_address(numd_conn *c, const char *asked) {
   return 0;
 }
 
-int numd_connect(const numd_options *options, numd_conn **out) {
+static int init_parts(numd_conn *c) {
+  int r = 0;
+  for (int i = 0; r == 0 && c->parts[i]; i++)
+    if (c->parts[i]->init)
+      r = c->parts[i]->init(c);
+  return r;
+}
+
+static int set_up(numd_conn *c, const numd_options *o) {
+  int r = set_address(c, o->address);
+  if (r)
+    return r;
+  if (o->daemon && !(c->daemon = strdup(o->daemon)))
+    return error_no_memory();
+  if ((r = init_parts(c)))
+    return r;
+  pthread_mutex_lock(&c->lock);
+  r = open_session(c);
+  pthread_mutex_unlock(&c->lock);
+  return r;
+}
+
+int conn_new(const numd_options *o, const struct conn_part *const *parts, numd_conn **out) {
   static pthread_once_t handlers = PTHREAD_ONCE_INIT;
-  static const numd_options defaults;
-  const numd_options *o = options ? options : &defaults;
   pthread_once(&handlers, install_fork_handlers);
   numd_conn *c = calloc(1, sizeof(*c));
   if (!c)
@@ -268,18 +267,12 @@ int numd_connect(const numd_options *options, numd_conn **out) {
   init_lock(&c->lock);
   atomic_init(&c->refs, 1);
   c->sock = -1;
+  c->parts = parts;
   c->door = o->door;
   c->wait = o->wait;
   c->no_start = o->no_start != 0;
   c->fork_generation = atomic_load_explicit(&fork_generation, memory_order_relaxed);
-  c->plans = calloc(MAX_PLANS, sizeof(*c->plans));
-  c->daemon = o->daemon ? strdup(o->daemon) : NULL;
-  int r = !c->plans || (o->daemon && !c->daemon) ? error_no_memory() : set_address(c, o->address);
-  if (r == 0) {
-    pthread_mutex_lock(&c->lock);
-    r = open_session(c);
-    pthread_mutex_unlock(&c->lock);
-  }
+  int r = set_up(c, o);
   if (r) {
     destroy(c);
     return r;
@@ -304,16 +297,4 @@ void numd_conn_unref(numd_conn *conn) {
 
 const char *numd_conn_address(const numd_conn *conn) {
   return conn->address;
-}
-
-int numd_ping(numd_conn *conn, int64_t timeout_ns) {
-  struct rpc rpc;
-  int r = conn_enter(conn);
-  if (r)
-    return r;
-  rpc_begin(&rpc, conn, "ping");
-  msgpack_pack_array(&rpc.pk, 0);
-  r = rpc_run(&rpc, -1, timeout_ns);
-  rpc_end(&rpc);
-  return r;
 }

@@ -6,13 +6,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/lib/internal.h"
+#include "client/numd.h"
 
 static bool is_program(const char *path) {
   return access(path, X_OK) == 0;

@@ -1,8 +1,9 @@
+#include "client/lib/error.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/numd.h"
 
 static __thread char last[512];
 

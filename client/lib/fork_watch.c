@@ -2,14 +2,16 @@
  *
  * A child goes on with every array that it inherited, while we may drop ours: `Process(target=f, args=(a,))`
  * forgets its arguments as soon as it was started. So what existed when we forked is not used for something
- * else while the child lives. Each fork makes a pipe of which the child keeps the writing end, unknowing,
- * until it ends or executes another program; its own children inherit it, too. */
+ * else while the child lives. Each fork makes a pipe of which the child keeps the writing end
+ * until it ends or executes another program; its own children inherit that, too. So the end of the pipe tells
+ * that nobody is left who has our arrays. */
+#include "client/lib/fork_watch.h"
+
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "client/lib/internal.h"
 
 struct fork_watch {
   uint64_t number; /* of the fork; they count from 1 */
@@ -67,16 +69,16 @@ void fork_watch_after(bool in_child) {
     pthread_mutex_unlock(&watch_lock);
 }
 
-bool fork_watch_has_heir(uint64_t born) {
-  bool inherited = false;
-  if (born == atomic_load_explicit(&fork_watch_count, memory_order_relaxed))
+bool fork_watch_has_heir(uint64_t count) {
+  bool lives = false;
+  if (count == atomic_load_explicit(&fork_watch_count, memory_order_relaxed))
     return false;
   pthread_mutex_lock(&watch_lock);
-  for (struct fork_watch **at = &watches; *at && (*at)->number > born && !inherited;)
+  for (struct fork_watch **at = &watches; *at && (*at)->number > count && !lives;)
     if (has_ended(*at))
       forget(at);
     else
-      inherited = true;
+      lives = true;
   pthread_mutex_unlock(&watch_lock);
-  return inherited;
+  return lives;
 }

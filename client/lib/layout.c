@@ -1,16 +1,17 @@
-/* Interned layouts: equal dtype, shape and strides give the same address, so that signatures compare
- * by pointer. A layout leaves the table with its last reference. */
+#include "client/lib/layout.h"
+
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/error.h"
 
 #define BUCKETS 4096
 
 static struct layout_impl *buckets[BUCKETS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* The layouts without dimensions, by dtype: those of results that come and go with every call. They are
- * kept once they are made, so that they are found without the lock. */
+/* The layouts without dimensions, by dtype: results without dimensions come and go with every call. A layout
+ * in this table keeps its first reference for ever, so that a thread finds it without the lock. */
 static const numd_layout *_Atomic scalars[NUMD_DTYPE_CODES];
 
 void layout_lock(void) {
@@ -109,13 +110,21 @@ static int get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t 
   return 0;
 }
 
+void layout_fill(const numd_layout *from, struct layout *to) {
+  to->dtype = (uint8_t)from->dtype;
+  to->ndim = (uint8_t)from->ndim;
+  memcpy(to->shape, from->shape, sizeof(int64_t) * (size_t)from->ndim);
+  memcpy(to->strides, from->strides, sizeof(int64_t) * (size_t)from->ndim);
+}
+
 const numd_layout *layout_ref(const numd_layout *layout) {
   if (layout)
     atomic_fetch_add_explicit(&((struct layout_impl *)layout)->refs, 1, memory_order_relaxed);
   return layout;
 }
 
-/* Two threads may make it at once: both then have the same layout, and one reference is given back. */
+/* Two threads may get the layout for the table at once. It is the same one, interned; the slower thread gives
+ * the reference back that the table would have kept. */
 static int get_scalar(numd_dtype dtype, const numd_layout **out) {
   const numd_layout *none = NULL;
   *out = atomic_load_explicit(&scalars[dtype], memory_order_acquire);
@@ -137,7 +146,9 @@ int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t 
   return ndim == 0 && dtype_known(dtype) ? get_scalar(dtype, out) : get(dtype, ndim, shape, strides, out);
 }
 
-/* The last reference is dropped under the lock, where nobody can find the layout meanwhile. */
+/* The last reference is dropped under the lock: without it, another thread could find the layout in the table
+ * between the count reaching 0 and the layout leaving the table, and would get one that is about to be freed.
+ */
 void layout_unref(const numd_layout *layout) {
   struct layout_impl *impl = (struct layout_impl *)layout;
   if (!impl)

@@ -1,7 +1,10 @@
 /* What the lists of operations and dtypes say, for the library's users. */
+#include "client/lib/op_info.h"
+
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/error.h"
+#include "client/numd.h"
 
 int numd_op_find(const char *name) {
   return op_find(name, strlen(name));

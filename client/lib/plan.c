@@ -1,8 +1,21 @@
-/* Plans: what the daemon makes of programs, under ids that we choose. */
+/* Ids of plans are ours to choose. A plan may still be named by calls in the rings, so the id of one that
+ * nobody uses any more is given up only when no call is pending. */
+#include "client/lib/plan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/channel.h"
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "client/lib/program.h"
+#include "client/lib/rpc.h"
+
+struct plan_table {
+  numd_plan *by_id[MAX_PLANS];
+  uint32_t next;   /* the id to be tried first */
+  numd_plan *dead; /* to be released when no call is pending */
+};
 
 #define SPIN_COST_MAX_NS 200000 /* calls that take longer are slept through */
 
@@ -13,72 +26,87 @@ static uint64_t read_number(const msgpack_object *map, const char *key) {
   return o && wire_read_uint(o, UINT64_MAX, &n, key, &err) == 0 ? n : 0;
 }
 
+/* ---- Preparing ---- */
+
 /* Sends the program under the plan's id, with conn->lock held through the rpc. */
 static int send_program(numd_plan *plan, struct rpc *rpc) {
   rpc_begin(rpc, plan->conn, "prepare");
   msgpack_pack_array(&rpc->pk, 2);
   msgpack_pack_uint32(&rpc->pk, plan->id);
-  wire_pack_program(&rpc->pk, plan->program);
-  return rpc_run(rpc, -1, RPC_TIMEOUT_NS);
+  return msgpack_sbuffer_write(&rpc->out, plan->program, plan->program_bytes)
+             ? error_no_memory()
+             : rpc_run(rpc, -1, RPC_TIMEOUT_NS);
 }
 
 static int malformed(void) {
   return error_set(NUMD_EPROTOCOL, "the daemon's answer to prepare is malformed");
 }
 
-/* Fills in inputs, from the program, and outputs, from the answer. */
-static int read_answer(numd_plan *plan, const msgpack_object *answer) {
-  const struct program *g = plan->program;
-  const msgpack_object *outputs = wire_get(answer, "outputs");
-  struct errtext err = {""};
-  if (!outputs || outputs->type != MSGPACK_OBJECT_ARRAY || outputs->via.array.size != g->n_outputs)
-    return malformed();
-  for (int i = 0; i < g->n_operands; i++) {
-    const struct operand *o = &g->operands[i];
-    struct plan_input *in = &plan->args[plan->n_inputs];
+static int read_inputs(numd_plan *plan, const struct program_lists *program) {
+  for (int i = 0; i < program->n_operands; i++) {
+    const struct operand *o = &program->operands[i];
+    struct plan_operand *in = &plan->operands[plan->n_inputs];
+    const struct layout *l = &o->layout;
     if (o->kind == OPERAND_CONSTANT)
       continue;
-    in->dtype = o->layout.dtype;
-    if (o->kind == OPERAND_ARRAY) {
-      int r =
-          layout_get((numd_dtype)in->dtype, o->layout.ndim, o->layout.shape, o->layout.strides, &in->layout);
-      if (r)
-        return r;
-    }
-    plan->n_inputs++;
-  }
-  for (int i = 0; i < g->n_outputs; i++) {
-    struct layout l;
-    const struct layout *given = g->outputs[i].open_shape ? NULL : &g->outputs[i].layout;
-    if (wire_read_layout(&outputs->via.array.ptr[i], &l, "output", &err) ||
-        (given && (l.dtype != given->dtype || !layout_same_shape(&l, given))))
-      return malformed();
-    if (given) /* with the same strides, or a signature would name a layout that no plan keeps (plan_cache.c)
-                */
-      l = *given;
-    if (g->outputs[i].kind == OUTPUT_RESULT) {
-      plan->result_dtype = (numd_dtype)l.dtype;
-      continue;
-    }
-    struct plan_input *out = &plan->args[plan->n_inputs + plan->n_outputs];
-    int r = layout_get((numd_dtype)l.dtype, l.ndim, l.shape, l.strides, &out->layout);
+    in->dtype = l->dtype;
+    int r = o->kind == OPERAND_ARRAY
+                ? layout_get((numd_dtype)l->dtype, l->ndim, l->shape, l->strides, &in->layout)
+                : 0;
     if (r)
       return r;
-    plan->n_outputs++;
+    plan->n_inputs++;
   }
+  return 0;
+}
+
+/* What the daemon made of an output. Where a layout was asked for, the plan keeps that one, with the strides
+ * as they were given: they are in the signature, and an address there is good only as long as a plan keeps
+ * it. */
+static int read_output(numd_plan *plan, const struct output *o, const msgpack_object *answer) {
+  struct layout l;
+  struct errtext err = {""};
+  if (wire_read_layout(answer, &l, "output", &err) ||
+      (!o->open_shape && (l.dtype != o->layout.dtype || !layout_same_shape(&l, &o->layout))))
+    return malformed();
+  if (!o->open_shape)
+    l = o->layout;
+  if (o->kind == OUTPUT_RESULT) {
+    plan->result_dtype = (numd_dtype)l.dtype;
+    return 0;
+  }
+  struct plan_operand *out = &plan->operands[plan->n_inputs + plan->n_outputs];
+  int r = layout_get((numd_dtype)l.dtype, l.ndim, l.shape, l.strides, &out->layout);
+  plan->n_outputs += r == 0;
+  return r;
+}
+
+static uint32_t spin_of(const msgpack_object *answer) {
   uint64_t cost = read_number(answer, "cost_ns");
   const msgpack_object *parallel = wire_get(answer, "parallel");
   bool sleeps = cost > SPIN_COST_MAX_NS ||
                 (parallel && parallel->type == MSGPACK_OBJECT_BOOLEAN && parallel->via.boolean);
-  plan->spin_ns = sleeps ? 0 : (uint32_t)(WAKE_SPIN_MAX_NS + 2 * cost);
-  return 0;
+  return sleeps ? 0 : (uint32_t)(WAKE_SPIN_MAX_NS + 2 * cost);
 }
 
-static int take_id(numd_conn *conn, uint32_t *id) {
+static int read_answer(numd_plan *plan, const struct program_lists *program, const msgpack_object *answer) {
+  const msgpack_object *outputs = wire_get(answer, "outputs");
+  if (!outputs || outputs->type != MSGPACK_OBJECT_ARRAY || outputs->via.array.size != program->n_outputs)
+    return malformed();
+  int r = read_inputs(plan, program);
+  for (int i = 0; r == 0 && i < program->n_outputs; i++)
+    r = read_output(plan, &program->outputs[i], &outputs->via.array.ptr[i]);
+  plan->spin_ns = spin_of(answer);
+  return r;
+}
+
+/* ---- Life ---- */
+
+static int take_id(struct plan_table *t, uint32_t *id) {
   for (uint32_t i = 0; i < MAX_PLANS; i++) {
-    uint32_t n = (conn->next_plan + i) % MAX_PLANS;
-    if (!conn->plans[n]) {
-      conn->next_plan = n + 1;
+    uint32_t n = (t->next + i) % MAX_PLANS;
+    if (!t->by_id[n]) {
+      t->next = n + 1;
       *id = n;
       return 0;
     }
@@ -88,41 +116,87 @@ static int take_id(numd_conn *conn, uint32_t *id) {
 
 static void destroy(numd_plan *plan) {
   for (int i = 0; i < plan->n_inputs + plan->n_outputs; i++)
-    layout_unref(plan->args[i].layout);
-  free(plan->program);
+    layout_unref(plan->operands[i].layout);
   free(plan);
 }
 
-/* Only the part of a program that is in use is worth keeping: most have one operation. */
-static struct program *copy_program(const struct program *program) {
-  struct program *copy = malloc(sizeof(*copy));
-  if (copy)
-    *copy = *program;
-  return copy;
+static void release(numd_plan *plan) {
+  numd_conn *conn = plan->conn;
+  struct rpc rpc;
+  conn->plans->by_id[plan->id] = NULL;
+  if (plan->epoch == conn->epoch && !conn->broken) {
+    rpc_begin(&rpc, conn, "release");
+    msgpack_pack_array(&rpc.pk, 1);
+    msgpack_pack_uint32(&rpc.pk, plan->id);
+    (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
+    rpc_end(&rpc);
+  }
+  destroy(plan);
 }
 
-int plan_prepare(numd_conn *conn, const struct program *program, numd_plan **out) {
-  numd_plan *plan = calloc(1, sizeof(*plan));
-  struct rpc rpc;
-  int r;
-  if (!plan || !(plan->program = copy_program(program))) {
-    free(plan);
-    return error_no_memory();
+/* conn->lock held. */
+static void release_dead(numd_conn *conn) {
+  struct plan_table *t = conn->plans;
+  if (!channel_all_idle(conn))
+    return;
+  while (t->dead) {
+    numd_plan *plan = t->dead;
+    t->dead = plan->next_dead;
+    release(plan);
   }
-  plan->conn = conn;
-  plan->result_dtype = NUMD_DTYPE_NONE;
-  atomic_init(&plan->refs, 1);
+}
+
+static int count_operands(const struct program_lists *program) {
+  int n = 0;
+  for (int i = 0; i < program->n_operands; i++)
+    n += program->operands[i].kind != OPERAND_CONSTANT;
+  for (int i = 0; i < program->n_outputs; i++)
+    n += program->outputs[i].kind != OUTPUT_RESULT;
+  return n;
+}
+
+/* A plan that nobody prepared yet. It has room for its operands and for the program's bytes, no more:
+ * thousands may be cached. */
+static int make(numd_conn *conn, const struct program_lists *program, numd_plan **out) {
+  int n = count_operands(program);
+  if (n > MAX_BINDINGS)
+    return error_set(NUMD_ELIMIT, "program: more than %d bindings", MAX_BINDINGS);
+  msgpack_sbuffer bytes;
+  msgpack_packer pk;
+  msgpack_sbuffer_init(&bytes);
+  msgpack_packer_init(&pk, &bytes, msgpack_sbuffer_write);
+  wire_pack_program(&pk, *program);
+  size_t head = sizeof(numd_plan) + (size_t)n * sizeof(struct plan_operand);
+  numd_plan *plan = calloc(1, head + bytes.size);
+  if (plan) {
+    plan->conn = conn;
+    plan->result_dtype = NUMD_DTYPE_NONE;
+    plan->program = memcpy((char *)plan + head, bytes.data, bytes.size);
+    plan->program_bytes = bytes.size;
+    atomic_init(&plan->refs, 1);
+  }
+  msgpack_sbuffer_destroy(&bytes);
+  *out = plan;
+  return plan ? 0 : error_no_memory();
+}
+
+int plan_prepare(numd_conn *conn, struct program_lists program, numd_plan **out) {
+  numd_plan *plan;
+  struct rpc rpc;
+  int r = make(conn, &program, &plan);
+  if (r)
+    return r;
   pthread_mutex_lock(&conn->lock);
-  plan_release_dead(conn);
-  if ((r = take_id(conn, &plan->id)) == 0) {
+  release_dead(conn);
+  if ((r = take_id(conn->plans, &plan->id)) == 0) {
     r = send_program(plan, &rpc);
     if (r == 0)
-      r = read_answer(plan, &rpc.reply.result);
+      r = read_answer(plan, &program, &rpc.reply.result);
     rpc_end(&rpc);
   }
   if (r == 0) {
     plan->epoch = conn->epoch;
-    conn->plans[plan->id] = plan;
+    conn->plans->by_id[plan->id] = plan;
   }
   pthread_mutex_unlock(&conn->lock);
   if (r) {
@@ -152,7 +226,7 @@ int numd_prepare(numd_conn *conn, const numd_program *program, numd_plan **out) 
   if (program->error)
     return error_set(program->error, "%s", program->sentence);
   int r = conn_enter(conn);
-  if (r || (r = plan_prepare(conn, &program->program, out)))
+  if (r || (r = plan_prepare(conn, program_lists_of(program), out)))
     return r;
   (*out)->holds_conn = true;
   numd_conn_ref(conn);
@@ -164,49 +238,19 @@ numd_plan *numd_plan_ref(numd_plan *plan) {
   return plan;
 }
 
-/* A plan may still be named by calls in the rings, so its id is given up only when nothing flies. */
-void plan_release_dead(numd_conn *conn) {
-  for (int i = 0; i < conn->n_channels; i++)
-    if (conn->channels[i]->epoch == conn->epoch &&
-        (conn->channels[i]->n_flying > 0 || conn->channels[i]->single_state != FLIGHT_NONE))
-      return;
-  while (conn->dead_plans) {
-    numd_plan *plan = conn->dead_plans;
-    struct rpc rpc;
-    conn->dead_plans = plan->next_dead;
-    conn->plans[plan->id] = NULL;
-    if (plan->epoch == conn->epoch && !conn->broken) {
-      rpc_begin(&rpc, conn, "release");
-      msgpack_pack_array(&rpc.pk, 1);
-      msgpack_pack_uint32(&rpc.pk, plan->id);
-      (void)rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
-      rpc_end(&rpc);
-    }
-    destroy(plan);
-  }
-}
-
 void numd_plan_unref(numd_plan *plan) {
   if (!plan || atomic_fetch_sub_explicit(&plan->refs, 1, memory_order_acq_rel) != 1)
     return;
   numd_conn *conn = plan->conn;
   bool held = plan->holds_conn;
   pthread_mutex_lock(&conn->lock);
-  plan->next_dead = conn->dead_plans;
-  conn->dead_plans = plan;
-  if (held && conn->fork_generation == atomic_load(&fork_generation))
-    plan_release_dead(conn);
+  plan->next_dead = conn->plans->dead;
+  conn->plans->dead = plan;
+  if (held && !conn_is_inherited(conn))
+    release_dead(conn);
   pthread_mutex_unlock(&conn->lock);
   if (held)
     numd_conn_unref(conn);
-}
-
-void plan_free_dead(numd_conn *conn) {
-  while (conn->dead_plans) {
-    numd_plan *plan = conn->dead_plans;
-    conn->dead_plans = plan->next_dead;
-    destroy(plan);
-  }
 }
 
 int numd_plan_n_inputs(const numd_plan *plan) {
@@ -218,7 +262,7 @@ int numd_plan_n_outputs(const numd_plan *plan) {
 }
 
 const numd_layout *numd_plan_output(const numd_plan *plan, int i) {
-  return i >= 0 && i < plan->n_outputs ? plan->args[plan->n_inputs + i].layout : NULL;
+  return i >= 0 && i < plan->n_outputs ? plan->operands[plan->n_inputs + i].layout : NULL;
 }
 
 int numd_plan_explain(numd_plan *plan, char **text) {
@@ -233,3 +277,22 @@ int numd_plan_explain(numd_plan *plan, char **text) {
   rpc_end(&rpc);
   return r;
 }
+
+/* ---- As a part of a connection ---- */
+
+static int init(numd_conn *conn) {
+  conn->plans = calloc(1, sizeof(*conn->plans));
+  return conn->plans ? 0 : error_no_memory();
+}
+
+static void deinit(numd_conn *conn) {
+  struct plan_table *t = conn->plans;
+  while (t && t->dead) {
+    numd_plan *plan = t->dead;
+    t->dead = plan->next_dead;
+    destroy(plan);
+  }
+  free(t);
+}
+
+const struct conn_part plan_part = {.init = init, .deinit = deinit};

@@ -5,27 +5,37 @@
  * the rest behind a pointer and compare that by content. Each thread's channel has a table of its own, found
  * without a lock; behind it is the connection's. An entry holds its plan, and the plan the layouts, so no
  * address in a signature is ever reused while it is in a table. */
+#include "client/lib/plan_cache.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "client/lib/params.h"
+#include "client/lib/thread_channel.h"
 
-struct plan_cache_entry {
+#define BUCKETS 1024
+
+struct entry {
   struct signature signature; /* its rest is the entry's own copy */
   numd_plan *plan;
 };
 
-#define CACHE_BUCKETS 1024
-#define CACHE_MAX 4096 /* signatures; then all are forgotten */
-
-struct cached {
-  struct plan_cache_entry entry;
-  struct cached *next;
+/* Of a connection. */
+struct node {
+  struct entry entry;
+  struct node *next;
 };
 
 struct plan_cache {
   int n;
-  struct cached *buckets[CACHE_BUCKETS];
+  struct node *buckets[BUCKETS];
+};
+
+/* Of a thread: a signature has one place, by its hash. */
+struct thread_cache {
+  struct entry entries[PLAN_CACHE_THREAD];
 };
 
 static uint64_t mix(uint64_t h, uint64_t word) {
@@ -72,28 +82,28 @@ static bool is_same(const struct signature *a, const struct signature *b) {
 }
 
 /* Takes the plan's reference over, if it succeeds. */
-static int entry_set(struct plan_cache_entry *entry, const struct signature *s, numd_plan *plan) {
+static int entry_set(struct entry *entry, const struct signature *s, numd_plan *plan) {
   struct signature_rest *rest = NULL;
   if (s->rest) {
     if (!(rest = malloc(sizeof(*rest))))
       return error_no_memory();
     memcpy(rest, s->rest, sizeof(*rest));
   }
-  *entry = (struct plan_cache_entry){.signature = *s, .plan = plan};
+  *entry = (struct entry){.signature = *s, .plan = plan};
   entry->signature.rest = rest;
   return 0;
 }
 
-static void entry_clear(struct plan_cache_entry *entry) {
+static void entry_clear(struct entry *entry) {
   numd_plan_unref(entry->plan);
   free((void *)entry->signature.rest);
-  *entry = (struct plan_cache_entry){.plan = NULL};
+  *entry = (struct entry){.plan = NULL};
 }
 
 static void forget_all(struct plan_cache *c) {
-  for (int i = 0; i < CACHE_BUCKETS; i++)
+  for (int i = 0; i < BUCKETS; i++)
     while (c->buckets[i]) {
-      struct cached *e = c->buckets[i];
+      struct node *e = c->buckets[i];
       c->buckets[i] = e->next;
       entry_clear(&e->entry);
       free(e);
@@ -101,16 +111,11 @@ static void forget_all(struct plan_cache *c) {
   c->n = 0;
 }
 
-void plan_cache_free(struct plan_cache *cache) {
-  if (cache)
-    forget_all(cache);
-  free(cache);
-}
-
-void plan_cache_entries_free(struct plan_cache_entry *entries) {
-  for (int i = 0; entries && i < PLAN_CACHE; i++)
-    entry_clear(&entries[i]);
-  free(entries);
+static void free_thread_cache(void *cache) {
+  struct thread_cache *t = cache;
+  for (int i = 0; i < PLAN_CACHE_THREAD; i++)
+    entry_clear(&t->entries[i]);
+  free(t);
 }
 
 /* ---- Making a plan for a signature ---- */
@@ -134,39 +139,33 @@ static void fill_output(const void *layout, int value, struct output *o) {
     layout_fill(layout, &o->layout);
 }
 
-static int prepare(numd_conn *conn, numd_op code, const numd_params *params, int n_args,
-                   const numd_arg args[], const struct signature *s, numd_plan **out) {
-  struct program *g = calloc(1, sizeof(*g));
-  if (!g)
-    return error_no_memory();
-  struct op *op = &g->ops[0];
-  g->n_operands = (uint16_t)n_args;
-  g->n_ops = 1;
-  g->n_outputs = op_rows[code].n_out;
-  op->code = (uint8_t)code;
-  op->n_in = (uint8_t)n_args;
-  for (int i = 0; i < n_args; i++) {
-    op->in[i] = (uint16_t)i;
-    fill_operand(&args[i], &g->operands[i]);
+static int prepare(const struct op_call *call, const struct signature *s, numd_plan **out) {
+  struct operand operands[NUMD_OP_MAX_IN] = {0};
+  struct output outputs[NUMD_OP_MAX_OUT] = {0};
+  struct op op = {.code = (uint8_t)call->op, .n_in = (uint8_t)call->n_args};
+  uint8_t n_outputs = op_rows[call->op].n_out;
+  int r = params_read(call->op, call->params, &op.params);
+  if (r)
+    return r;
+  for (int i = 0; i < call->n_args; i++) {
+    op.in[i] = (uint16_t)i;
+    fill_operand(&call->args[i], &operands[i]);
   }
-  fill_output(s->out, n_args, &g->outputs[0]);
-  for (int i = 1; i < g->n_outputs; i++)
-    fill_output(s->rest->out[i], n_args + i, &g->outputs[i]);
-  int r = params_read(code, params, &op->params);
-  if (r == 0)
-    r = plan_prepare(conn, g, out);
-  free(g);
-  return r;
+  for (int i = 0; i < n_outputs; i++)
+    fill_output(i ? s->rest->out[i] : s->out, call->n_args + i, &outputs[i]);
+  return plan_prepare(
+      call->conn, (struct program_lists){(uint16_t)call->n_args, 1, n_outputs, operands, &op, outputs}, out);
 }
 
-/* Adds the plan of a signature to the connection's table. conn->lock held. */
-static int add_shared(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
-                      const numd_arg args[], const struct signature *s, struct cached **bucket) {
-  struct cached *e = calloc(1, sizeof(*e));
+/* ---- The connection's table ---- */
+
+/* Adds the plan of a signature. conn->lock held. */
+static int add_shared(const struct op_call *call, const struct signature *s, struct node **bucket) {
+  struct node *e = calloc(1, sizeof(*e));
   numd_plan *plan = NULL;
   if (!e)
     return error_no_memory();
-  int r = prepare(conn, op, params, n_args, args, s, &plan);
+  int r = prepare(call, s, &plan);
   if (r || (r = entry_set(&e->entry, s, plan))) {
     numd_plan_unref(plan);
     free(e);
@@ -174,56 +173,77 @@ static int add_shared(numd_conn *conn, numd_op op, const numd_params *params, in
   }
   e->next = *bucket;
   *bucket = e;
-  conn->cache->n++;
+  call->conn->plan_cache->n++;
   return 0;
 }
 
-/* The connection's plan for a signature, with a reference; made if there is none. */
-static int find_shared(numd_conn *conn, numd_op op, const numd_params *params, int n_args,
-                       const numd_arg args[], const struct signature *s, uint64_t hash, numd_plan **out) {
+/* The plan for a signature, with a reference; made if there is none. */
+static int get_shared(const struct op_call *call, const struct signature *s, uint64_t hash, numd_plan **out) {
+  struct plan_cache *cache = call->conn->plan_cache;
+  struct node **bucket = &cache->buckets[hash % BUCKETS];
   int r = 0;
-  pthread_mutex_lock(&conn->lock);
-  if (!conn->cache && !(conn->cache = calloc(1, sizeof(*conn->cache)))) {
-    r = error_no_memory();
-    goto out;
-  }
-  struct cached **bucket = &conn->cache->buckets[hash % CACHE_BUCKETS];
-  struct cached *e = *bucket;
+  pthread_mutex_lock(&call->conn->lock);
+  struct node *e = *bucket;
   while (e && !is_same(&e->entry.signature, s))
     e = e->next;
   if (!e) {
-    if (conn->cache->n == CACHE_MAX)
-      forget_all(conn->cache);
-    if ((r = add_shared(conn, op, params, n_args, args, s, bucket)))
-      goto out;
-    e = *bucket;
+    if (cache->n == PLAN_CACHE_MAX)
+      forget_all(cache);
+    if ((r = add_shared(call, s, bucket)) == 0)
+      e = *bucket;
   }
-  *out = numd_plan_ref(e->entry.plan);
-out:
-  pthread_mutex_unlock(&conn->lock);
+  if (e)
+    *out = numd_plan_ref(e->entry.plan);
+  pthread_mutex_unlock(&call->conn->lock);
   return r;
 }
 
-int plan_cache_get(numd_conn *conn, numd_op op, const numd_params *params, int n_args, const numd_arg args[],
-                   const struct signature *s, numd_plan **out) {
-  struct channel *ch;
-  int r = conn_enter(conn);
-  if (r || (r = channel_get(conn, &ch)))
-    return r;
-  if (!ch->cache && !(ch->cache = calloc(PLAN_CACHE, sizeof(*ch->cache))))
+/* ---- The thread's table ---- */
+
+static int make_thread_cache(struct channel *ch) {
+  if (!(ch->kept = calloc(1, sizeof(struct thread_cache))))
     return error_no_memory();
+  ch->free_kept = free_thread_cache;
+  return 0;
+}
+
+/* Puts the plan of the signature in the place that another signature has, or none. */
+__attribute__((noinline)) static int replace(struct entry *e, const struct op_call *call,
+                                             const struct signature *s, uint64_t hash) {
+  numd_plan *plan = NULL;
+  int r = get_shared(call, s, hash, &plan);
+  if (r)
+    return r;
+  entry_clear(e);
+  if ((r = entry_set(e, s, plan)))
+    numd_plan_unref(plan);
+  return r;
+}
+
+int plan_cache_get(const struct op_call *call, const struct signature *s, numd_plan **out) {
+  struct channel *ch;
+  int r = conn_enter(call->conn);
+  if (r || (r = thread_channel_get(call->conn, &ch)) || (!ch->kept && (r = make_thread_cache(ch))))
+    return r;
   uint64_t hash = hash_of(s);
-  struct plan_cache_entry *e = &ch->cache[hash % PLAN_CACHE];
-  if (!e->plan || !is_same(&e->signature, s)) {
-    numd_plan *plan = NULL;
-    if ((r = find_shared(conn, op, params, n_args, args, s, hash, &plan)))
-      return r;
-    entry_clear(e);
-    if ((r = entry_set(e, s, plan))) {
-      numd_plan_unref(plan);
-      return r;
-    }
-  }
+  struct entry *e = &((struct thread_cache *)ch->kept)->entries[hash % PLAN_CACHE_THREAD];
+  if ((!e->plan || !is_same(&e->signature, s)) && (r = replace(e, call, s, hash)))
+    return r;
   *out = e->plan;
   return 0;
 }
+
+/* ---- As a part of a connection ---- */
+
+static int init(numd_conn *conn) {
+  conn->plan_cache = calloc(1, sizeof(*conn->plan_cache));
+  return conn->plan_cache ? 0 : error_no_memory();
+}
+
+static void deinit(numd_conn *conn) {
+  if (conn->plan_cache)
+    forget_all(conn->plan_cache);
+  free(conn->plan_cache);
+}
+
+const struct conn_part plan_cache_part = {.init = init, .deinit = deinit};

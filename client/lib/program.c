@@ -1,85 +1,24 @@
-/* Programs as they are built, value by value, and the parameters of operations. */
+#include "client/lib/program.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/internal.h"
-
-void layout_fill(const numd_layout *from, struct layout *to) {
-  to->dtype = (uint8_t)from->dtype;
-  to->ndim = (uint8_t)from->ndim;
-  memcpy(to->shape, from->shape, sizeof(int64_t) * (size_t)from->ndim);
-  memcpy(to->strides, from->strides, sizeof(int64_t) * (size_t)from->ndim);
-}
-
-/* ---- Parameters ---- */
-
-static int read_list(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
-  int list = param_rows[bit].type - NUMD_TYPE_LIST0, n = params->n_ints[list];
-  if (n < 0 || n > MAX_DIMS)
-    return error_set(NUMD_ELIMIT, "%s: %s has %d integers; at most %d are possible", op_rows[op].name,
-                     param_rows[bit].name, n, MAX_DIMS);
-  out->n_ints[list] = (uint8_t)n;
-  if (n > 0)
-    memcpy(out->ints[list], params->ints[list], sizeof(int64_t) * (size_t)n);
-  return 0;
-}
-
-static int refuse_param(numd_op op, unsigned bit) {
-  return error_set(NUMD_EINVAL, "%s: %s is out of range", op_rows[op].name, param_rows[bit].name);
-}
-
-static int read_param(numd_op op, unsigned bit, const numd_params *params, struct op_params *out) {
-  switch (param_rows[bit].type) {
-    case NUMD_TYPE_FLAG:
-      return 0;
-    case NUMD_TYPE_MASK:
-      out->axes = params->axes;
-      return params->axes >> MAX_DIMS ? refuse_param(op, bit) : 0;
-    case NUMD_TYPE_DTYPE:
-      out->dtype = (uint8_t)params->dtype;
-      return dtype_known(params->dtype) ? 0 : error_set(NUMD_EDTYPE, "%s: no such dtype", op_rows[op].name);
-    case NUMD_TYPE_AXIS:
-      out->axis = params->axis;
-      return params->axis < -MAX_DIMS || params->axis >= MAX_DIMS ? refuse_param(op, bit) : 0;
-    case NUMD_TYPE_N:
-      out->n = params->n;
-      return 0;
-    case NUMD_TYPE_K:
-      out->k = params->k;
-      return 0;
-    case NUMD_TYPE_REAL:
-      out->real = params->real;
-      return 0;
-    default:
-      return read_list(op, bit, params, out);
-  }
-}
-
-int params_read(numd_op op, const numd_params *params, struct op_params *out) {
-  memset(out, 0, sizeof(*out));
-  if (!params)
-    return 0;
-  uint32_t strange = params->given & ~op_rows[op].params;
-  if (strange) {
-    unsigned bit = (unsigned)__builtin_ctz(strange);
-    return error_set(NUMD_EINVAL, "%s takes no %s", op_rows[op].name,
-                     bit < NUMD_N_PARAMS ? param_rows[bit].name : "such parameter");
-  }
-  out->given = params->given;
-  int r = 0;
-  for (uint32_t left = params->given; left && r == 0; left &= left - 1)
-    r = read_param(op, (unsigned)__builtin_ctz(left), params, out);
-  return r;
-}
-
-/* ---- Building programs ---- */
+#include "client/lib/error.h"
+#include "client/lib/layout.h"
+#include "client/lib/params.h"
+#include "protocol/request.h"
 
 numd_program *numd_program_new(void) {
   return calloc(1, sizeof(numd_program));
 }
 
 void numd_program_free(numd_program *program) {
+  if (!program)
+    return;
+  free(program->operands);
+  free(program->ops);
+  free(program->outputs);
   free(program);
 }
 
@@ -96,6 +35,16 @@ __attribute__((format(printf, 3, 4))) static int mistake(numd_program *p, int st
   return -error_set(p->error, "%s", p->sentence);
 }
 
+/* The list with room for one more than the n entries that it has; NULL: no memory, and a mistake. */
+static void *grow(numd_program *p, void *list, int n, size_t bytes) {
+  if (n & (n - 1)) /* there is room up to the next power of two */
+    return list;
+  void *more = realloc(list, bytes * (size_t)(n ? 2 * n : 1));
+  if (!more)
+    mistake(p, NUMD_ENOMEMORY, "%s", status_message(NUMD_ENOMEMORY));
+  return more;
+}
+
 static int new_layout(numd_program *p, numd_dtype dtype, int ndim, const int64_t shape[],
                       const int64_t strides[], struct layout *out) {
   const numd_layout *l;
@@ -108,25 +57,28 @@ static int new_layout(numd_program *p, numd_dtype dtype, int ndim, const int64_t
 }
 
 static struct operand *new_operand(numd_program *p, uint8_t kind) {
-  struct program *g = &p->program;
-  if (g->n_ops > 0) {
+  if (p->n_ops > 0) {
     mistake(p, NUMD_EINVAL, "inputs, scalars and constants come before operations");
     return NULL;
   }
-  if (g->n_operands == MAX_OPERANDS) {
+  if (p->n_operands == MAX_OPERANDS) {
     mistake(p, NUMD_ELIMIT, "more than %d inputs, scalars and constants", MAX_OPERANDS);
     return NULL;
   }
-  struct operand *o = &g->operands[g->n_operands++];
-  o->kind = kind;
-  return o;
+  struct operand *list = grow(p, p->operands, p->n_operands, sizeof(*list));
+  if (!list)
+    return NULL;
+  p->operands = list;
+  p->n_values++;
+  list[p->n_operands] = (struct operand){.kind = kind};
+  return &list[p->n_operands++];
 }
 
 int numd_program_input(numd_program *p, numd_dtype dtype, int ndim, const int64_t shape[],
                        const int64_t strides[]) {
   struct operand *o = new_operand(p, OPERAND_ARRAY);
   int r = o ? new_layout(p, dtype, ndim, shape, strides, &o->layout) : -p->error;
-  return r ? r : p->program.n_operands - 1;
+  return r ? r : p->n_operands - 1;
 }
 
 static int weak_operand(numd_program *p, uint8_t kind, numd_dtype dtype, uint64_t bits) {
@@ -135,23 +87,23 @@ static int weak_operand(numd_program *p, uint8_t kind, numd_dtype dtype, uint64_
     return -p->error;
   o->layout.dtype = (uint8_t)dtype;
   o->bits = bits;
-  return p->program.n_operands - 1;
+  return p->n_operands - 1;
 }
 
 int numd_program_scalar(numd_program *program, numd_dtype dtype) {
-  if (!is_scalar_dtype(dtype) && dtype != NUMD_COMPLEX128)
+  if (!binding_holds(dtype) && dtype != NUMD_COMPLEX128)
     return mistake(program, NUMD_EDTYPE, "a scalar is bool, int64, uint64, float64 or complex128");
   return weak_operand(program, dtype == NUMD_COMPLEX128 ? OPERAND_WEAK : OPERAND_SCALAR, dtype, 0);
 }
 
 int numd_program_constant(numd_program *program, numd_scalar value) {
-  if (!is_scalar_dtype(value.dtype))
+  if (!binding_holds(value.dtype))
     return mistake(program, NUMD_EDTYPE, "a constant is bool, int64, uint64 or float64");
   return weak_operand(program, OPERAND_CONSTANT, value.dtype, value.bits);
 }
 
-static bool has_value(const struct program *g, int value) {
-  return value >= 0 && (uint32_t)value < program_n_values(g);
+static bool has_value(const numd_program *p, int value) {
+  return value >= 0 && value < p->n_values;
 }
 
 static int count_inputs(numd_program *p, numd_op code, int n) {
@@ -166,11 +118,10 @@ static int count_inputs(numd_program *p, numd_op code, int n) {
 
 int numd_program_op(numd_program *p, numd_op code, int n_inputs, const int inputs[],
                     const numd_params *params) {
-  struct program *g = &p->program;
   struct op op = {.code = (uint8_t)code, .n_in = (uint8_t)n_inputs};
   if (!op_known(code))
     return mistake(p, NUMD_EOP, "no operation has the number %d", (int)code);
-  if (g->n_ops == MAX_OPS)
+  if (p->n_ops == MAX_OPS)
     return mistake(p, NUMD_ELIMIT, "more than %d operations", MAX_OPS);
   int r = count_inputs(p, code, n_inputs);
   if (r)
@@ -178,29 +129,37 @@ int numd_program_op(numd_program *p, numd_op code, int n_inputs, const int input
   if ((r = params_read(code, params, &op.params)))
     return mistake(p, r, "%s", numd_error());
   for (int i = 0; i < n_inputs; i++) {
-    if (!has_value(g, inputs[i]))
+    if (!has_value(p, inputs[i]))
       return mistake(p, NUMD_EINVAL, "%s: input %d is value %d, which does not exist yet", op_rows[code].name,
                      i, inputs[i]);
     op.in[i] = (uint16_t)inputs[i];
   }
-  int value = (int)program_n_values(g);
-  g->ops[g->n_ops++] = op;
+  struct op *list = grow(p, p->ops, p->n_ops, sizeof(*list));
+  if (!list)
+    return -p->error;
+  p->ops = list;
+  list[p->n_ops++] = op;
+  int value = p->n_values;
+  p->n_values += op_rows[code].n_out;
   return value;
 }
 
 static struct output *new_output(numd_program *p, int value, uint8_t kind) {
-  struct program *g = &p->program;
-  if (!has_value(g, value)) {
+  if (!has_value(p, value)) {
     mistake(p, NUMD_EINVAL, "output of value %d, which does not exist", value);
     return NULL;
   }
-  if (g->n_outputs == MAX_OUTPUTS) {
+  if (p->n_outputs == MAX_OUTPUTS) {
     mistake(p, NUMD_ELIMIT, "more than %d outputs", MAX_OUTPUTS);
     return NULL;
   }
-  struct output *o = &g->outputs[g->n_outputs++];
-  *o = (struct output){.value = (uint16_t)value, .kind = kind, .open_dtype = true, .open_shape = true};
-  return o;
+  struct output *list = grow(p, p->outputs, p->n_outputs, sizeof(*list));
+  if (!list)
+    return NULL;
+  p->outputs = list;
+  list[p->n_outputs] =
+      (struct output){.value = (uint16_t)value, .kind = kind, .open_dtype = true, .open_shape = true};
+  return &list[p->n_outputs++];
 }
 
 int numd_program_output(numd_program *p, int value, numd_dtype dtype, int ndim, const int64_t shape[],
@@ -218,12 +177,12 @@ int numd_program_output(numd_program *p, int value, numd_dtype dtype, int ndim, 
     if (r)
       return r;
   }
-  return p->program.n_outputs - 1;
+  return p->n_outputs - 1;
 }
 
 int numd_program_result(numd_program *p, int value) {
-  for (int i = 0; i < p->program.n_outputs; i++)
-    if (p->program.outputs[i].kind == OUTPUT_RESULT)
+  for (int i = 0; i < p->n_outputs; i++)
+    if (p->outputs[i].kind == OUTPUT_RESULT)
       return mistake(p, NUMD_ELIMIT, "a program has one scalar result at most");
   return new_output(p, value, OUTPUT_RESULT) ? 0 : -p->error;
 }

@@ -1,12 +1,15 @@
-/* One request over the socket and its response. The socket is used by one thread at a time, under
- * conn->lock; it blocks, with a receive time limit of one slice, so that deadlines are looked at. */
+/* The socket is used by one thread at a time, under conn->lock. It blocks, with a receive time limit of one
+ * slice (conn.c), after which the deadline is looked at. */
+#include "client/lib/rpc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/conn.h"
+#include "client/lib/error.h"
 #include "shared/clock.h"
 #include "shared/fdpass.h"
 #include "shared/trace.h"

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/lib/internal.h"
+#include "client/lib/conn.h"
+#include "client/lib/error.h"
+#include "client/lib/rpc.h"
 
 static void put_string(FILE *f, const msgpack_object_str *s) {
   fputc('"', f);

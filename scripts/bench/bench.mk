@@ -34,8 +34,8 @@ $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
 
 # numd with stamps (shared/trace.h), for the breakdown of a call: all that has stamps is compiled again, everything
 # else is the same. In a directory of its own, where each part finds the others.
-TRACED := client/lib/channel.c client/lib/rpc.c shared/wake.c server/worker/door_ring.c server/worker/door_socket.c \
-	server/worker/methods_plan.c server/worker/bind.c
+TRACED := client/lib/submit.c client/lib/wait.c client/lib/rpc.c shared/wake.c server/worker/door_ring.c \
+	server/worker/door_socket.c server/worker/methods_plan.c server/worker/bind.c
 traced_objects = $(call objects,$(filter-out $(TRACED),$(1)) $(patsubst %,traced/%,$(filter $(TRACED),$(1)) trace.c))
 TRACED_PARTS := numd numd-worker libnumd.so bench/bench-numd python/numd/__init__.py
 

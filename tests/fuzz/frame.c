@@ -39,7 +39,7 @@ static void check_program(const msgpack_object *object) {
   msgpack_packer pk;
   msgpack_sbuffer_init(&bytes);
   msgpack_packer_init(&pk, &bytes, msgpack_sbuffer_write);
-  wire_pack_program(&pk, &program);
+  wire_pack_program(&pk, program_lists(&program));
   size_t whole = 0;
   msgpack_unpacked unpacked;
   msgpack_unpacked_init(&unpacked);

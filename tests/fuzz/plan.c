@@ -151,7 +151,7 @@ static bool send_program(const struct program *p, struct program *received) {
   size_t at = 0;
   msgpack_sbuffer_init(&bytes);
   msgpack_packer_init(&pk, &bytes, msgpack_sbuffer_write);
-  wire_pack_program(&pk, p);
+  wire_pack_program(&pk, program_lists(p));
   msgpack_unpacked_init(&unpacked);
   MUST(msgpack_unpack_next(&unpacked, bytes.data, bytes.size, &at) == MSGPACK_UNPACK_SUCCESS);
   bool ok = wire_read_program(&unpacked.data, received, &err) == 0;

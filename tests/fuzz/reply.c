@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "client/lib/internal.h"
+#include "client/numd.h"
+#include "shared/channel.h"
 #include "shared/fdpass.h"
 #include "tests/fuzz/fuzz.h"
 

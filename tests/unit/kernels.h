@@ -194,8 +194,7 @@ static inline bool same(numd_dtype dtype, const char *a, const char *b) {
 static inline bool approximate(numd_op op, numd_dtype dtype) {
   const char kind = dtype_rows[dtype].kind;
   const bool composed = op == NUMD_OP_ABS || op == NUMD_OP_SQRT;
-  return (op_rows[op].fast == NUMD_FAST_MATH && (kind == 'f' || kind == 'c')) ||
-         (composed && kind == 'c');
+  return (op_rows[op].fast == NUMD_FAST_MATH && (kind == 'f' || kind == 'c')) || (composed && kind == 'c');
 }
 
 /* The error of a result in units in the last place of the exact one. */

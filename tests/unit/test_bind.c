@@ -4,9 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/worker/sigbus.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/session.h"
+#include "server/worker/sigbus.h"
 #include "tests/unit/random.h"
 
 #define BYTES 65536

@@ -1,6 +1,7 @@
 /* The C library against a real daemon: threads, forks, many bindings, calls in flight, time limits,
  * the daemon's death. Runs $NUMD_BUILD/numd (default: build). */
 #include <check.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -592,6 +593,101 @@ START_TEST(a_handle_reaches_another_process) {
 }
 END_TEST
 
+/* Small arrays of every rank, one of each dtype in turn. */
+static numd_array *small(int i, int64_t shape[NUMD_MAX_DIMS]) {
+  static const numd_dtype dtypes[] = {NUMD_INT8,   NUMD_INT16,  NUMD_INT32,  NUMD_INT64,   NUMD_UINT8,
+                                      NUMD_UINT16, NUMD_UINT32, NUMD_UINT64, NUMD_FLOAT32, NUMD_FLOAT64};
+  numd_array *a;
+  int ndim = i / 10 % (NUMD_MAX_DIMS + 1);
+  for (int d = 0; d < ndim; d++)
+    shape[d] = d == 0 ? 3 : 1;
+  MUST(numd_array_zeros(conn, dtypes[i % 10], ndim, shape, &a));
+  return a;
+}
+
+/* One of 1,020 signatures. */
+static void apply_signature(int i) {
+  static const numd_op ops[] = {NUMD_OP_ADD,     NUMD_OP_SUBTRACT, NUMD_OP_MULTIPLY,
+                                NUMD_OP_MAXIMUM, NUMD_OP_LESS,     NUMD_OP_SUM};
+  int64_t shape[NUMD_MAX_DIMS];
+  numd_array *a = small(i, shape), *out = NULL;
+  numd_op op = ops[i / 170];
+  MUST(numd_apply(conn, op, NULL, op == NUMD_OP_SUM ? 1 : 2, (numd_arg[]){{.array = a}, {.array = a}}, &out,
+                  NULL));
+  numd_array_unref(out);
+  numd_array_unref(a);
+}
+
+static size_t heap_bytes(void) {
+  struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+/* A sanitizer has its own memory beside all that is allocated. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RESIDENT_KIB (1 << 20)
+#else
+#define RESIDENT_KIB 2048
+#endif
+
+/* Of this process's own, not what is shared. */
+static long resident_kib(void) {
+  char line[200];
+  long kib = -1;
+  FILE *f = fopen("/proc/self/status", "r");
+  while (f && fgets(line, sizeof(line), f))
+    if (sscanf(line, "RssAnon: %ld", &kib) == 1)
+      break;
+  if (f)
+    fclose(f);
+  return kib;
+}
+
+START_TEST(a_cached_plan_costs_little_and_outlives_the_daemon) {
+  enum { N = 1020 };
+  apply_signature(0); /* the channel and the tables */
+  size_t heap = heap_bytes();
+  long resident = resident_kib();
+  for (int i = 0; i < N; i++)
+    apply_signature(i);
+  ck_assert_msg(heap_bytes() < heap + (2 << 20), "%zu bytes", heap_bytes() - heap);
+  ck_assert_msg(resident_kib() < resident + RESIDENT_KIB, "%ld KiB", resident_kib() - resident);
+  kill(daemon_pid, SIGKILL);
+  waitpid(daemon_pid, NULL, 0);
+  start_daemon();
+  while (numd_ping(conn, 5000000000))
+    usleep(20000);
+  for (int i = 0; i < N; i++)
+    apply_signature(i);
+}
+END_TEST
+
+static void *apply_first(void *unused) {
+  int64_t shape[] = {3};
+  numd_array *a = doubles(3, 1, 1), *out = NULL;
+  numd_plan *plan = plan_of(NUMD_OP_NEGATIVE, 1, 3, 0);
+  MUST(numd_apply(conn, NUMD_OP_ADD, NULL, 2, (numd_arg[]){{.array = a}, {.array = a}}, &out, NULL));
+  MUST(numd_apply(conn, NUMD_OP_RESHAPE,
+                  &(numd_params){.given = NUMD_PARAM_SHAPE, .n_ints = {1}, .ints = {shape}}, 1,
+                  (numd_arg[]){{.array = a}}, &out, NULL));
+  MUST(numd_plan_call(plan, 2, (numd_arg[]){{.array = a}, {.array = out}}, NULL, NUMD_FOREVER));
+  numd_plan_unref(plan);
+  numd_array_unref(out);
+  numd_array_unref(a);
+  return unused;
+}
+
+START_TEST(a_thread_may_have_a_small_stack) {
+  pthread_attr_t attr;
+  pthread_t thread;
+  pthread_attr_init(&attr);
+  ck_assert_int_eq(pthread_attr_setstacksize(&attr, 64 << 10), 0);
+  ck_assert_int_eq(pthread_create(&thread, &attr, apply_first, NULL), 0);
+  pthread_join(thread, NULL);
+  pthread_attr_destroy(&attr);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("client");
   TCase *t = tcase_create("client");
@@ -616,6 +712,8 @@ int main(void) {
   tcase_add_test(t, a_call_that_was_lost_is_made_again_if_that_is_safe);
   tcase_add_test(t, nothing_waits_for_a_session_that_is_gone);
   tcase_add_test(t, small_arrays_fill_segments);
+  tcase_add_test(t, a_cached_plan_costs_little_and_outlives_the_daemon);
+  tcase_add_test(t, a_thread_may_have_a_small_stack);
   tcase_add_test(t, a_handle_reaches_another_process);
   suite_add_tcase(suite, t);
   return suite_run(suite);

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "server/worker/drop_rights.h"
-#include "server/worker/sigbus.h"
 #include "server/worker/sandbox.h"
+#include "server/worker/sigbus.h"
 #include "tests/unit/suite.h"
 
 #define MIB ((uint64_t)1 << 20)

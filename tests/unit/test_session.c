@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/worker/sigbus.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/session.h"
+#include "server/worker/sigbus.h"
 #include "tests/unit/random.h"
 
 #define BYTES 65536

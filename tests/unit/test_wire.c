@@ -386,7 +386,7 @@ START_TEST(test_program_round_trip) {
     size_t bytes;
     random_program(&in);
     begin(&f);
-    wire_pack_program(&f.pk, &in);
+    wire_pack_program(&f.pk, program_lists(&in));
     CHECK(wire_scan(f.bytes.data, f.bytes.size, &bytes, &err) == 1, "case %d: %s", i, err.text);
     int status = read_back(&f, &out, &err);
     CHECK(status == 0, "case %d: %d %s", i, status, err.text);
@@ -405,7 +405,7 @@ START_TEST(test_program_damaged) {
     size_t bytes;
     random_program(&in);
     begin(&f);
-    wire_pack_program(&f.pk, &in);
+    wire_pack_program(&f.pk, program_lists(&in));
     for (int k = random_below(3); k >= 0; k--)
       f.bytes.data[random_below((int)f.bytes.size)] = (char)random_bits();
     if (wire_scan(f.bytes.data, f.bytes.size, &bytes, &err) == 1 && bytes == f.bytes.size)

@@ -1,0 +1,31 @@
+/* Handing a call over to the worker: its slot is filled, and then the slot's seq says whose it is. */
+#ifndef NUMD_CLIENT_LIB_SLOT_H
+#define NUMD_CLIENT_LIB_SLOT_H
+
+#include "client/lib/channel.h"
+#include "shared/trace.h"
+
+/* By the channel's owner, who waits for the answer at once or settles (wake.h). spill: room for the bindings
+ * that the slot itself has none for. */
+static inline void slot_hand_over(struct channel *ch, struct slot *slot, uint64_t *spill, uint32_t plan_id,
+                                  int n, const uint64_t bindings[], uint16_t flags, uint32_t seq) {
+  int i = 0;
+  slot->plan = plan_id;
+  slot->n_bindings = (uint16_t)n;
+  slot->flags = flags;
+  slot->reserved = 0;
+  for (; i < n && i < 3; i++)
+    slot->bindings[i] = bindings[i];
+  for (; i < n && i < SLOT_INLINE; i++)
+    slot->more_bindings[i - 3] = bindings[i];
+  for (; i < n; i++)
+    spill[i - SLOT_INLINE] = bindings[i];
+  if (seq % 64 == 1) /* cores change seldom, and spinners publish theirs */
+    wake_publish_cpu(&ch->waiter);
+  trace_stamp(TRACE_ENCODED);
+  atomic_store_explicit(&slot->seq, seq, memory_order_release);
+  wake_peer_unsettled(&ch->waiter);
+  trace_stamp(TRACE_SENT);
+}
+
+#endif

@@ -1,0 +1,14 @@
+/* Submitting calls to a channel. */
+#ifndef NUMD_CLIENT_LIB_SUBMIT_H
+#define NUMD_CLIENT_LIB_SUBMIT_H
+
+#include "client/lib/channel.h"
+
+/* Hands a call over. The caller waits for it at once (as the owner) or settles. ENOMEMORY, EDISCONNECTED. */
+int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
+                   uint64_t *number);
+static inline void channel_settle(struct channel *channel) {
+  wake_settle(&channel->waiter);
+}
+
+#endif

@@ -37,6 +37,8 @@ LIBS_SECCOMP := $(shell pkg-config --libs libseccomp)
 
 VERSION := $(shell sed -n 's/.*NUMD_VERSION "\(.*\)"/\1/p' protocol/version.h)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+# Programs that were linked to one libnumd run with every other of the same first number.
+SONAME := libnumd.so.$(firstword $(subst ., ,$(VERSION)))
 
 # ---- What each program is made of ----
 
@@ -68,10 +70,14 @@ $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
+# What makes libnumd.so of its objects, which both kinds of build do. The library stays where it was loaded (nodelete):
+# a thread that used it gives its channel back as it ends, by a destructor that would be called after a dlclose, too.
+link_libnumd = $(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,$(SONAME) \
+	-Wl,--version-script=client/lib/numd.map -Wl,--no-undefined-version -Wl,-z,defs -Wl,-z,nodelete -o $@ $(1) $(LIBS_MSGPACK) && \
+	ln -sf $(@F) $(@D)/$(SONAME)
+
 $(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/lib/numd.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/lib/numd.map \
-		-Wl,-z,defs -o $@ $(call objects,$(CLIENT)) $(LIBS_MSGPACK)
-	ln -sf libnumd.so $(BUILD)/libnumd.so.0
+	$(call link_libnumd,$(call objects,$(CLIENT)))
 
 # One object in which everything but the public names is local, so that none of ours meets another's.
 $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
@@ -184,8 +190,8 @@ install: all install-units ## into DESTDIR/PREFIX
 	install -m 755 $(BUILD)/numd-worker $(DESTDIR)$(PREFIX)/libexec/numd
 	install -m 644 $(BUILD)/include/numd.h $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/libnumd.so $(DESTDIR)$(PREFIX)/lib/libnumd.so.$(VERSION)
-	ln -sf libnumd.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libnumd.so.0
-	ln -sf libnumd.so.0 $(DESTDIR)$(PREFIX)/lib/libnumd.so
+	ln -sf libnumd.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libnumd.so
 	install -m 644 $(BUILD)/libnumd.a $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@MSGPACK@|$(strip $(LIBS_MSGPACK))|' client/numd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/numd.pc
 	install -m 644 client/ctl/numdctl.1 $(DESTDIR)$(PREFIX)/share/man/man1

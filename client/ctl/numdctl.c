@@ -198,7 +198,7 @@ static int misuse(const char *what) {
 }
 
 static int run_connected(const char *command, const char *address, int json) {
-  numd_options options = {.address = address, .no_start = 1};
+  numd_options options = {.size = sizeof(options), .address = address, .no_start = 1};
   numd_conn *conn;
   if (numd_connect(&options, &conn) != NUMD_OK)
     return fail(command);

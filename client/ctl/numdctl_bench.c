@@ -163,7 +163,8 @@ static int find_worker(struct subject *s) {
 /* Opens a session in which `op` takes n_args - 1 arrays of n numbers. To be closed, also after a failure. */
 static int subject_open(struct subject *s, const char *address, const struct gear *gear, numd_op op,
                         int n_args, int64_t n) {
-  numd_options options = {.address = address, .no_start = 1, .door = gear->door, .wait = gear->policy};
+  numd_options options = {
+      .size = sizeof(options), .address = address, .no_start = 1, .door = gear->door, .wait = gear->policy};
   int status = numd_connect(&options, &s->conn);
   if (status == 0)
     status = make_arrays(s, n_args, n);

@@ -4,6 +4,7 @@
 #include "client/lib/arena.h"
 #include "client/lib/channel.h"
 #include "client/lib/conn.h"
+#include "client/lib/options.h"
 #include "client/lib/plan.h"
 #include "client/lib/plan_cache.h"
 #include "client/lib/rpc.h"
@@ -31,8 +32,9 @@ static const struct conn_part *const parts[] = {&hello_part,   &segment_part,   
                                                 &channel_part, &plan_cache_part, NULL};
 
 int numd_connect(const numd_options *options, numd_conn **out) {
-  static const numd_options defaults;
-  return conn_new(options ? options : &defaults, parts, out);
+  numd_options known;
+  int r = options_read(options, &known);
+  return r ? r : conn_new(&known, parts, out);
 }
 
 int numd_ping(numd_conn *conn, int64_t timeout_ns) {

@@ -17,6 +17,7 @@ static void fill(const numd_array *array, numd_handle *out) {
   const numd_segment *s = array_segment(array);
   const numd_layout *l = array->layout;
   memset(out, 0, sizeof(*out));
+  out->version = NUMD_HANDLE_VERSION;
   memcpy(out->token, s->token, sizeof(out->token));
   out->offset = binding_offset(array->binding);
   out->block = b ? b->offset : 0;
@@ -120,7 +121,10 @@ int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **o
   int r = conn_enter(conn);
   if (r)
     return r;
-  if (handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
+  if (handle->version != NUMD_HANDLE_VERSION)
+    return error_set(NUMD_EVERSION, "the handle has version %u; this numd reads version %d",
+                     (unsigned)handle->version, NUMD_HANDLE_VERSION);
+  if (handle->reserved || handle->ndim > MAX_DIMS || handle->offset > BINDING_OFFSET_MAX)
     return error_set(NUMD_EINVAL, "not a handle");
   r = layout_get((numd_dtype)handle->dtype, (int)handle->ndim, handle->shape, handle->strides, &layout);
   return r ? r : import_array(conn, handle, layout, out);
@@ -190,9 +194,10 @@ static int read_open(const msgpack_object *reply, numd_handle *out) {
   if (!token || !note || !ticket || token->type != MSGPACK_OBJECT_BIN || note->type != MSGPACK_OBJECT_BIN ||
       ticket->type != MSGPACK_OBJECT_POSITIVE_INTEGER || token->via.bin.size != sizeof(out->token))
     return error_set(NUMD_EPROTOCOL, "the daemon sent no array");
-  if (note->via.bin.size != sizeof(*out))
+  if (note->via.bin.size == sizeof(*out))
+    memcpy(out, note->via.bin.ptr, sizeof(*out));
+  if (note->via.bin.size != sizeof(*out) || out->version != NUMD_HANDLE_VERSION)
     return error_set(NUMD_EVERSION, "the array was published by another version of numd");
-  memcpy(out, note->via.bin.ptr, sizeof(*out));
   memcpy(out->token, token->via.bin.ptr, sizeof(out->token));
   out->ticket = ticket->via.u64;
   return 0;

@@ -106,8 +106,10 @@ setup(
             depends=["setup.py", str(BUILD / "libnumd.a"), *map(str, (HERE / "src").glob("*.h"))],
             include_dirs=[str(TREE), str(TREE / "client")],
             extra_compile_args=["-std=gnu11", "-fvisibility=hidden"],
-            # None of the library's names are seen outside, so that it meets no other libnumd of the process.
-            extra_link_args=[str(BUILD / "libnumd.a"), "-Wl,--exclude-libs,ALL,--strip-debug", "-pthread"],
+            # None of the library's names are seen outside, so that it meets no other libnumd of the process. As that, it
+            # stays where it was loaded (see the Makefile).
+            extra_link_args=[str(BUILD / "libnumd.a"), "-Wl,--exclude-libs,ALL,--strip-debug,-z,nodelete",
+                             "-pthread"],
         )
     ],
 )

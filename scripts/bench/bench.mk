@@ -54,9 +54,7 @@ $(BUILD)/traced/numd-worker: $(call traced_objects,$(WORKER)) $(BUILD)/libkernel
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
 
 $(BUILD)/traced/libnumd.so: $(call traced_objects,$(CLIENT)) client/lib/numd.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,libnumd.so.0 -Wl,--version-script=client/lib/numd.map \
-		-Wl,-z,defs -o $@ $(call traced_objects,$(CLIENT)) $(LIBS_MSGPACK)
-	ln -sf libnumd.so $(BUILD)/traced/libnumd.so.0
+	$(call link_libnumd,$(call traced_objects,$(CLIENT)))
 
 $(BUILD)/traced/numd $(BUILD)/traced/bench/bench-numd: $(BUILD)/traced/%: $(BUILD)/%
 	@mkdir -p $(@D)

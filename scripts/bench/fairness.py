@@ -276,7 +276,7 @@ def copy_programs(build, directory):
     """The build where other users can read it: a checkout often lies in a home directory."""
     target = pathlib.Path(directory) / "build"
     shutil.copytree(build / "python", target / "python", symlinks=False)
-    for name in ("numd", "numd-worker", "libnumd.so.0"):
+    for name in ("numd", "numd-worker", *(path.name for path in build.glob("libnumd.so.*"))):
         shutil.copy2(build / name, target / name)
     return target
 

@@ -154,8 +154,10 @@ static void use(numd_conn *conn) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   in = (struct input){data, size};
   uint8_t how = input_byte(&in);
-  const numd_options options = {
-      .address = "/tmp/numd-fuzz.sock", .no_start = 1, .door = how & 1 ? NUMD_DOOR_SOCKET : NUMD_DOOR_RING};
+  const numd_options options = {.size = sizeof(options),
+                                .address = "/tmp/numd-fuzz.sock",
+                                .no_start = 1,
+                                .door = how & 1 ? NUMD_DOOR_SOCKET : NUMD_DOOR_RING};
   numd_conn *conn = NULL;
   int r = numd_connect(&options, &conn);
   MUST(r >= 0);

@@ -312,6 +312,9 @@ def test_handles_are_small_and_keep_the_memory():
     assert (np.asarray(pickle.loads(text)) == 3).all()
     with pytest.raises(ValueError):
         numd._rebuild(b"short", numd.default_session().address)
+    rebuild, (handle, address) = other.__reduce__()
+    with pytest.raises(numd.Error, match="the handle has version 2; this numd reads version 1"):
+        rebuild(b"\2" + handle[1:], address)
 
 
 # ---- Memory that exists already

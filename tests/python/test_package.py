@@ -78,6 +78,11 @@ def test_it_needs_nothing_of_the_tree(installed):
         assert str(TOP).encode() not in path.read_bytes()
 
 
+def test_its_extension_gives_others_its_entry_alone(installed):
+    (extension,) = installed[1].glob("_numd*.so")
+    assert run(["nm", "-D", "--defined-only", extension]).split()[1:] == ["T", "PyInit__numd"]
+
+
 def test_it_has_the_modules_and_stubs_of_the_tree(installed):
     def modules(folder):
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")

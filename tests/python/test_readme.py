@@ -26,10 +26,11 @@ def run(words, **kwargs):
 
 def test_python_example(daemon):
     check = """
-assert np.allclose(c, np.asarray(a) * view + np.sqrt(np.asarray(a)) - np.exp(view))
 x = np.linspace(0.0, 1.0, 1_000_000)
-assert abs(total - (x * (x + 1)).sum()) < 1e-6 and top[0] == 1.0 and a.max() == 0.5
-assert np.allclose(q @ r, np.eye(3) + 1j) and not numd.stats()["fallbacks"]
+assert isinstance(c, numd.Array) and np.allclose(c, x * (x + 1) + np.sqrt(x) - np.exp(x + 1))
+assert abs(total - (x * (x + 1)).sum()) < 1e-6 and not numd.stats()["fallbacks"]
+view[0] = 7
+assert b[0] == 7
 """
     run([sys.executable, "-c", block("python") + check])
 
@@ -58,5 +59,29 @@ def test_c_programs_use_memory_well(daemon, name):
          "--error-exitcode=9", str(BUILD / "examples" / name)])
 
 
+def test_links_of_pages_lead_somewhere():
+    """Within the tree; those that a page has into itself or to other hosts are left out."""
+    rooms = [".github", "client", "protocol", "scripts", "server", "tests"]
+    pages = [*ROOT.glob("*.md"), *(page for room in rooms for page in (ROOT / room).rglob("*.md"))]
+    assert len(pages) > 8
+    for page in pages:
+        links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
 def test_pool(daemon):
     assert run([sys.executable, str(ROOT / "client/examples/pool.py")]).startswith("100000 rows")
+
+
+def test_the_road_of_a_call_goes_where_the_daemons_readme_says():
+    """Each function that its tables name is in the file or room beside it, and each file that it names exists."""
+    text = (ROOT / "server" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.*?) \| `(\S+)` \|", text, re.M)
+    assert len(rows) == len(re.findall(r"^\| \d", text, re.M)) > 10
+    for functions, where in rows:
+        files = [ROOT / where] if where.endswith((".c", ".h")) else list((ROOT / where).rglob("*.[ch]"))
+        sources = "".join(path.read_text(encoding="utf-8") for path in files)
+        missing = [name for name in re.findall(r"`(\w+)`", functions) if not re.search(rf"\b{name}\(", sources)]
+        assert not missing, (missing, where)
+    for name in re.findall(r"`([a-z_*]+\.[ch])`", text):
+        assert list(ROOT.glob(f"server/**/{name}")) + list(ROOT.glob(f"shared/{name}")), name

@@ -34,6 +34,7 @@ static void start_daemon(void) {
 
 /* Connects, giving a daemon that was just started a moment. */
 static void connect_to(numd_options options) {
+  options.size = sizeof(options);
   options.address = address;
   options.no_start = 1;
   int r = NUMD_EUNAVAILABLE;
@@ -569,7 +570,8 @@ START_TEST(a_handle_reaches_another_process) {
     numd_scalar sum;
     if (read(ends[0], &handle, sizeof(handle)) != sizeof(handle))
       _exit(1);
-    if (numd_connect(&(numd_options){.address = address, .no_start = 1}, &own) ||
+    if (numd_connect(&(numd_options){.size = sizeof(numd_options), .address = address, .no_start = 1},
+                     &own) ||
         numd_array_import(own, &handle, &there) ||
         numd_apply(own, NUMD_OP_SUM, NULL, 1, (numd_arg[]){{.array = there}}, NULL, &sum) || sum.f != 5150)
       _exit(2);
@@ -582,9 +584,10 @@ START_TEST(a_handle_reaches_another_process) {
   ck_assert_int_eq(status, 0);
   ck_assert_double_eq(((double *)a->data)[0], -1);
   handle.token[3] ^= 1;
-  numd_array *none;
+  numd_array *none = NULL;
   numd_conn *other = NULL;
-  MUST(numd_connect(&(numd_options){.address = address, .no_start = 1}, &other));
+  MUST(
+      numd_connect(&(numd_options){.size = sizeof(numd_options), .address = address, .no_start = 1}, &other));
   ck_assert_int_eq(numd_array_import(other, &handle, &none), NUMD_ESEGMENT);
   numd_conn_unref(other);
   numd_array_unref(a);
@@ -688,6 +691,72 @@ START_TEST(a_thread_may_have_a_small_stack) {
 }
 END_TEST
 
+START_TEST(handles_of_another_version_are_refused) {
+  numd_array *a = doubles(10, 0, 1), *none = NULL;
+  numd_handle handle, other;
+  MUST(numd_array_export(a, &handle));
+  ck_assert_uint_eq(handle.version, NUMD_HANDLE_VERSION);
+  ck_assert_uint_eq(handle.reserved, 0);
+  other = handle;
+  other.version++;
+  ck_assert_int_eq(numd_array_import(conn, &other, &none), NUMD_EVERSION);
+  ck_assert_ptr_nonnull(strstr(numd_error(), "version 2"));
+  other = handle;
+  other.reserved = 1;
+  ck_assert_int_eq(numd_array_import(conn, &other, &none), NUMD_EINVAL);
+  ck_assert_ptr_null(none);
+  MUST(numd_array_import(conn, &handle, &none));
+  numd_array_unref(none);
+  numd_array_unref(a);
+}
+END_TEST
+
+/* Options as a program would give them whose numd.h knows more of them than the library. */
+struct later_options {
+  numd_options known;
+  uint64_t later[4];
+};
+
+static void refused(const numd_options *options, const char *word) {
+  numd_conn *none = NULL;
+  ck_assert_int_eq(numd_connect(options, &none), NUMD_EINVAL);
+  ck_assert_msg(strstr(numd_error(), word), "%s", numd_error());
+  ck_assert_ptr_null(none);
+}
+
+START_TEST(options_of_another_size_are_read_or_refused) {
+  numd_options o = NUMD_OPTIONS_INIT;
+  o.address = address;
+  o.no_start = 1;
+  struct later_options later = {.known = o};
+  later.known.size = sizeof(later);
+  numd_conn *other;
+  MUST(numd_connect(&later.known, &other)); /* what it does not know is not asked for */
+  numd_conn_unref(other);
+  later.later[3] = 1;
+  refused(&later.known, "byte 64 is set");
+  const size_t wrong[] = {0, sizeof(o) - 1, 1 << 20, SIZE_MAX};
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+    o.size = wrong[i];
+    refused(&o, "NUMD_OPTIONS_INIT");
+  }
+}
+END_TEST
+
+START_TEST(options_that_do_not_exist_are_refused) {
+  const numd_options plain = {.size = sizeof(plain), .address = address, .no_start = 1};
+  numd_options o = plain;
+  o.reserved = 1;
+  refused(&o, "reserved");
+  o = plain;
+  o.door = (enum numd_door)2;
+  refused(&o, "door");
+  o = plain;
+  o.wait = (enum numd_wait)4;
+  refused(&o, "waiting");
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("client");
   TCase *t = tcase_create("client");
@@ -715,6 +784,9 @@ int main(void) {
   tcase_add_test(t, a_cached_plan_costs_little_and_outlives_the_daemon);
   tcase_add_test(t, a_thread_may_have_a_small_stack);
   tcase_add_test(t, a_handle_reaches_another_process);
+  tcase_add_test(t, handles_of_another_version_are_refused);
+  tcase_add_test(t, options_of_another_size_are_read_or_refused);
+  tcase_add_test(t, options_that_do_not_exist_are_refused);
   suite_add_tcase(suite, t);
   return suite_run(suite);
 }

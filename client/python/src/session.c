@@ -142,7 +142,8 @@ numd_conn *session_conn_at(const char *address) {
   numd_conn *found = session_find(address);
   if (found)
     return found;
-  PyObject *opened = session_open(&(numd_options){.address = address, .no_start = 1});
+  PyObject *opened =
+      session_open(&(numd_options){.size = sizeof(numd_options), .address = address, .no_start = 1});
   if (!opened)
     return NULL;
   found = conn_hold(opened);
@@ -185,6 +186,7 @@ PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
   if (wait_number < 0 || (address != Py_None && !PyUnicode_FSConverter(address, &path)))
     return NULL;
   PyObject *session = session_open(&(numd_options){
+      .size = sizeof(numd_options),
       .address = path ? PyBytes_AS_STRING(path) : NULL,
       .no_start = !start,
       .door = (enum numd_door)door_number,

@@ -32,7 +32,7 @@ static enum numd_wait wait_of(const char *name) {
 }
 
 static int connect_to_daemon(const struct bench_job *job, numd_conn **out) {
-  numd_options options = {.no_start = 1, .door = door, .wait = wait_of(job->wait)};
+  numd_options options = {.size = sizeof(options), .no_start = 1, .door = door, .wait = wait_of(job->wait)};
   return numd_connect(&options, out);
 }
 

@@ -103,7 +103,7 @@ static void use_sharing(numd_conn *conn, numd_array *a) {
 }
 
 static void use(const char *address, enum numd_door door) {
-  const numd_options options = {.address = address, .no_start = 1, .door = door};
+  const numd_options options = {.size = sizeof(options), .address = address, .no_start = 1, .door = door};
   const int64_t shape[] = {N};
   numd_conn *conn = NULL;
   numd_array *a = NULL;

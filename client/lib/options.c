@@ -1,0 +1,45 @@
+/* The structure grows at its end, and `size` says how much of it the caller's numd.h knew. What an older
+ * caller leaves out is zero, which means the default. What a newer caller adds is refused unless it is zero,
+ * since this library cannot do it: ignoring it would be worse than saying so. Linux reads clone3's arguments
+ * in this way. */
+#include "client/lib/options.h"
+
+#include <string.h>
+
+#include "client/lib/error.h"
+
+#define FIRST_BYTES 40 /* of the structure in 0.1 */
+#define MAX_BYTES 4096 /* a size above that is no size: nothing so far behind the structure is looked at */
+
+_Static_assert(offsetof(numd_options, reserved) + sizeof(uint32_t) == FIRST_BYTES,
+               "the first structure stays");
+
+static int check_size(const numd_options *given) {
+  const unsigned char *bytes = (const unsigned char *)given;
+  if (given->size < FIRST_BYTES || given->size > MAX_BYTES)
+    return error_set(NUMD_EINVAL,
+                     "numd_options: size is %zu, not that of the structure: begin with NUMD_OPTIONS_INIT",
+                     given->size);
+  for (size_t i = sizeof(*given); i < given->size; i++)
+    if (bytes[i])
+      return error_set(NUMD_EINVAL,
+                       "numd_options: byte %zu is set, which numd " NUMD_VERSION " has no option for", i);
+  return 0;
+}
+
+int options_read(const numd_options *given, numd_options *out) {
+  *out = (numd_options)NUMD_OPTIONS_INIT;
+  if (!given)
+    return 0;
+  int r = check_size(given);
+  if (r)
+    return r;
+  memcpy(out, given, given->size < sizeof(*out) ? given->size : sizeof(*out));
+  if (out->reserved)
+    return error_set(NUMD_EINVAL, "numd_options: reserved is %u, and must be 0", (unsigned)out->reserved);
+  if ((unsigned)out->door > NUMD_DOOR_SOCKET)
+    return error_set(NUMD_EINVAL, "numd_options: no door has the number %d", (int)out->door);
+  if ((unsigned)out->wait >= NUMD_N_WAITS)
+    return error_set(NUMD_EINVAL, "numd_options: no way of waiting has the number %d", (int)out->wait);
+  return 0;
+}

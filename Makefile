@@ -60,20 +60,27 @@ include server/kernels/kernels.mk
 include client/python/python.mk
 include scripts/bench/bench.mk
 
+# How an object is compiled (1: more flags), and how a program is linked: from its parts, and with all that a worker
+# needs from its parts (1) and more libraries (2). LINK_LIBNUMD is for what is one folder below libnumd.so.
+compile = $(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(1) -MMD -MP -c $< -o $@
+link = $(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@
+link_worker = $(link) $(1) $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS) $(2)
+LINK_LIBNUMD = -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..'
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(compile)
 
 $(BUILD)/numd: $(call objects,$(SUPERVISOR))
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK)
+	$(link) $^ $(LIBS_UV) $(LIBS_MSGPACK)
 
 $(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
+	$(call link_worker,$^)
 
 # What makes libnumd.so of its objects, which both kinds of build do. The library stays where it was loaded (nodelete):
 # a thread that used it gives its channel back as it ends, by a destructor that would be called after a dlclose, too.
-link_libnumd = $(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-soname,$(SONAME) \
-	-Wl,--version-script=client/lib/numd.map -Wl,--no-undefined-version -Wl,-z,defs -Wl,-z,nodelete -o $@ $(1) $(LIBS_MSGPACK) && \
+link_libnumd = $(link) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=client/lib/numd.map \
+	-Wl,--no-undefined-version -Wl,-z,defs -Wl,-z,nodelete $(1) $(LIBS_MSGPACK) && \
 	ln -sf $(@F) $(@D)/$(SONAME)
 
 $(BUILD)/libnumd.so: $(call objects,$(CLIENT)) client/lib/numd.map
@@ -86,17 +93,17 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/libnumd-all.o
 
 $(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(ENGINE)) $(BUILD)/libkernels.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -shared -Wl,-z,defs -o $@ $^ $(KERNEL_LIBS)
+	$(link) -shared -Wl,-z,defs $^ $(KERNEL_LIBS)
 
 $(BUILD)/numdctl: $(call objects,$(wildcard client/ctl/*.c)) $(BUILD)/libnumd.so
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call objects,$(wildcard client/ctl/*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
+	$(link) $(call objects,$(wildcard client/ctl/*.c)) -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN:$$ORIGIN/../lib'
 
 EXAMPLES := $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
 .PHONY: examples
 examples: $(EXAMPLES)
 $(BUILD)/examples/%: client/examples/%.c $(BUILD)/libnumd.so $(BUILD)/include/numd.h
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' -lm
+	$(CC) -std=c11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< $(LINK_LIBNUMD) -lm
 
 # The public header as it is installed: one file, with the lists and the version put in.
 NUMD_H_PARTS := $(shell sed -n 's/^\#include "\(.*\)"/\1/p' client/numd.h)
@@ -113,17 +120,17 @@ CHECK_LIBS := $(shell pkg-config --libs check)
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(UNIT_OBJECTS) $(BUILD)/libkernels.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS) $(CHECK_LIBS)
+	$(call link_worker,$^,$(CHECK_LIBS))
 
 # This one is a client: it sees the public library alone.
 $(BUILD)/tests/test_client: $(BUILD)/tests/unit/test_client.o $(BUILD)/libnumd.so
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' $(CHECK_LIBS)
+	$(link) $< $(LINK_LIBNUMD) $(CHECK_LIBS)
 
 # These look at the library's modules.
 $(BUILD)/tests/test_client_%: $(BUILD)/tests/unit/test_client_%.o $(call objects,$(CLIENT))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_MSGPACK) $(CHECK_LIBS)
+	$(link) $^ $(LIBS_MSGPACK) $(CHECK_LIBS)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)

@@ -1,5 +1,5 @@
-/* Dtypes: one list; enum, sizes, names and tables expand from it. Those of the Python array
- * API standard, in its order. */
+/* Dtypes: one list; enum, sizes, names and tables expand from it. They are those of the Python array API
+ * standard, in its order. */
 #ifndef NUMD_PROTOCOL_DTYPE_H
 #define NUMD_PROTOCOL_DTYPE_H
 

@@ -1,4 +1,4 @@
-/* How large what a request describes may be. Both sides count on these numbers: they change with the
+/* How large arrays and programs may be. Client and daemon count on the same numbers, so these change with the
  * protocol's version only. */
 #ifndef NUMD_PROTOCOL_LIMITS_H
 #define NUMD_PROTOCOL_LIMITS_H

@@ -1,17 +1,17 @@
-/* Operations: the one list. The enum, names, wire, kernel tables, Python functions, the page that
- * `numdctl ops` prints and the tests that loop over all operations expand from it.
+/* Operations: the one list. Enum, names, messages, kernel tables, Python functions, the page that `numdctl
+ * ops` prints and the tests that loop over all operations expand from it.
  *
- * A new elementwise operation is a row here, a kernel expression in server/kernels/ and its
- * line of documentation, which is the last column of the row. Names are those of the Python array API
- * standard, and NumPy's for what the standard has no function for. */
+ * A new elementwise operation is a row here, with its line of documentation in the last column, and a kernel
+ * expression in server/kernels/. Names are those of the Python array API standard, and NumPy's for what the
+ * standard has no function for. */
 #ifndef NUMD_PROTOCOL_OP_H
 #define NUMD_PROTOCOL_OP_H
 
 #include <stdint.h>
 
-/* X(NAME, wanted value, the same in Python): how a parameter is written and where it is kept. An operation
- * takes at most one of a type but FLAG. MASK is kept as a bit for each axis; a FLAG is true if its bit is
- * set. */
+/* Types of parameters: X(NAME, the value that a message asks for, the type that Python signatures show). The
+ * type says which member of struct op_params keeps the value, so an operation takes at most one parameter of
+ * each type, except FLAG: a flag is nothing but its bit. MASK has a bit for each axis. */
 #define NUMD_PARAM_TYPE_LIST(X)                 \
   X(MASK, "axes", "int or tuple of int")        \
   X(FLAG, "true or false", "bool")              \
@@ -109,9 +109,9 @@
   X(GIVEN, "the dtype that is asked for", "")                                                               \
   X(OWN, "as its documentation says", "")
 
-/* Outputs of an operation of which those in `mask` (bit i: output i) have room for more than is used, for
- * their length depends on the data. The last output then counts how much of their last axis is used (of the
- * first axis by extract). */
+/* The outputs of an operation, of which those in `mask` (bit i: output i) are roomy: their length depends on
+ * the data, so they have room for the longest. The last output then counts how much of their last axis is
+ * used (of the first axis by extract). */
 #define NUMD_ROOMY(outputs, mask) ((outputs) | (mask) << 8)
 #define NUMD_OUTPUTS_COUNT(outputs) ((outputs)&0xff)
 #define NUMD_OUTPUTS_ROOMY(outputs) ((outputs) >> 8)
@@ -119,7 +119,7 @@
 /* X(number, NAME, name, class, inputs, outputs, kinds, typing, parameters, ulp, fast, documentation)
  *
  * inputs   how many; -1: any number up to NUMD_OP_MAX_IN
- * outputs  how many values it gives, perhaps NUMD_ROOMY
+ * outputs  how many values it gives, and by NUMD_ROOMY which of them are roomy
  * kinds    of dtype that the inputs may promote to: b bool, i signed, u unsigned, f real, c complex
  * ulp      the largest error of the float64 result in units in the last place; 0.5 is correctly rounded;
  *          0 where no rounding takes place or the error depends on the number of terms */
@@ -427,7 +427,7 @@ struct numd_op_info {
   uint8_t fast;      /* numd_op_fast */
   int8_t n_in;       /* -1: any number up to NUMD_OP_MAX_IN */
   uint8_t n_out;
-  uint8_t roomy; /* bit i: output i has room for more than is used */
+  uint8_t roomy; /* bit i: output i is roomy (NUMD_ROOMY) */
 };
 
 /* The parameter of a bit. */

@@ -1,10 +1,10 @@
-/* A program: what a client wants computed, as untrusted but stable values.
+/* A program: what a client wants computed, read from a message and not yet trusted.
  *
  * Values are numbered: operands first (0 .. n_operands-1), then the results of each operation in turn (most
  * have one), so every operation reads only values with smaller numbers. Outputs name values.
  *
- * A call binds, in this order: each operand that is an array or a scalar, then each output that is an
- * array. Constants and the scalar result are not bound. */
+ * A call has a binding for each operand that is an array or a scalar, in their order, then one for each
+ * output that is an array. Constants and the scalar result have none. */
 #ifndef NUMD_PROTOCOL_PROGRAM_H
 #define NUMD_PROTOCOL_PROGRAM_H
 
@@ -30,9 +30,8 @@ struct layout {
 };
 
 enum operand_kind {
-  OPERAND_ARRAY, /* bound at each call: a place in a segment */
-  OPERAND_WEAK, /* the same of a scalar: an array without dimensions, weak (complex128 and what else is large)
-                 */
+  OPERAND_ARRAY,    /* bound at each call: a place in a segment */
+  OPERAND_WEAK,     /* bound likewise: a weak scalar in a segment, for dtypes too large for a binding */
   OPERAND_SCALAR,   /* bound at each call: a weak scalar's 8 bytes (bool, int64, uint64 or float64) */
   OPERAND_CONSTANT, /* a weak scalar fixed in the program */
 };
@@ -44,7 +43,7 @@ struct operand {
 };
 
 struct op_params {
-  uint32_t given; /* NUMD_PARAM_*: which were; a flag is true if it was */
+  uint32_t given; /* NUMD_PARAM_*: which were given; a flag is true if it was */
   uint32_t axes;  /* bit i for axis i */
   uint8_t dtype;
   uint8_t n_ints[NUMD_N_LISTS];
@@ -71,7 +70,7 @@ struct output {
   uint8_t kind;         /* enum output_kind */
   bool open_dtype;      /* dtype left to the daemon */
   bool open_shape;      /* shape and strides left to the daemon (C order) */
-  struct layout layout; /* where not open */
+  struct layout layout; /* of it, the parts that are not open */
 };
 
 struct program {
@@ -81,7 +80,7 @@ struct program {
   struct output outputs[MAX_OUTPUTS];
 };
 
-/* The same, wherever its lists are. */
+/* A program whose lists lie anywhere. */
 struct program_lists {
   uint16_t n_operands, n_ops, n_outputs;
   const struct operand *operands;

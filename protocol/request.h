@@ -1,5 +1,5 @@
-/* What both doors make, and what comes back: a call, already copied out of whatever memory or message
- * it came in, so that it cannot change; and its completion, made exactly once. */
+/* A request: a call as both doors make it, untrusted but copied out of the slot or message in which it came,
+ * so that the client cannot change it any more. A completion: the answer to it, made exactly once. */
 #ifndef NUMD_PROTOCOL_REQUEST_H
 #define NUMD_PROTOCOL_REQUEST_H
 

@@ -1,9 +1,9 @@
 /* The frame codec: finding frames in untrusted bytes, and the msgpack-RPC envelope.
  *
- * wire_scan walks the bytes with a fixed stack of counters, allocating nothing. Every header is judged
- * before anything after it is looked at: a container may not announce more values than the frame's
- * budget has left, nor a string more bytes, so a bomb is refused with the header that makes it one,
- * however it is cut into pieces. Only frames that passed reach msgpack-c. */
+ * wire_scan walks the bytes with a fixed stack of counters, allocating nothing. It judges every header before
+ * it looks at anything after it: a container may not announce more values than the frame may still have, nor
+ * a string more bytes. So a frame that would make msgpack-c allocate too much is refused at the header that
+ * announces it, however the bytes are cut into pieces. Only frames that passed reach msgpack-c. */
 #include "protocol/wire.h"
 
 #include <errno.h>
@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a header says: its own bytes (with a string's), and the values that follow it. */
+/* What one msgpack header announces. */
 struct header {
   size_t bytes;   /* of the header alone */
-  uint64_t body;  /* bytes of text or data after it */
-  uint64_t items; /* values after it */
+  uint64_t body;  /* bytes of text or data that belong to it */
+  uint64_t items; /* values that belong to a container */
   bool container;
 };
 
@@ -128,7 +128,7 @@ static int parse_msgid(struct wire_message *out, const msgpack_object *o, struct
   return status;
 }
 
-/* v: method and params; msgid NULL for a notification. */
+/* v: method and params; msgid is NULL for a notification. */
 static int parse_call(struct wire_message *out, const msgpack_object *msgid, const msgpack_object *v,
                       struct errtext *err) {
   if (msgid && parse_msgid(out, msgid, err) != 0)
@@ -160,7 +160,7 @@ static int parse_response(struct wire_message *out, const msgpack_object *v, str
 int wire_parse(const void *frame, size_t len, struct wire_message *out, struct errtext *err) {
   size_t used = 0;
   msgpack_unpacked_init(&out->unpacked);
-  out->copy = malloc(len); /* msgpack-c leaves strings where they were */
+  out->copy = malloc(len); /* msgpack-c's strings point into the bytes that it parsed */
   if (!out->copy)
     return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
   memcpy(out->copy, frame, len);
@@ -207,7 +207,8 @@ void wire_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method) {
   wire_pack_str(pk, method);
 }
 
-/* A sentence may quote a peer's bytes; what goes out must be valid UTF-8, and one line. */
+/* A sentence may quote a peer's bytes, so everything in it but printable ASCII is replaced: what goes out
+ * must be valid UTF-8 and one line. */
 static void pack_sentence(msgpack_packer *pk, const char *sentence) {
   struct errtext plain;
   size_t n = 0;

@@ -17,15 +17,15 @@
 #define WIRE_DEPTH_MAX 8
 #define WIRE_ITEMS_MAX 65536 /* values in a frame, containers and their contents */
 
-/* Looks for one whole frame at the start of buf. 1: it is *frame_bytes long; 0: more bytes are needed,
- * *frame_bytes altogether at least; -EPROTO: not msgpack, too large, too deep or too many values, with a
- * sentence. Allocates nothing. */
+/* Looks for one whole frame at the start of buf. 1: there is one, *frame_bytes long; 0: more bytes are
+ * needed, *frame_bytes altogether at least; -EPROTO: not msgpack, too large, too deep or too many values,
+ * with a sentence. Allocates nothing. */
 int wire_scan(const void *buf, size_t len, size_t *frame_bytes, struct errtext *err);
 
 enum wire_type { WIRE_REQUEST = 0, WIRE_RESPONSE = 1, WIRE_NOTIFY = 2 };
 
-/* A decoded frame. Objects point into `unpacked` and `copy`, which wire_free releases: the bytes that were
- * parsed are not needed any more. */
+/* A decoded frame. Its objects point into `unpacked` and `copy`, which wire_free releases; the buffer that
+ * was parsed may be used again. */
 struct wire_message {
   enum wire_type type;
   uint32_t msgid;
@@ -51,7 +51,8 @@ void wire_pack_str(msgpack_packer *pk, const char *s);
 
 /* A program as `prepare` takes it; a layout as [dtype, shape, strides]. */
 void wire_pack_program(msgpack_packer *pk, struct program_lists program);
-/* EPROTOCOL, EOP, EDTYPE, EINVAL, ELIMIT with a sentence that names the place, as "ops[3].inputs[1]". */
+/* 0, EPROTOCOL, EOP, EDTYPE, EINVAL or ELIMIT, with a sentence that names the place at fault, as
+ * "ops[3].inputs[1]". */
 int wire_read_program(const msgpack_object *object, struct program *out, struct errtext *err);
 void wire_pack_layout(msgpack_packer *pk, const struct layout *layout);
 int wire_read_layout(const msgpack_object *object, struct layout *out, const char *where,
@@ -63,24 +64,24 @@ const msgpack_object *wire_get(const msgpack_object *map, const char *key);
 /* EPROTOCOL if the object is not a map, or has a key that is not in the NULL-terminated list. */
 int wire_check_keys(const msgpack_object *map, const char *const keys[], const char *where,
                     struct errtext *err);
-/* How much of a peer's text of `size` bytes a sentence quotes, for "%.*s". */
+/* How many bytes of a peer's text of `size` bytes a sentence quotes, for "%.*s". */
 int wire_clip(uint32_t size);
 
 /* The parameters of an operation as a map, by the names in NUMD_PARAM_LIST: what is not given is absent or
- * nil. The operation's code is set. EPROTOCOL, EDTYPE, ELIMIT, or EINVAL: the operation does not take the
- * parameter, or the value is out of any range. */
+ * nil. op->code is set before. EPROTOCOL, EDTYPE, ELIMIT, or EINVAL: the operation does not take the
+ * parameter, or no shape could make sense of the value. */
 void wire_pack_params(msgpack_packer *pk, const struct op *op);
 int wire_read_params(const msgpack_object *object, struct op *op, const char *where, struct errtext *err);
 int wire_read_dtype(const msgpack_object *object, uint8_t *out, const char *where, struct errtext *err);
 
-/* One element of a dtype as a native msgpack value, a complex one as [re, im]; `item` holds it as it lies in
- * an array. A float takes integers too, and a complex number a real one; otherwise kinds must agree:
- * EPROTOCOL. ERANGE: the value does not fit. */
+/* One element of a dtype as a native msgpack value, a complex one as [re, im]; `item` is the element as it
+ * lies in an array. A float is also read from an integer, and a complex number from a real one; any other
+ * difference of kinds is EPROTOCOL. ERANGE: the value does not fit. */
 void wire_pack_item(msgpack_packer *pk, unsigned dtype, const void *item);
 int wire_read_item(const msgpack_object *object, unsigned dtype, void *item, const char *where,
                    struct errtext *err);
 
-/* Typed looks at an object: 0, or EPROTOCOL with a sentence that names `where`. */
+/* Read one value of a type from an object: 0, or EPROTOCOL with a sentence that names `where`. */
 int wire_read_int(const msgpack_object *object, int64_t *out, const char *where, struct errtext *err);
 int wire_read_bool(const msgpack_object *object, bool *out, const char *where, struct errtext *err);
 int wire_read_real(const msgpack_object *object, double *out, const char *where, struct errtext *err);

@@ -1,5 +1,5 @@
-/* Single elements on the wire: a bool, an integer, a float, or [re, im], to and from the bytes that an array
- * has of it. */
+/* Single elements on the wire: a bool, an integer, a float, or [re, im], to and from the bytes of an element
+ * in an array. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ static void load_complex(unsigned dtype, const void *item, double out[2]) {
   out[1] = narrow[1];
 }
 
-/* An integer or float of any width, told by the type of `item`. */
+/* Packs the item, a `ctype` of this kind of dtype, as an integer or a float. */
 #define PACK(ctype, kind)                                                 \
   do {                                                                    \
     ctype v_;                                                             \
@@ -105,8 +105,8 @@ static int unfit(const msgpack_object *object, unsigned dtype, const char *where
                      dtype_rows[dtype].name);
 }
 
-/* Signed or unsigned of any width: the low bytes of the value in two's complement, which is how a
- * little-endian machine keeps it. */
+/* A signed or unsigned integer of any width: the low bytes of the 64-bit value, which a little-endian machine
+ * has first. */
 static int read_integer(const msgpack_object *object, unsigned dtype, void *item, const char *where,
                         struct errtext *err) {
   const struct numd_dtype_info *row = &dtype_rows[dtype];
@@ -114,7 +114,7 @@ static int read_integer(const msgpack_object *object, unsigned dtype, void *item
   bool negative = object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
   if (!negative && object->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
     return errtext_set(err, NUMD_EPROTOCOL, "%s: an integer is wanted", where);
-  /* A negative v fits as far as -1 - v does; that is ~v. */
+  /* In two's complement a negative v fits if -1 - v, which is ~v, does. */
   uint64_t v = object->via.u64, magnitude = negative ? ~v : v;
   if ((negative && row->kind == 'u') || (bits < 64 && magnitude >> bits != 0))
     return unfit(object, dtype, where, err);
@@ -132,7 +132,7 @@ static int read_float(const msgpack_object *object, unsigned dtype, void *item, 
   return status;
 }
 
-/* [re, im], or a number alone. */
+/* [re, im], or the real part alone. */
 static int read_complex(const msgpack_object *object, unsigned dtype, void *item, const char *where,
                         struct errtext *err) {
   unsigned part = dtype_part((numd_dtype)dtype);

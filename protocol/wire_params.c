@@ -1,6 +1,6 @@
-/* Parameters of operations on the wire: a map from a parameter's name to a value of its type, both told by
- * NUMD_PARAM_LIST. Checked here is what needs no shapes: that the operation takes the parameter, types, and
- * ranges beyond which no shape could make sense of a value. */
+/* Parameters of operations on the wire: a map from a parameter's name to a value of its type, both as
+ * NUMD_PARAM_LIST says. Reading checks what needs no shapes: that the operation takes the parameter, the type
+ * of the value, and the range outside which no shape could make sense of it. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -102,7 +102,7 @@ static int read_axis(const msgpack_object *o, unsigned bit, int32_t *out, const 
   return status;
 }
 
-/* A norm, a tolerance or a divisor that is no number is nothing that one can ask for. */
+/* Any real number but NaN, which is no order of a norm, no tolerance and no correction. */
 static int read_number(const msgpack_object *o, double *out, const char *where, struct errtext *err) {
   int status = wire_read_real(o, out, where, err);
   if (status == 0 && isnan(*out))
@@ -110,7 +110,7 @@ static int read_number(const msgpack_object *o, double *out, const char *where, 
   return status;
 }
 
-/* The bit of a flag is set only if it is true. */
+/* read_value has set the flag's bit; a flag that is false clears it again. */
 static int read_flag(const msgpack_object *o, unsigned bit, struct op_params *out, const char *where,
                      struct errtext *err) {
   bool flag = false;

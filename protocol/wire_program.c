@@ -1,8 +1,8 @@
 /* Programs on the wire: struct program to and from the map that `prepare` takes.
  *
- * Reading checks all that can be said of a program without looking at another part's meaning: types,
- * names, counts, and that every value is defined before it is used. What dtypes and shapes an operation
- * takes is the plan's business. Every refusal names the place at fault as the client wrote it. */
+ * Reading checks what can be said without dtypes and shapes: types of values, names, counts, and that every
+ * value is defined before it is used. Which dtypes and shapes an operation takes is checked when the plan is
+ * made. Every refusal names the place at fault as the client wrote it. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ static int read_shape(const msgpack_object *o, struct layout *out, const char *w
   return 0;
 }
 
-/* o NULL or nil: C order. */
+/* C order if o is NULL or nil. */
 static int read_strides(const msgpack_object *o, struct layout *out, const char *where, struct errtext *err) {
   int status = 0;
   if (!o || o->type == MSGPACK_OBJECT_NIL)
@@ -59,7 +59,7 @@ static int read_strides(const msgpack_object *o, struct layout *out, const char 
   return status;
 }
 
-/* Shape and strides; dtype is set. */
+/* Reads shape and strides; out->dtype is set before. */
 static int read_extent(const msgpack_object *shape, const msgpack_object *strides, struct layout *out,
                        const char *where, struct errtext *err) {
   int64_t size, lo, hi;
@@ -253,7 +253,7 @@ int wire_read_program(const msgpack_object *object, struct program *out, struct 
   static const char *const keys[] = {"operands", "ops", "outputs", NULL};
   const msgpack_object *operands = NULL, *ops = NULL, *outputs = NULL;
   bool result_seen = false;
-  out->n_operands = out->n_ops = out->n_outputs = 0; /* the lists are cleared entry by entry: 141 KB in all */
+  out->n_operands = out->n_ops = out->n_outputs = 0; /* not all 141 KB: readers set each entry as a whole */
   int status = wire_check_keys(object, keys, "program", err);
   if (status == 0)
     status = read_list(object, "operands", 0, MAX_OPERANDS, &operands, &out->n_operands, err);

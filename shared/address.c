@@ -31,7 +31,7 @@ int address_default(char *buf, size_t len) {
   return n < 0 || (size_t)n >= len || n >= ADDRESS_BYTES ? -ENAMETOOLONG : 0;
 }
 
-/* Copies the directory part of a path; false if it has none or is too long. */
+/* Copies the directory part of a path. 0 if the path has none or it does not fit, else 1. */
 static int directory_of(const char *path, char *buf, size_t len) {
   const char *slash = strrchr(path, '/');
   size_t n = slash ? (size_t)(slash - path) : 0;

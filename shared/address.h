@@ -1,4 +1,4 @@
-/* Where a daemon listens when nobody says otherwise; the same answer for daemon and clients. */
+/* Where a daemon listens, and a client looks for it, when neither is told a path. */
 #ifndef NUMD_SHARED_ADDRESS_H
 #define NUMD_SHARED_ADDRESS_H
 
@@ -14,8 +14,8 @@ int address_default(char *buf, size_t len);
 
 /* Makes the directory of `path` if it is one of the default ones (/run/numd or
  * /tmp/numd-UID) and missing, and checks that it belongs to the caller and that no other user may write
- * there. Directories of other paths are the caller's business: nothing is done then.
- * 0; -EPERM if the directory is not ours to trust; other -errno. Daemon side. */
+ * there. Directories of other paths are left as they are.
+ * 0; -EPERM if another user owns the directory or may write there; other -errno. Daemon side. */
 int address_make_directory(const char *path);
 
 /* Whether the directory of `path` may be trusted by a client: one under /tmp must belong to the

@@ -14,7 +14,8 @@ static int affinity_cores(void) {
   return n;
 }
 
-/* Cores of a quota in one file ("max 100000", "150000 100000") or, for v1, in two; 0: no limit. */
+/* The cores that a CPU quota comes to, rounded up; 0: no limit. Version 2 of control groups has quota and
+ * period in one file ("max 100000", "150000 100000"), version 1 in two; period_path is NULL for version 2. */
 static int quota_in(const char *quota_path, const char *period_path) {
   char text[64] = "", more[64] = "100000";
   FILE *f = fopen(quota_path, "re");

@@ -1,29 +1,31 @@
 /* A channel's memory: a ring of slots and, for each side, a park word and a semaphore.
  *
  * Calls of a channel are numbered from 0. Call k lives in slot k % n_slots, in lap k / n_slots. The
- * slot's `seq` says whose it is: 2 * lap means the client may fill it, 2 * lap + 1 that the worker has
- * it, 2 * lap + 2 (which is 2 * (lap + 1)) that it is done and the client's again. Both sides count k in
- * private memory.
+ * slot's `seq` says whose the slot is: 2 * lap means that the client may fill it, 2 * lap + 1 that the worker
+ * has it, 2 * lap + 2 (which is 2 * (lap + 1)) that the call is done and the slot is the client's again. Both
+ * sides count k in private memory.
  *
- * Beside the ring there is a single slot, for a call that is submitted while no other is in flight; it
- * counts its own calls, each a lap. It comes before anything in the ring. It is the same cache line every
- * time, which is what makes it quicker: a line that both cores hold changes hands in half the time of one
- * that has to be fetched. How quickly a line does so depends on its address, since the part of the
- * last-level cache that keeps account of it may be near or far, by a factor of two on large processors. So
- * there are several single slots to choose from: each call names, in its flags, the one for the next call,
- * and a client may time them by pings.
+ * Beside the ring there is a single slot, for a call that is submitted while no other is in flight. It counts
+ * its own calls, each a lap, and the worker serves it before anything in the ring. It is the same cache line
+ * for every call, which makes it quicker than the ring: a line that both cores have in their caches changes
+ * hands in half the time of one that has to be fetched from memory. How quickly a line changes hands depends
+ * on its address, by a factor of two on large processors: the part of the last-level cache that keeps account
+ * of the line may be near or far. So there are several single slots to choose from: each call names, in its
+ * flags, the single slot of the next call, and a client may time them by pings.
  *
  * Order of memory. The client writes a slot's request fields, then stores seq with release; the worker
- * loads seq with acquire, then copies the fields once. The way back is the same. A side about to sleep
- * stores its `parked`, then a full fence, then looks at seq once more; the other side stores seq,
- * then a full fence, then looks at `parked` and wakes it in the way that it says: by the semaphore, or, for a
- * client that waits for several things in one poll, by a byte on the socket that it asked for (`notify`). So
- * one of the two always sees the other. The fence may come late (wake.h): a side that stored seq settles
- * before it waits for long or begins other work. The semaphore is only a hint: whoever wakes looks at seq
- * again.
+ * loads seq with acquire, then copies the fields once. The completion comes back in the same way.
  *
- * Either side may be hostile: nothing read here is believed but for the 128 bytes of a slot as copied,
- * which are then checked; cores and gears are used as hints, checked for range. */
+ * Sleeping. A side about to sleep stores its `parked`, then a full fence, then looks at seq once more. The
+ * other side stores seq, then a full fence, then looks at `parked` and wakes the sleeper in the way that
+ * `parked` names: by the semaphore, or, for a client that waits for several things in one poll, by a byte on
+ * the socket that the client asked for (method `notify`). Without the fences both could look before they see
+ * the other's store, and the sleeper would sleep although its slot has changed hands; with them at least one
+ * sees the other. The waking side may put its fence off (wake.h), until it waits for long or begins other
+ * work. The semaphore is only a hint: whoever wakes looks at seq again.
+ *
+ * Either side may be hostile, so each copies a slot's 128 bytes once and checks the copy. Cores and gears are
+ * hints, checked for range only. */
 #ifndef NUMD_SHARED_CHANNEL_H
 #define NUMD_SHARED_CHANNEL_H
 
@@ -37,7 +39,7 @@
 #define CHANNEL_MAGIC 0x646d756eu /* "numd" */
 #define CHANNEL_SLOTS 256u
 #define SINGLE_SLOTS 16u
-#define SLOT_PING 0x8000u /* flag: nothing is to be done, only answered */
+#define SLOT_PING 0x8000u /* flag: the worker runs no plan and only answers */
 #define SLOT_INLINE 11    /* bindings in the slot itself */
 #define SLOT_SPILL 53     /* bindings that go to the slot's part of the spill area */
 
@@ -57,8 +59,8 @@ struct slot {
 /* How a side wants to be woken. */
 enum {
   PARKED_SEM = 1, /* by its semaphore */
-  PARKED_FD = 2
-}; /* client: by a byte on its notification socket */
+  PARKED_FD = 2,  /* client: by a byte on its notification socket */
+};
 
 /* Words that one side writes and the other reads. */
 struct channel_side {
@@ -68,7 +70,7 @@ struct channel_side {
   uint8_t pad[116];
 };
 
-/* A semaphore alone on its cache lines, used by shared/sem.h. */
+/* A semaphore alone on its cache lines; only the functions of sem.h touch it. */
 struct channel_sem {
   sem_t sem;
   uint8_t pad[128 - sizeof(sem_t)];
@@ -112,10 +114,11 @@ int channel_new(enum numd_wait wait, struct channel_memory **out, int *fd);
 int channel_map(int fd, struct channel_memory **out);
 void channel_unmap(struct channel_memory *channel);
 
-/* In the number by which a call is cancelled: that it is one of the single slot. */
+/* A bit of the number by which a client cancels a call: the call is in the single slot, not in the ring. */
 #define SINGLE_CALL ((uint64_t)1 << 63)
 
-/* The seq of call `call` of the single slot, and of the ring. */
+/* The seq that says that a call was submitted, or is done; calls of the single slot and of the ring are
+ * counted apart. */
 static inline uint32_t single_seq_submitted(uint64_t call) {
   return (uint32_t)call * 2 + 1;
 }

@@ -1,4 +1,4 @@
-/* Monotonic time in nanoseconds. */
+/* Time in nanoseconds, from clocks that nobody sets. */
 #ifndef NUMD_SHARED_CLOCK_H
 #define NUMD_SHARED_CLOCK_H
 

@@ -83,8 +83,8 @@ void cores_end_work(struct cores *cores, uint32_t member) {
   atomic_fetch_sub_explicit(&cores->members[member].n_callers, 1, memory_order_relaxed);
 }
 
-/* The total first: a member that dies between the two leaves a total that is too large, never too small, so a
- * thread that ends its work never takes "nobody waits" from it. */
+/* Changes the total first. A member that dies between the two steps then leaves a total that is too large,
+ * never one that is too small: a thread that ends its work would then wake nobody. */
 void cores_begin_wait(struct cores *cores, uint32_t member) {
   atomic_fetch_add(&cores->n_waiting, 1);
   atomic_fetch_add(&cores->members[member].n_waiting, 1);

@@ -6,17 +6,17 @@
  *  - Cores. A core is a permission to run one more thread, not a particular processor. core_owner[i] is 0 or
  * the number of the member that has it, plus 1: taken by compare-and-swap, cleared by its owner, or by
  * cores_leave when the owner is dead; so no core is ever lost.
- *  - Spin tokens, permissions for a thread to spin while it waits. The peer that it waits for spins too, so
- * there is one for every two cores. The same rules.
- *  - Callers: threads at work. One that gets no core works all the same, so callers are counted beside the
- * cores. A member that dies between changing its own count and the total leaves a total that is too small,
- * never too large.
+ *  - Spin tokens: permissions for a thread to spin while it waits. Its peer spins too, so there is one token
+ * for every two cores. spin_owner follows the same rules as core_owner.
+ *  - Callers: threads at work. A caller that gets no core works all the same, so callers are counted beside
+ * the cores. A member that dies between changing its own count and the total leaves a total that is too
+ * small, never too large.
  *
  * turns.h, above this, says when a user's callers may begin.
  *
  * Any member may write all of this memory, so to each of them it is a hint about the others: a wrong count
- * makes calls slower, and nothing else. Everything but the first three words is atomic; these are set before
- * the first member joins. Nothing here is a pointer, so the memory may be a part of a larger shared page. */
+ * makes calls slower, and nothing else. The first three words are set before the first member joins; all
+ * others are atomic. Nothing here is a pointer, so the memory may be a part of a larger shared page. */
 #ifndef NUMD_SHARED_CORES_H
 #define NUMD_SHARED_CORES_H
 
@@ -31,16 +31,16 @@
 struct cores_member {
   _Atomic uint32_t joined; /* 0 or 1 */
   _Atomic uint32_t user;
-  _Atomic uint64_t n_calls;   /* that it made so far, of any size: whether it is active */
-  _Atomic int32_t n_callers;  /* its part of the total */
-  _Atomic int32_t n_waiting;  /* likewise */
+  _Atomic uint64_t n_calls;   /* calls of any size that it has made; turns.c sees activity by their growth */
+  _Atomic int32_t n_callers;  /* its part of cores->n_callers */
+  _Atomic int32_t n_waiting;  /* its part of cores->n_waiting */
   _Atomic uint32_t placement; /* enum turn_placement (turns.h): where its callers run */
-  sem_t turn;                 /* posted to a thread of it that waits (sem.h: zeros are as good as sem_init) */
+  sem_t turn; /* wakes a thread of this member that waits; all zeros are a valid one (sem.h) */
 };
 
 struct cores {
   uint32_t n_cores, n_spin;
-  bool many_users;         /* users take turns */
+  bool many_users;         /* there may be several users, so they take turns */
   _Atomic uint32_t n_used; /* one past the highest member that ever joined */
   _Atomic int32_t n_callers;
   _Atomic int32_t n_waiting; /* threads that wait for their user's turn */
@@ -51,15 +51,16 @@ struct cores {
 
 /* Sets the count up, in memory that is zero, for n_cores cores (at most CORES_MAX are counted). */
 void cores_init(struct cores *cores, int n_cores);
-/* Member `member` is from now on a process of this user. */
+/* From now on, number `member` is a process of this user. */
 void cores_join(struct cores *cores, uint32_t member, uint32_t user);
-/* Gives back all that a member held, which may be dead. Not by several threads for one member. */
+/* Gives back all that a member held; its process may be dead. At most one thread at a time may do so for one
+ * member. */
 void cores_leave(struct cores *cores, uint32_t member);
 
 /* Takes up to `want` cores for a member; how many it got. Never waits. */
 int cores_take(struct cores *cores, uint32_t member, int want);
 void cores_give(struct cores *cores, uint32_t member, int n);
-/* Whether there is a core that nobody has and no caller is at work on. */
+/* Whether a core is idle: nobody has it, and fewer callers are at work than there are cores. */
 bool cores_has_idle(const struct cores *cores);
 bool cores_take_spin(struct cores *cores, uint32_t member);
 void cores_give_spin(struct cores *cores, uint32_t member);

@@ -18,7 +18,7 @@ __attribute__((format(printf, 2, 3))) static inline void errtext_write(struct er
 }
 
 /* Sets the sentence and gives `status`, so that `return errtext_set(e, NUMD_ESHAPE, ...)` reads well. A
- * macro, so that a compiler sees which status it is. */
+ * macro, so that the compiler sees the status at the call and knows that it is not 0. */
 static inline int errtext_same(int status) {
   return status;
 }

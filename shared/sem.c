@@ -11,7 +11,7 @@
 #define ONE_WAITER ((uint64_t)1 << 32)
 
 _Static_assert(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "glibc's layout as described");
+               "sem.h describes the layout of 64-bit little-endian machines");
 
 static long futex(_Atomic uint64_t *counters, int what, uint32_t value, const struct timespec *until) {
   return syscall(SYS_futex, counters, what, value, until, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -29,7 +29,8 @@ void sem_hint(sem_t *sem) {
     futex(counters, FUTEX_WAKE, 1, NULL);
 }
 
-/* Takes one from the value, and `also` with it. False: it is 0, or was when the kernel looked. */
+/* Takes one from the value and, in the same step, `also` from the counters: ONE_WAITER for a thread that
+ * waited, else 0. False if the value is 0. */
 static bool take(_Atomic uint64_t *counters, uint64_t also) {
   uint64_t seen = atomic_load_explicit(counters, memory_order_relaxed);
   while ((uint32_t)seen > 0)
@@ -45,7 +46,8 @@ void sem_await_hint(sem_t *sem, int64_t deadline) {
   if (take(counters, 0))
     return;
   atomic_fetch_add_explicit(counters, ONE_WAITER, memory_order_relaxed);
-  (void)futex(counters, FUTEX_WAIT_BITSET, 0, &until); /* by the monotonic clock */
+  (void)futex(counters, FUTEX_WAIT_BITSET, 0,
+              &until); /* `until` is monotonic time, since no flag says otherwise */
   if (!take(counters, ONE_WAITER))
     atomic_fetch_sub_explicit(counters, ONE_WAITER, memory_order_relaxed);
 }

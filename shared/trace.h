@@ -1,13 +1,13 @@
-/* Stamps of the time at the seams of a call, to tell where its time goes (scripts/bench/breakdown.py).
+/* Time stamps at the seams of a call, which tell where its time goes (the benchmark's breakdown).
  *
- * They exist in a build with NUMD_TRACE alone, which the benchmark makes of the few files that have stamps:
- * in the product they are nothing, so that there is no cost and nothing that a client could turn on. In a
- * traced build each side of a call appends to a log of its own in memory that all share; neither reads the
- * other's lines, so the stamps disturb the call by their own time only. Two threads must not append to one
- * side: the benchmark has one call under way at a time.
+ * Stamps exist only in a build with NUMD_TRACE, which the benchmark makes of the few files that have stamps.
+ * In the product trace_stamp is empty, so that it costs nothing and a client has nothing to turn on. In a
+ * traced build each side of a call appends to its own log in memory that both processes map; neither side
+ * reads the other's cache lines, so stamps disturb the call by their own time only. Two threads must not
+ * append to one side's log: the benchmark has one call under way at a time.
  *
- * The clock is the processor's counter where the kernel trusts it too, else the monotonic clock; whoever made
- * the log decided that. An entry is the time with the point in its lowest bits. */
+ * The clock is the processor's counter where the kernel trusts that counter too, else the monotonic clock;
+ * the maker of the log has decided which. An entry is the time, with the point in its lowest bits. */
 #ifndef NUMD_SHARED_TRACE_H
 #define NUMD_SHARED_TRACE_H
 
@@ -25,7 +25,7 @@ enum trace_point {
   TRACE_SIGNALLED, /* server: the answer handed over, the client woken */
   TRACE_WOKEN,     /* client: awake, has seen that there is an answer */
   TRACE_END,       /* client: the program goes on */
-  TRACE_COST,      /* no point: two of these, one after the other, tell what a stamp costs */
+  TRACE_COST,      /* no point of a call: two of these stamps, one after the other, tell what a stamp costs */
 };
 
 #define TRACE_POINT_BITS 4
@@ -55,7 +55,7 @@ static inline uint64_t trace_now(enum trace_clock clock) {
 #if defined(__x86_64__)
   unsigned core;
   if (clock == TRACE_CLOCK_TSC)
-    return __builtin_ia32_rdtscp(&core); /* waits until what comes before it is done */
+    return __builtin_ia32_rdtscp(&core); /* waits until the instructions before it are done */
 #endif
   (void)clock;
   return (uint64_t)clock_now_ns();

@@ -1,5 +1,5 @@
-/* The counters in struct cores are the truth, and are added up anew for each turn, since any member may have
- * died meanwhile.
+/* What a user may have is never stored. It follows from the counters in struct cores, which are added up anew
+ * for each turn, since any member may have died meanwhile.
  *
  * A caller counts itself first and then adds up, so of two that begin at once at least one sees both, and
  * never do both take the last place. A caller that sees more callers than its user may have takes its count
@@ -15,30 +15,29 @@
 #include "shared/clock.h"
 #include "shared/sem.h"
 
-#define LINGER_NS                                                                           \
-  500000000 /* so long after a call its user counts as active: it may be slow to get a core \
-             */
+/* A user counts as active for so long after a call of his: his next call may be slow to get a core. */
+#define LINGER_NS 500000000
 #define WAIT_NS 250000000
-#define LOOK_NS 20000000 /* how often a member without callers adds up */
-/* A caller waits so long for each thread of its user that waits, PATIENCE_MAX of them at most, and then goes
- * on. */
+#define LOOK_NS 20000000 /* turns_placement adds the counters up again when they are older than this */
+/* A caller waits at most so long for each waiting thread of its user, of whom PATIENCE_MAX are counted, and
+ * then goes on without its turn. */
 #define PATIENCE_NS 250000000
 #define PATIENCE_MAX 256
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
-void turns_init(struct turns *f, struct cores *cores, uint32_t member) {
-  f->cores = cores;
-  f->member = member;
-  sched_getaffinity(0, sizeof(f->all), &f->all);
-  int n = CPU_COUNT(&f->all), seen = 0;
-  CPU_ZERO(&f->half[0]);
-  CPU_ZERO(&f->half[1]);
+void turns_init(struct turns *turns, struct cores *cores, uint32_t member) {
+  turns->cores = cores;
+  turns->member = member;
+  sched_getaffinity(0, sizeof(turns->all), &turns->all);
+  int n = CPU_COUNT(&turns->all), seen = 0;
+  CPU_ZERO(&turns->half[0]);
+  CPU_ZERO(&turns->half[1]);
   for (int i = 0; i < CPU_SETSIZE; i++)
-    if (CPU_ISSET(i, &f->all))
-      CPU_SET(i, &f->half[n > 1 && seen++ >= n / 2]);
+    if (CPU_ISSET(i, &turns->all))
+      CPU_SET(i, &turns->half[n > 1 && seen++ >= n / 2]);
   if (n < 2)
-    f->half[1] = f->half[0];
+    turns->half[1] = turns->half[0];
 }
 
 struct tally {
@@ -48,9 +47,9 @@ struct tally {
   uint64_t others_calls;
 };
 
-static struct tally tally(const struct turns *f) {
-  const struct cores *cores = f->cores;
-  uint32_t n = GET(cores->n_used), user = GET(cores->members[f->member].user);
+static struct tally tally(const struct turns *turns) {
+  const struct cores *cores = turns->cores;
+  uint32_t n = GET(cores->n_used), user = GET(cores->members[turns->member].user);
   struct tally t = {0};
   for (uint32_t i = 0; i < n && i < CORES_MAX_MEMBERS; i++) {
     const struct cores_member *m = &cores->members[i];
@@ -70,57 +69,58 @@ static struct tally tally(const struct turns *f) {
   return t;
 }
 
-/* Whether other users made calls lately. */
-static bool others_active(struct turns *f, const struct tally *t) {
+/* Whether other users have made calls within LINGER_NS. */
+static bool others_active(struct turns *turns, const struct tally *t) {
   int64_t now = clock_now_ns();
-  if (t->others_callers > 0 || t->others_calls != GET(f->others_calls)) {
-    atomic_store_explicit(&f->others_calls, t->others_calls, memory_order_relaxed);
-    atomic_store_explicit(&f->others_active_ns, now, memory_order_relaxed);
+  if (t->others_callers > 0 || t->others_calls != GET(turns->others_calls)) {
+    atomic_store_explicit(&turns->others_calls, t->others_calls, memory_order_relaxed);
+    atomic_store_explicit(&turns->others_active_ns, now, memory_order_relaxed);
   }
-  return now - GET(f->others_active_ns) < LINGER_NS;
+  return now - GET(turns->others_active_ns) < LINGER_NS;
 }
 
 /* The half in which fewer callers of other users are at work. If both halves are equal: the half that the
  * member has now, or anywhere if its user has no caller at work either. */
-static uint32_t choose_placement(struct turns *f, const struct tally *t) {
-  if (!others_active(f, t))
+static uint32_t choose_placement(struct turns *turns, const struct tally *t) {
+  if (!others_active(turns, t))
     return TURN_ANYWHERE;
   int more = t->others_in[TURN_UPPER_HALF] - t->others_in[TURN_LOWER_HALF];
   if (more != 0)
     return more > 0 ? TURN_LOWER_HALF : TURN_UPPER_HALF;
   if (t->callers == 0)
     return TURN_ANYWHERE;
-  return GET(f->cores->members[f->member].placement) == TURN_UPPER_HALF ? TURN_UPPER_HALF : TURN_LOWER_HALF;
+  return GET(turns->cores->members[turns->member].placement) == TURN_UPPER_HALF ? TURN_UPPER_HALF
+                                                                                : TURN_LOWER_HALF;
 }
 
-static const cpu_set_t *settle(struct turns *f, uint32_t placement) {
-  const cpu_set_t *set = placement == TURN_ANYWHERE ? NULL : &f->half[placement == TURN_UPPER_HALF];
-  atomic_store_explicit(&f->placement, set, memory_order_relaxed);
-  atomic_store_explicit(&f->cores->members[f->member].placement, placement, memory_order_relaxed);
+static const cpu_set_t *settle(struct turns *turns, uint32_t placement) {
+  const cpu_set_t *set = placement == TURN_ANYWHERE ? NULL : &turns->half[placement == TURN_UPPER_HALF];
+  atomic_store_explicit(&turns->placement, set, memory_order_relaxed);
+  atomic_store_explicit(&turns->cores->members[turns->member].placement, placement, memory_order_relaxed);
   return set;
 }
 
-const cpu_set_t *turns_placement(struct turns *f) {
-  if (!f->cores || !f->cores->many_users)
+const cpu_set_t *turns_placement(struct turns *turns) {
+  if (!turns->cores || !turns->cores->many_users)
     return NULL;
   int64_t now = clock_now_ns();
-  if (now - GET(f->looked_ns) > LOOK_NS) {
-    atomic_store_explicit(&f->looked_ns, now, memory_order_relaxed);
-    struct tally t = tally(f);
-    return settle(f, choose_placement(f, &t));
+  if (now - GET(turns->looked_ns) > LOOK_NS) {
+    atomic_store_explicit(&turns->looked_ns, now, memory_order_relaxed);
+    struct tally t = tally(turns);
+    return settle(turns, choose_placement(turns, &t));
   }
-  return GET(f->placement);
+  return GET(turns->placement);
 }
 
 /* Wakes one thread that waits, of any member of this user, beginning with the member after this one. */
-static void wake_one(struct turns *f) {
-  struct cores *cores = f->cores;
-  uint32_t n = GET(cores->n_used), user = GET(cores->members[f->member].user);
+static void wake_one(struct turns *turns) {
+  struct cores *cores = turns->cores;
+  uint32_t n = GET(cores->n_used), user = GET(cores->members[turns->member].user);
   atomic_thread_fence(memory_order_seq_cst);
   if (GET(cores->n_waiting) <= 0)
     return;
   for (uint32_t k = 1; k <= n && n <= CORES_MAX_MEMBERS; k++) {
-    struct cores_member *m = &cores->members[(f->member + k) % n];
+    struct cores_member *m = &cores->members[(turns->member + k) % n];
     if (GET(m->n_waiting) > 0 && GET(m->user) == user && GET(m->joined)) {
       sem_hint(&m->turn);
       return;
@@ -128,17 +128,17 @@ static void wake_one(struct turns *f) {
   }
 }
 
-void turns_move(const struct turns *f, const cpu_set_t *cores) {
+void turns_move(const struct turns *turns, const cpu_set_t *cores) {
   static _Thread_local bool moved;
   if (cores || moved)
-    sched_setaffinity(0, sizeof(f->all), cores ? cores : &f->all);
+    sched_setaffinity(0, sizeof(turns->all), cores ? cores : &turns->all);
   moved = cores != NULL;
 }
 
-/* Half of the cores that are counted, which may be fewer than the processors of the set (a control group's
- * quota). */
-static int share(const struct turns *f, const cpu_set_t *set) {
-  int n = CPU_COUNT(set), most = (int)(f->cores->n_cores + 1) / 2;
+/* How many threads of one user may work: as many as the half has processors, or half of the cores that are
+ * counted, which are fewer where a control group has a quota. */
+static int share(const struct turns *turns, const cpu_set_t *set) {
+  int n = CPU_COUNT(set), most = (int)(turns->cores->n_cores + 1) / 2;
   return n < most ? n : most;
 }
 
@@ -146,43 +146,45 @@ static int64_t patience(int waiting) {
   return (int64_t)PATIENCE_NS * (waiting < PATIENCE_MAX ? waiting + 1 : PATIENCE_MAX);
 }
 
-static struct turn begin_among_users(struct turns *f, turns_given_up_fn given_up, const void *arg) {
+static struct turn begin_among_users(struct turns *turns, turns_given_up_fn given_up, const void *arg) {
   bool waits = false;
   for (int64_t begun = clock_now_ns();;) {
     struct turn turn = {.most = INT_MAX};
-    turn.others = cores_begin_work(f->cores, f->member);
+    turn.others = cores_begin_work(turns->cores, turns->member);
     atomic_thread_fence(memory_order_seq_cst);
-    struct tally t = tally(f);
-    turn.cores = settle(f, choose_placement(f, &t));
+    struct tally t = tally(turns);
+    turn.cores = settle(turns, choose_placement(turns, &t));
     if (turn.cores)
-      turn.most = share(f, turn.cores);
-    turns_move(f, turn.cores);
+      turn.most = share(turns, turn.cores);
+    turns_move(turns, turn.cores);
     if (t.callers <= turn.most || given_up(arg) || clock_now_ns() - begun > patience(t.waiting)) {
       if (waits)
-        cores_end_wait(f->cores, f->member);
-      if (!turn.cores && t.waiting > waits)
-        wake_one(f);
+        cores_end_wait(turns->cores, turns->member);
+      if (!turn.cores && t.waiting > waits) /* the other users rest, so nobody of this user needs to wait */
+        wake_one(turns);
       return turn;
     }
-    cores_end_work(f->cores, f->member);
-    if (!waits) /* and adds up once more before it sleeps: from now on, a caller that ends sees that it waits
-                 */
-      cores_begin_wait(f->cores, f->member);
-    else if (tally(f).callers >=
-             turn.most) /* else two callers took their counts back at once, and none is at work */
-      sem_await_hint(&f->cores->members[f->member].turn, clock_deadline(WAIT_NS));
+    cores_end_work(turns->cores, turns->member);
+    /* In its first round the thread only counts itself as waiting, and adds up again before it sleeps: a
+     * caller that ended before did not see it. Later it sleeps, unless its user has a place free: then it and
+     * another caller saw each other's counts and both took theirs back, and no caller at work would wake
+     * either. */
+    if (!waits)
+      cores_begin_wait(turns->cores, turns->member);
+    else if (tally(turns).callers >= turn.most)
+      sem_await_hint(&turns->cores->members[turns->member].turn, clock_deadline(WAIT_NS));
     waits = true;
   }
 }
 
-struct turn turns_begin(struct turns *f, turns_given_up_fn given_up, const void *arg) {
-  if (f->cores->many_users)
-    return begin_among_users(f, given_up, arg);
-  return (struct turn){.others = cores_begin_work(f->cores, f->member), .most = INT_MAX};
+struct turn turns_begin(struct turns *turns, turns_given_up_fn given_up, const void *arg) {
+  if (turns->cores->many_users)
+    return begin_among_users(turns, given_up, arg);
+  return (struct turn){.others = cores_begin_work(turns->cores, turns->member), .most = INT_MAX};
 }
 
-void turns_end(struct turns *f) {
-  cores_end_work(f->cores, f->member);
-  if (f->cores->many_users)
-    wake_one(f);
+void turns_end(struct turns *turns) {
+  cores_end_work(turns->cores, turns->member);
+  if (turns->cores->many_users)
+    wake_one(turns);
 }

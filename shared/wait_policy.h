@@ -1,4 +1,5 @@
-/* How a thread that called and its worker wait for each other: one list; enum and names expand from it.
+/* Waiting policies: how a client's thread and the worker wait for each other. One list; enum and names expand
+ * from it.
  *
  * AUTO adapts to the time between calls; the others fix one gear (wake.h) and exist to be measured. */
 #ifndef NUMD_SHARED_WAIT_POLICY_H

@@ -18,8 +18,9 @@ static inline void relax(void) {
 #endif
 }
 
-/* Which of the words is there: 0 or 1, or -1. The first comes first: what was stored before the second is
- * seen, even if it came between the two looks. */
+/* Which of the two words has its wanted value: 0 or 1; -1 if neither has. The first word goes before the
+ * second: if the client stored the first and then the second, both after our look at the first, the third
+ * look finds the first. */
 static inline int look(const struct watch *watch) {
   if (wake_is(watch->seq[0], watch->want[0]))
     return 0;
@@ -33,7 +34,7 @@ static bool shares_core(struct waiter *w) {
   return atomic_load_explicit(&w->peer->cpu, memory_order_relaxed) == w->cpu;
 }
 
-/* Looks for a moment, about as long as a hot call takes the other side. */
+/* Looks again and again for a moment, about as long as the other side takes for a small call. */
 static inline int look_for_a_moment(const struct watch *watch) {
   int found;
   for (int i = 0; i < LOOKS_A_TURN; i++) {
@@ -49,7 +50,7 @@ static const cpu_set_t *allowed(const struct waiter *w) {
   return cores ? cores : &w->allowed;
 }
 
-/* Runs anywhere it may, but for one core (-1: no exception); if that leaves none, anywhere. */
+/* Lets the thread run on all cores that it may, except `but` (-1: no exception) if any other is left. */
 static void unpin(struct waiter *w, int but) {
   const cpu_set_t *all = allowed(w);
   cpu_set_t set = *all;
@@ -65,8 +66,9 @@ static bool is_worker(const struct waiter *w) {
   return w->token.take != NULL;
 }
 
-/* Should the scheduler have put both sides on one core, spinning only keeps the other from running: the
- * worker moves away, and a client sleeps. */
+/* Whether the spin has to end because both sides run on one core, where the spinning side only keeps the
+ * other from running. A client's spin then ends; a worker moves to another core, or yields if there is none,
+ * and goes on. */
 static bool still_shares_core(struct waiter *w) {
   if (!shares_core(w))
     return false;
@@ -74,12 +76,12 @@ static bool still_shares_core(struct waiter *w) {
     return true;
   unpin(w, (int)w->cpu);
   if (shares_core(w))
-    sched_yield(); /* there is no other core */
+    sched_yield();
   return false;
 }
 
-/* Whether the scheduler gave the core to another thread since the last look. A pause alone does not say so:
- * the host of a virtual machine makes pauses too. */
+/* Whether the scheduler has given the core to another thread since the last look. A pause in a spin does not
+ * prove that: the host of a virtual machine makes pauses too. */
 static bool was_preempted(struct waiter *w) {
   struct rusage usage = {0};
   getrusage(RUSAGE_THREAD, &usage);
@@ -98,7 +100,8 @@ static void hold_off(struct waiter *w, int64_t now) {
     w->hold_off_ns *= 2;
 }
 
-/* stop: NULL, or what ends the spin when it is set. */
+/* Looks at the words for budget_ns at most. Ends earlier, with -1, once the token may not be kept, both sides
+ * share a core, or *stop is set (stop may be NULL). */
 static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, const atomic_int *stop) {
   int found = -1;
   if (is_worker(w))
@@ -116,7 +119,8 @@ static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, 
   return found;
 }
 
-/* Sleeps on the semaphore until a word is there, the deadline, or a stale post. */
+/* Sleeps on the semaphore until a word has its wanted value or the deadline passes; a post that an earlier
+ * call left over ends the sleep too. As look(). */
 static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
   atomic_store_explicit(&w->me->parked, w->also | PARKED_SEM, memory_order_relaxed);
   atomic_thread_fence(memory_order_seq_cst);
@@ -172,12 +176,12 @@ static void set_gear(struct waiter *w, enum gear gear) {
   atomic_store_explicit(&w->me->gear, gear, memory_order_relaxed);
 }
 
-/* Moves to the client's core, to be woken there cheaply. */
+/* Moves the worker to the client's core, since a wake-up on the same core is the cheapest. */
 static void pin_to_peer(struct waiter *w) {
   uint32_t cpu = atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
   const cpu_set_t *cores = allowed(w);
   if (w->pinned_to >= 0 && !CPU_ISSET(w->pinned_to, cores))
-    unpin(w, -1); /* and the client comes after us */
+    unpin(w, -1); /* where the worker was moved to is no longer its user's: the client will follow it */
   if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, cores) || (int)cpu == w->pinned_to)
     return;
   cpu_set_t set;
@@ -193,7 +197,8 @@ void wake_leave_peer(struct waiter *w) {
     unpin(w, w->pinned_to);
 }
 
-/* Whether it may spin now. */
+/* Shifts the worker to GEAR_SPIN and away from the client's core. False, with nothing changed, if there is no
+ * spin token to be had. */
 static bool shift_to_spin(struct waiter *w) {
   if (w->policy == NUMD_WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
     return false;
@@ -230,8 +235,8 @@ void wake_deinit_worker(struct waiter *w) {
   shift_down(w);
 }
 
-/* After a sleep. A gap short enough to have been spun through, twice in a row, makes it worth to spin; after
- * a burst it is worth it at once. */
+/* Chooses the worker's gear after a sleep of gap_ns. WAKE_QUICK gaps in a row that a spin would have bridged
+ * make it spin. A worker that slept in GEAR_SPIN, because a burst of calls had ended, spins again at once. */
 static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
   if (w->gear == GEAR_SPIN) {
     if (!shift_to_spin(w))
@@ -244,11 +249,12 @@ static void learn(struct waiter *w, int64_t now, int64_t gap_ns) {
     (void)shift_to_spin(w);
 }
 
-/* The worker's spin, which holds a token. Without an answer it has given that back. */
+/* The worker's spin, with a token if the policy is AUTO. If no call came, the token has been given back. */
 static int spin_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop) {
   w->no_spin_until = 0;
-  /* A client that had to be woken takes longest: without this, two sides whose waking takes as long as a spin
-   * would find each other asleep for ever. */
+  /* A client that this worker had to wake sends its next call late, by the time that waking takes. Without
+   * the longer budget the worker would be asleep by then, its client asleep before the worker is awake, and
+   * so on: each call would wake both. */
   int64_t budget = w->policy == NUMD_WAIT_SPIN ? WAKE_SPIN_FIXED_NS : WAKE_SPIN_MAX_NS;
   int found = spin(w, watch, w->woke_peer ? budget + WAKE_WOKEN_NS : budget, stop);
   w->woke_peer = false;
@@ -277,7 +283,7 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
     pin_to_peer(w);
   while (!atomic_load_explicit(stop, memory_order_relaxed)) {
     if ((found = park(w, watch, clock_deadline(10 * (int64_t)WAKE_SLICE_NS))) >= 0) {
-      /* A gap that began with a fruitless spin was no quick one. */
+      /* A gap that a spin did not bridge was a long one. */
       int64_t now = clock_now_ns();
       learn(w, now, spun ? WAKE_SPIN_MAX_NS : now - since);
       return found;
@@ -288,9 +294,9 @@ int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_i
 
 /* ---- The client ---- */
 
-/* Sleeps on the worker's core, so that each of the two wakes the other without an interrupt. The worker is
- * woken after the move: before it, it might be done at once, look where we are, and go there, while we come
- * here. */
+/* Sleeps on the worker's core, so that each side wakes the other without interrupting another core. The
+ * client moves first and wakes the worker afterwards. In the other order the worker might be done at once,
+ * read where the client was, and move there while the client moves to the worker's core. */
 static int park_handed_off(struct waiter *w, const struct watch *watch, int64_t deadline) {
   cpu_set_t mine, peers;
   uint32_t cpu = atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);

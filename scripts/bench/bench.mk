@@ -30,7 +30,7 @@ $(BUILD)/bench/bench-direct $(BUILD)/bench/bench-peer: $(BUILD)/bench/bench-%: $
 		'-Wl,-rpath,$$ORIGIN/..'
 
 $(BUILD)/bench/bench-numd: $(BENCH_C)/numd.c client/numd.h $(BUILD)/libnumd.so
-	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..'
+	$(CC) $(BENCH_FLAGS) $(CFLAGS) -o $@ $(BENCH_SHARED) $< $(LINK_LIBNUMD)
 
 # numd with stamps (shared/trace.h), for the breakdown of a call: all that has stamps is compiled again, everything
 # else is the same. In a directory of its own, where each part finds the others.
@@ -44,14 +44,14 @@ bench-traced: $(TRACED_PARTS:%=$(BUILD)/traced/%)
 
 $(BUILD)/traced/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) -DNUMD_TRACE -MMD -MP -c $< -o $@
+	$(call compile,-DNUMD_TRACE)
 
 $(BUILD)/traced/trace.o: $(BENCH_C)/trace.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) -DNUMD_TRACE -MMD -MP -c $< -o $@
+	$(call compile,-DNUMD_TRACE)
 
 $(BUILD)/traced/numd-worker: $(call traced_objects,$(WORKER)) $(BUILD)/libkernels.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
+	$(call link_worker,$^)
 
 $(BUILD)/traced/libnumd.so: $(call traced_objects,$(CLIENT)) client/lib/numd.map
 	$(call link_libnumd,$(call traced_objects,$(CLIENT)))

@@ -1,9 +1,9 @@
-/* Running an array kernel: phase after phase, the units of each shared out by the pool.
+/* Running an array kernel: phase after phase, the units of each phase shared out by the pool.
  *
- * A call that is cancelled skips the units that have not begun, and ends with the phase; so does one in which
- * a unit raised a flag. A unit's scratch is the thread's arena, or, where it wants more, memory of its own
- * for as long as it runs: the plan counts shared scratch only, for how many units run at once depends on the
- * cores. */
+ * A call that is cancelled skips the units that have not begun, and ends with the phase. A call in which a
+ * unit raised a flag ends with the phase too. A unit's scratch is the thread's arena or, where the kernel
+ * wants more, memory allocated for as long as the unit runs. The plan's scratch has only what all units
+ * share, since how many units run at once depends on the cores. */
 #include "server/engine/array_step.h"
 
 #include <stdlib.h>

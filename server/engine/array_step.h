@@ -5,7 +5,8 @@
 #include "server/engine/exec.h"
 #include "server/engine/plan_impl.h"
 
-/* Sets up the step for a job, which it takes over. */
+/* Sets up the step for a job, which becomes the step's, and adds the scratch that its units share to
+ * *scratch_bytes. */
 void array_step_arrange(struct step *step, struct array_job *job, int64_t *scratch_bytes);
 void array_step_run(struct call *call, const struct step *step);
 

@@ -18,7 +18,7 @@ static void once(void) {
   kernels_init(NULL);
 }
 
-/* Reads the rest of a line as numbers. */
+/* Reads up to `max` numbers from the rest of a line; how many there were. */
 static int read_numbers(char *rest, int64_t out[], int max) {
   int n = 0;
   for (char *save, *word = strtok_r(rest, " ", &save); word && n < max; word = strtok_r(NULL, " ", &save))

@@ -7,11 +7,11 @@
 #include "server/engine/product.h"
 #include "server/engine/scalar.h"
 
-/* A task of a map step: long enough to be worth a hand-over, short enough to share out evenly. */
+/* A task of a map step: long enough to be worth handing to a helper, short enough to share out evenly. */
 #define TASK_NS 25000
 
-#define TURN_ROWS \
-  2048 /* rows of a turned step that are copied between looks at whether the call is given up */
+/* Rows of a transposing step that are copied between two looks at whether the call is given up. */
+#define TRANSPOSE_ROWS 2048
 
 static __thread char arena[ARENA_BYTES] __attribute__((aligned(64)));
 
@@ -53,7 +53,7 @@ void cursor_seek_from(struct cursor *c, const struct cursor *outer, int first, i
 
 #define LINE 64 /* bytes of a cache line */
 
-/* Part i of the block that follows, as many parts as there are instructions. */
+/* Prefetches part i of the block that follows in memory; it has as many parts as the step instructions. */
 static void prefetch_part(const struct step *s, char *const slot[], int64_t n, uint32_t i) {
   for (uint32_t m = 0; m < s->n_memories; m++) {
     const int64_t bytes = n * s->memories[m].item_bytes;
@@ -91,11 +91,12 @@ struct map_job {
   int64_t units_a_task;
 };
 
-/* Outputs of a step that are written past the caches: a block is made in the arena, then copied. None if one
- * of them is an input too, for then its lines are in the cache. */
-static uint32_t streamed(const struct step *s, const struct cursor *c, uint16_t out[MAX_MEMORIES]) {
+/* The memories that the step writes with non-temporal stores: each block is computed in the arena, then
+ * copied out past the caches. None if the call has an input in the place of an output: reading it has brought
+ * its lines into the cache already. */
+static uint32_t nontemporal(const struct step *s, const struct cursor *c, uint16_t out[MAX_MEMORIES]) {
   uint32_t n = 0;
-  for (uint32_t i = 0; s->stream && i < s->n_memories; i++) {
+  for (uint32_t i = 0; s->nontemporal && i < s->n_memories; i++) {
     if (!s->memories[i].written)
       continue;
     for (uint32_t j = 0; j < s->n_memories; j++)
@@ -109,12 +110,12 @@ static uint32_t streamed(const struct step *s, const struct cursor *c, uint16_t 
 struct map_run {
   const struct step *step;
   struct cursor cursor;
-  uint16_t streams[MAX_MEMORIES];
-  uint32_t n_streams;
+  uint16_t nontemporal[MAX_MEMORIES];
+  uint32_t n_nontemporal;
   unsigned flags;
 };
 
-/* Block b of the innermost loop, where the cursor stands in the others. */
+/* Computes block b of the innermost loop, where the cursor stands in the other loops. */
 static void map_block(struct map_run *m, int64_t b) {
   const struct step *s = m->step;
   int inner_loop = s->ndim - 1;
@@ -122,24 +123,24 @@ static void map_block(struct map_run *m, int64_t b) {
   char *slot[MAX_MEMORIES + MAX_REGISTERS], *to[MAX_MEMORIES], *free_arena = arena;
   for (uint32_t i = 0; i < s->n_memories; i++)
     slot[i] = m->cursor.at[i] + at * s->memories[i].stride[inner_loop];
-  for (uint32_t i = 0; i < m->n_streams; i++, free_arena += s->block * s->item_bytes) {
-    to[i] = slot[m->streams[i]];
-    slot[m->streams[i]] = free_arena;
+  for (uint32_t i = 0; i < m->n_nontemporal; i++, free_arena += s->block * s->item_bytes) {
+    to[i] = slot[m->nontemporal[i]];
+    slot[m->nontemporal[i]] = free_arena;
   }
   m->flags |= exec_block(s, slot, free_arena, n, at + 2 * n <= s->shape[inner_loop]);
-  for (uint32_t i = 0; i < m->n_streams; i++)
-    kernel_stream(n, s->memories[m->streams[i]].item_bytes, slot[m->streams[i]], to[i]);
+  for (uint32_t i = 0; i < m->n_nontemporal; i++)
+    kernel_stream(n, s->memories[m->nontemporal[i]].item_bytes, slot[m->nontemporal[i]], to[i]);
 }
 
-/* Computes units first .. last-1: blocks, counted along the innermost loop first, or, in tiled steps, last.
- */
+/* Computes units first .. last-1. A unit is a block; blocks are counted along the innermost loop first, in
+ * tiled steps along it last. */
 static void map_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
   int inner_loop = s->ndim - 1;
   int64_t blocks = (s->shape[inner_loop] + s->block - 1) / s->block, rows = s->n_units / blocks;
   int64_t b = s->tiled ? first / rows : first % blocks, row = s->tiled ? first % rows : first / blocks;
   struct map_run m = {.step = s};
   cursor_seek(&m.cursor, call, s, 0, inner_loop, row);
-  m.n_streams = streamed(s, &m.cursor, m.streams);
+  m.n_nontemporal = nontemporal(s, &m.cursor, m.nontemporal);
   for (int64_t u = first; u < last && !call_given_up(call); u++) {
     map_block(&m, b);
     if (s->tiled) {
@@ -157,9 +158,10 @@ static void map_units(struct call *call, const struct step *s, int64_t first, in
     atomic_fetch_or_explicit(&call->flags, m.flags, memory_order_relaxed);
 }
 
-/* The same of a turned step: as many rows at once as follow each other. What is no plain copy (of bools,
- * whose bytes are made 0 or 1) is made so where it then is. */
-static void turn_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
+/* As map_units, for a transposing step: the kernel copies as many rows at once as follow each other in the
+ * loop before the innermost one. It copies bytes as they are; a copy of bools makes them 0 or 1, which is
+ * done in the output afterwards. */
+static void transpose_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
   const int inner = s->ndim - 1, out = s->memories[1].written;
   const struct memory *to = &s->memories[out], *from = &s->memories[!out];
   const int item = to->item_bytes;
@@ -173,7 +175,7 @@ static void turn_units(struct call *call, const struct step *s, int64_t first, i
                   follow = s->shape[inner - 1] - c.index[inner - 1];
     char *const data = c.at[out] + at * item;
     n = last - u < follow ? last - u : follow;
-    n = n < TURN_ROWS ? n : TURN_ROWS;
+    n = n < TRANSPOSE_ROWS ? n : TRANSPOSE_ROWS;
     kernel_turn(item, n, columns, c.at[!out] + at * from->stride[inner], from->stride[inner], data,
                 to->stride[inner - 1]);
     for (int64_t r = 0; truth && r < n; r++) {
@@ -189,8 +191,8 @@ static void turn_units(struct call *call, const struct step *s, int64_t first, i
 }
 
 static void run_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
-  if (s->turned)
-    turn_units(call, s, first, last);
+  if (s->transposing)
+    transpose_units(call, s, first, last);
   else
     map_units(call, s, first, last);
 }

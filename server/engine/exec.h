@@ -1,5 +1,5 @@
-/* Running a plan on checked addresses. Nothing here can fail but for memory; a call can be cancelled
- * between blocks. */
+/* Running a plan on checked addresses. A call can fail for the values in its data (integer powers, indices,
+ * matrices) or for lack of memory, and can be cancelled between blocks. */
 #ifndef NUMD_SERVER_ENGINE_EXEC_H
 #define NUMD_SERVER_ENGINE_EXEC_H
 
@@ -9,11 +9,11 @@
 
 struct pool;
 
-/* One run of a plan. */
+/* A call that is being run: a plan and the addresses of its bindings, checked. */
 struct call {
   const struct plan *plan;
   char *bases[N_BASES];
-  const _Atomic uint64_t *cancel; /* given up when this is call_id or UINT64_MAX */
+  const _Atomic uint64_t *cancel; /* the call is given up once *cancel is call_id or UINT64_MAX */
   uint64_t call_id;
   struct pool *pool;
   atomic_uint flags; /* KERNEL_* and CALL_* */
@@ -21,13 +21,14 @@ struct call {
 
 enum { CALL_CANCELLED = 1u << 30, CALL_NO_MEMORY = 1u << 31 };
 
-/* Runs all steps; 0 or a status. bases must be complete: bindings, scratch, constants, scalars, result. */
+/* Runs all steps; 0 or a status. All bases that the plan uses are set: bindings, scratch, constants, scalars,
+ * result. */
 int exec_run(struct call *call);
 
-/* The same for a plan that is one kernel (plan->one.n > 0), which needs no call. */
+/* Runs a plan that is one kernel (plan->one.n > 0), which takes no struct call. */
 int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *result);
 
-/* Runs one step; for copying back. */
+/* Runs one step; bind.c has it copy outputs back from private memory. */
 void exec_step(struct call *call, const struct step *step);
 
 /* Reductions (exec_reduce.c). */
@@ -35,7 +36,7 @@ void exec_reduce(struct call *call, const struct step *step);
 
 /* ---- For the exec files ---- */
 
-/* Where each memory of a step stands, while loops first .. last-1 go round. */
+/* An iteration of a step's loops first .. last-1, and the address of each memory in it. */
 struct cursor {
   const struct step *step;
   int first, last;
@@ -43,10 +44,10 @@ struct cursor {
   char *at[MAX_MEMORIES];
 };
 
-/* Stands at iteration `linear` of the loops. */
+/* Sets the cursor to iteration `linear` of the loops, counted with the last loop innermost. */
 void cursor_seek(struct cursor *c, const struct call *call, const struct step *step, int first, int last,
                  int64_t linear);
-/* As cursor_seek, from where another cursor stands in outer loops. */
+/* As cursor_seek, within the iteration of outer loops that another cursor is at. */
 void cursor_seek_from(struct cursor *c, const struct cursor *outer, int first, int last, int64_t linear);
 
 static inline void cursor_next(struct cursor *c) {
@@ -64,13 +65,14 @@ static inline void cursor_next(struct cursor *c) {
   }
 }
 
-/* The calling thread's registers and rows. */
+/* The calling thread's own memory for registers, cascades and kernels' scratch. */
 #define ARENA_BYTES (384 * 1024)
 char *exec_arena(void);
 
-/* Runs the instructions of a step on n elements; slot[0 .. n_memories-1] are set, registers are added. If
- * another block follows in memory, its lines are fetched meanwhile, a part of them before each instruction:
- * the processor's own prefetcher follows a stream only while it is read, and not across pages. */
+/* Runs the instructions of a step on n elements. slot[0 .. n_memories-1] are their addresses in the memories;
+ * the function sets the slots of the registers, in `arena`. If another block follows in memory, its lines are
+ * fetched meanwhile, a part of them before each instruction: the processor's own prefetcher follows a stream
+ * only while it is read, and not across pages. Gives the kernels' flags. */
 unsigned exec_block(const struct step *step, char *slot[], char *arena, int64_t n, bool another);
 
 static inline bool call_is_given_up(const struct call *call) {
@@ -78,7 +80,7 @@ static inline bool call_is_given_up(const struct call *call) {
   return id == call->call_id || id == UINT64_MAX;
 }
 
-/* The same, remembered for the call's completion. */
+/* As call_is_given_up, and has the call complete as cancelled. */
 static inline bool call_given_up(struct call *call) {
   if (!call_is_given_up(call))
     return false;

@@ -2,13 +2,14 @@
  *
  * Partial results are combined in a tree of fixed shape: a cascade whose level l holds the sum of up to
  * FAN results of level l - 1. So rounding errors grow with the logarithm of the count, as in pairwise
- * summation (Higham, Accuracy and Stability of Numerical Algorithms, 4.2), and the tree depends on
- * the plan alone, not on how many threads walk it.
+ * summation (Higham, Accuracy and Stability of Numerical Algorithms, 4.2). The tree depends on the plan
+ * alone, not on how many threads compute it.
  *
- * INNER steps reduce along the innermost loop: a block gives one number. ROWS steps keep it: a block is
- * a row, and rows are added up, FAN at a time where they lie in memory. Short rows that lie end to end are
- * taken for one, `wide` of them, and come apart at the end. Both put chunks of the work into partial results,
- * and combine these in order at the end. */
+ * INNER steps reduce along the innermost loop: a block gives one accumulator. ROWS steps keep the innermost
+ * loop: a block is a row, and rows are added up element by element, FAN at a time where they lie in memory.
+ * Short rows that lie end to end are added up as if `wide` of them were one row, whose parts are added to
+ * each other at the end. Both kinds may cut what is reduced into chunks, each with a partial result, and
+ * combine the partial results in order. */
 #include <string.h>
 
 #include "server/engine/exec.h"
@@ -16,14 +17,14 @@
 
 #define FAN 16 /* FAN^CASCADE_LEVELS is beyond any count of blocks */
 
-/* A cascade of items that are `bytes` long, in caller's memory of CASCADE_LEVELS * bytes. */
+/* A cascade of `items` accumulators side by side. A level has `bytes` bytes, in the caller's memory. */
 struct cascade {
   const struct reduction *red;
-  int64_t items; /* accumulators side by side */
-  char *level;
+  int64_t items;
+  char *level; /* level 0; the others follow it */
   int64_t bytes;
-  int count[CASCADE_LEVELS];
-  int top; /* levels ever used */
+  int count[CASCADE_LEVELS]; /* how many results the level's sum has; 0: none */
+  int top;                   /* one past the highest level ever used */
 };
 
 static void cascade_init(struct cascade *c, const struct reduction *red, int64_t items, char *memory) {
@@ -64,7 +65,7 @@ static void cascade_add(struct cascade *c, int l, char *more, int64_t more_strid
     carry(c, l);
 }
 
-/* Adds rows to level 0 that are `row_stride` apart: no more than it has room for. */
+/* Adds rows that are `row_stride` apart to level 0: no more than FAN less what that level has. */
 static void cascade_add_rows(struct cascade *c, int64_t rows, const char *from, int64_t row_stride,
                              int64_t stride) {
   c->red->rows(rows, c->items, from, row_stride, stride, c->level, c->count[0] > 0);
@@ -75,7 +76,7 @@ static void cascade_add_rows(struct cascade *c, int64_t rows, const char *from, 
     carry(c, 0);
 }
 
-/* The whole sum, at level 0 of what it returns; at least one item was added. */
+/* The whole sum, in the memory of one of the levels; NULL if nothing was added. */
 static char *cascade_finish(struct cascade *c) {
   char *sum = NULL;
   for (int l = 0; l < c->top; l++) {
@@ -100,16 +101,16 @@ static void store(const struct reduction *red, int64_t items, char *from, char *
 struct reduction_run {
   struct call *call;
   const struct step *step;
-  int64_t kept_a_task; /* INNER without chunks */
-  int64_t tiles;       /* ROWS */
-  atomic_bool decided; /* any and all of one kept element */
+  int64_t kept_a_task; /* INNER without chunks: kept elements to a task */
+  int64_t tiles;       /* ROWS: blocks of the innermost loop */
+  atomic_bool decided; /* `any` or `all` to a single element: a chunk has decided the result */
 };
 
 static char *partial(const struct reduction_run *j, const struct reduction *red, int64_t number) {
   return j->call->bases[BASE_SCRATCH] + red->partials + number * red->acc_bytes;
 }
 
-/* Whether nothing depends on what any or all has not read yet: it is all that the step does. */
+/* Whether the step may stop reading once its result is decided: it does nothing but one `any` or `all`. */
 static bool can_stop(const struct step *s) {
   return s->n_instructions == 0 && s->n_reductions == 1 && s->reductions[0].stops;
 }
@@ -118,8 +119,7 @@ static bool is_decided(const struct reduction *red, const char *acc) {
   return memcmp(acc, red->identity, red->identity_bytes) != 0;
 }
 
-/* Reduces blocks first .. last-1 of one kept element into sums[r] (level memory of CASCADE_LEVELS * 16 each).
- */
+/* Reduces blocks first .. last-1 of one kept element into a cascade for each reduction. */
 static unsigned reduce_blocks(struct call *call, const struct step *s, const struct cursor *kept,
                               int64_t first, int64_t last, struct cascade sums[]) {
   int inner_loop = s->ndim - 1;
@@ -150,7 +150,7 @@ static unsigned reduce_blocks(struct call *call, const struct step *s, const str
   return flags;
 }
 
-/* One block to a kept element: no cascade needed. */
+/* Reduces a kept element that has one block, which needs no cascade. */
 static unsigned reduce_single(const struct step *s, const struct cursor *kept) {
   char *slot[MAX_MEMORIES + MAX_REGISTERS];
   unsigned flags = 0;
@@ -173,8 +173,8 @@ static void init_sums(const struct step *s, int64_t items, struct cascade sums[]
   }
 }
 
-/* Reduces one chunk of a kept element, or the whole of it, into `to` or a partial result of each reduction.
- */
+/* Reduces one chunk of kept element number k into a partial result of each reduction; if there is but one
+ * chunk, into the result itself. */
 static unsigned reduce_chunk(struct reduction_run *j, const struct cursor *kept, int64_t k, int64_t chunk) {
   const struct step *s = j->step;
   char memory[MAX_REDUCTIONS * CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
@@ -233,7 +233,7 @@ static void combine_inner(const struct reduction_run *j) {
 
 /* ---- ROWS ---- */
 
-/* Moves on by n rows, which must not go beyond the end of the innermost reduced loop. */
+/* Moves the cursor on by n rows, at most to the end of the innermost reduced loop. */
 static void skip_rows(struct cursor *c, int64_t n) {
   const struct step *s = c->step;
   const int d = c->last - 1;
@@ -243,8 +243,8 @@ static void skip_rows(struct cursor *c, int64_t n) {
   cursor_next(c);
 }
 
-/* Adds up rows first .. last-1 of one tile where they lie in memory: n elements from `at` along the innermost
- * loop. */
+/* Adds up rows first .. last-1 of one tile, which starts at element `at` of the innermost loop, where the
+ * rows lie in memory. */
 static void add_dense_rows(struct call *call, const struct step *s, struct cursor *c, int64_t at,
                            int64_t first, int64_t last, struct cascade sums[]) {
   const int d = c->last - 1;
@@ -265,7 +265,7 @@ static void add_dense_rows(struct call *call, const struct step *s, struct curso
   }
 }
 
-/* The same of rows that instructions compute. */
+/* As add_dense_rows, for rows that instructions compute; the tile has n elements. */
 static unsigned add_computed_rows(struct call *call, const struct step *s, struct cursor *c, int64_t at,
                                   int64_t n, int64_t first, int64_t last, struct cascade sums[]) {
   char *slot[MAX_MEMORIES + MAX_REGISTERS];
@@ -280,7 +280,7 @@ static unsigned add_computed_rows(struct call *call, const struct step *s, struc
   return flags;
 }
 
-/* Leaves the whole sum alone, at level 0, its `items` folded to the first n. */
+/* Leaves the whole sum at level 0 and nothing else, with its parts of n items added up in the first one. */
 static void cascade_narrow(struct cascade *c, int64_t n) {
   char *sum = cascade_finish(c);
   const int64_t wide = c->items / n;
@@ -294,8 +294,8 @@ static void cascade_narrow(struct cascade *c, int64_t n) {
   c->count[0] = c->top = 1;
 }
 
-/* Rows first .. last-1 of a tile, `wide` of them taken for one; what is left over is added at the end. The
- * reduced loop is one loop. */
+/* Adds up rows first .. last-1 of a tile, `wide` of them as if they were one row; the rows left over are
+ * added at the end. There is one reduced loop. */
 static void add_wide_rows(struct call *call, const struct step *s, const struct cursor *kept, int64_t n,
                           int64_t first, int64_t last, struct cascade sums[]) {
   const int d = s->ndim - 2;
@@ -383,7 +383,8 @@ static void combine_rows(const struct reduction_run *j) {
 
 /* ---- The whole ---- */
 
-/* Nothing to reduce: the identity everywhere. The step's loops are still the program's. */
+/* Stores the identity in every result, since there is nothing to reduce. The step's loops are still in the
+ * order of the program. */
 static void store_identities(struct call *call, const struct step *s) {
   struct cursor kept;
   if (s->n_kept_items == 0)
@@ -394,7 +395,7 @@ static void store_identities(struct call *call, const struct step *s) {
       memcpy(kept.at[s->reductions[r].target], s->reductions[r].identity, s->reductions[r].identity_bytes);
 }
 
-#define KEPT_ITEMS_A_TASK 16384 /* elements that one task of many small reductions reads, about */
+#define KEPT_ITEMS_A_TASK 16384 /* about how many elements one task of many small reductions reads */
 
 void exec_reduce(struct call *call, const struct step *s) {
   struct reduction_run j = {.call = call, .step = s, .decided = false};

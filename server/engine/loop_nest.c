@@ -1,20 +1,21 @@
-/* The loops of a step: their order, which of them are really one, and how they are cut into blocks
- * and chunks.
+/* The loop nest of a step: the order of its loops, which neighbours can be joined into one loop, and how the
+ * loops are cut into blocks and chunks.
  *
- * Chunks of a reduction depend on its shape alone, never on the number of cores, so that its result is the
- * same, bit by bit, however many threads compute it. */
+ * The chunks of a reduction depend on its shape alone, never on the number of cores, so that its result is
+ * the same, bit by bit, however many threads compute it. */
 #include <assert.h>
 #include <string.h>
 
 #include "server/engine/plan_impl.h"
 
 #define INNER_CHUNK 131072 /* elements to a partial result */
-#define ROWS_TASKS 16      /* kept tiles below which rows are cut into chunks, and chunks wanted */
-#define ROWS_MIN 64
-#define ROWS_BLOCK 2048  /* elements of a tile of rows */
-#define ROWS_BYTES 32768 /* what a tile's rows that are walked across may touch */
-#define SHORT_REDUCED 32 /* reductions of fewer elements go side by side, across the rows */
-#define WIDE_ROW 256     /* elements of a row that shorter ones are joined to */
+#define ROWS_TASKS 16      /* with fewer tiles than this, rows are cut into as many chunks */
+#define ROWS_MIN 64        /* rows of a chunk, at least */
+#define ROWS_BLOCK 2048    /* elements of a tile of rows, at most */
+#define ROWS_BYTES \
+  32768 /* bytes of cache lines that a row of a tile may touch, where its elements are apart */
+#define SHORT_REDUCED 32 /* loops of up to so many elements are reduced as rows, many side by side */
+#define WIDE_ROW 256     /* elements of the wide row that shorter rows are joined to */
 
 static void swap_loops(struct step *s, int a, int b) {
   int64_t t = s->shape[a];
@@ -28,8 +29,8 @@ static void swap_loops(struct step *s, int a, int b) {
   }
 }
 
-/* Whether loop a should be inside loop b: it takes smaller steps in what is written, else in the
- * first memory where the two differ. */
+/* Whether loop a should be inside loop b: it takes smaller steps through the memory that is written or, if
+ * the two take the same steps there, through the first memory where their steps differ. */
 static bool belongs_inside(const struct step *s, int a, int b) {
   for (int written = 1; written >= 0; written--)
     for (uint32_t i = 0; i < s->n_memories; i++) {
@@ -57,6 +58,7 @@ static void remove_loop(struct step *s, int d) {
   s->ndim--;
 }
 
+/* Whether loops d and d+1 step through all memories as one loop would. */
 static bool joins_next(const struct step *s, int d) {
   for (uint32_t i = 0; i < s->n_memories; i++)
     if (s->memories[i].stride[d] != s->memories[i].stride[d + 1] * s->shape[d + 1])
@@ -64,7 +66,8 @@ static bool joins_next(const struct step *s, int d) {
   return true;
 }
 
-/* Drops loops of length 1 and joins neighbours that make one loop, within first .. last-1; the new last. */
+/* Drops loops of length 1 among first .. last-1 and joins those neighbours that make one loop; gives the new
+ * last. */
 static int join_loops(struct step *s, int first, int last) {
   for (int d = last - 1; d >= first; d--)
     if (s->shape[d] == 1) {
@@ -100,7 +103,8 @@ static int64_t product(const int64_t *shape, int first, int last) {
   return n;
 }
 
-/* Moves the loops over `axes` behind the others, keeping order. */
+/* Moves the loops over `axes`, which are reduced, behind the others, which are kept; within both, the order
+ * stays. */
 static void split_loops(struct step *s, int ndim, uint32_t axes) {
   uint8_t reduced[MAX_DIMS];
   int n = 0;
@@ -120,8 +124,8 @@ static void split_loops(struct step *s, int ndim, uint32_t axes) {
   s->n_kept = (uint8_t)n;
 }
 
-/* Whether the smallest steps through the inputs are along a kept loop, or the reduced loop is so short that
- * starting it would cost more than it does. */
+/* Whether the reduction should be one of ROWS: the smallest steps through the inputs are along a kept loop,
+ * or the reduced loop is so short that each reduction would cost more to start than to do. */
 static bool rows_are_kept(const struct step *s) {
   if (s->n_kept == 0 || s->n_reduced == 0)
     return false;
@@ -137,8 +141,8 @@ static bool rows_are_kept(const struct step *s) {
   return false;
 }
 
-/* Elements of a tile of rows: what the cascades have room for, and few enough that the cache holds what is
- * walked across. */
+/* Elements of a tile of rows: as many as the cascades have room for, but few enough that the cache keeps the
+ * lines of a row whose elements are apart until the next row uses their other elements. */
 static int64_t choose_rows_block(const struct step *s) {
   int64_t acc_bytes = 0, block = ROWS_BLOCK;
   for (uint32_t r = 0; r < s->n_reductions; r++)
@@ -156,7 +160,7 @@ static int64_t choose_rows_block(const struct step *s) {
 
 static int64_t choose_block(const struct step *s, int64_t inner) {
   uint32_t held = s->n_registers + s->n_memories;
-  bool direct = s->n_registers == 0 && s->n_instructions <= 1 && !s->stream;
+  bool direct = s->n_registers == 0 && s->n_instructions <= 1 && !s->nontemporal;
   assert(held > 0); /* what a step computes goes somewhere */
   int64_t block = direct ? 2 * BLOCK_MAX : BLOCK_BUDGET / (s->item_bytes * (int64_t)held) / 64 * 64;
   if (s->kind != STEP_MAP && s->n_instructions > 0 && block > BLOCK_MAX)
@@ -184,7 +188,7 @@ static int64_t round_up_pow2(int64_t n) {
   return p;
 }
 
-/* How many rows make a wide one: rows as they lie in memory, end to end. */
+/* How many rows are added up as one wide row; 1 unless rows lie end to end in memory. */
 static int64_t choose_wide(const struct step *s) {
   int row = s->ndim - 2, inner = s->ndim - 1;
   if (s->n_reduced != 1 || s->n_instructions > 0 || s->shape[inner] > WIDE_ROW / 4)
@@ -238,7 +242,7 @@ static void arrange_reduction(struct step *s, int ndim, uint32_t axes, int64_t *
   plan_partials(s, scratch_bytes);
 }
 
-/* Strides along the innermost loop, of every argument that is a memory. */
+/* Gives every argument that is a memory its stride along the innermost loop. */
 static void set_inner_strides(struct step *s) {
   for (uint32_t i = 0; i < s->n_instructions; i++) {
     struct instruction *in = &s->instructions[i];
@@ -251,13 +255,12 @@ static void set_inner_strides(struct step *s) {
       s->reductions[i].source_stride = s->memories[s->reductions[i].source].stride[s->ndim - 1];
 }
 
-#define SHORT_LOOP 16 /* a block of fewer elements costs more in calls than in work */
+#define SHORT_LOOP 16 /* a block of fewer elements costs more in calls of kernels than in their work */
 #define LONG_LOOP 64
-#define TILE_BLOCK                                                                         \
-  128 /* elements of a block in tiled steps: their cache lines stay while other loops turn \
-       */
-#define STREAM_BYTES ((int64_t)16 << 20) /* outputs from this size on go past the caches */
+#define TILE_BLOCK 128 /* elements of a block in tiled steps: so few that their lines stay in the cache */
+#define NONTEMPORAL_BYTES ((int64_t)16 << 20) /* outputs from this size on go past the caches */
 
+/* Whether the kernel copies items of this size as they are. */
 static bool is_copy(kernel_map_fn fn, int item_bytes) {
   for (int t = 0; t < NUMD_DTYPE_CODES; t++)
     if (dtype_known(t) && dtype_rows[t].size == item_bytes && fn == kernel_map(NUMD_OP_COPY, (numd_dtype)t))
@@ -265,7 +268,8 @@ static bool is_copy(kernel_map_fn fn, int item_bytes) {
   return false;
 }
 
-/* A loop that is better off as the innermost one than a short one; -1 if there is none. */
+/* The longest loop, to be made the innermost one because that one is short; -1 if it is not, or no other is
+ * long. */
 static int longer_loop(const struct step *s) {
   int last = s->ndim - 1, best = -1;
   for (int d = 0; d < last; d++)
@@ -274,7 +278,8 @@ static int longer_loop(const struct step *s) {
   return s->shape[last] < SHORT_LOOP ? best : -1;
 }
 
-/* Whether something is walked across its rows along the innermost loop, and along them in another. */
+/* Whether the innermost loop touches another cache line of some memory with each step, while another loop
+ * takes smaller steps through that memory: tiling lets that loop use the other elements of the lines. */
 static bool walks_across(const struct step *s) {
   int last = s->ndim - 1;
   for (uint32_t i = 0; i < s->n_memories; i++) {
@@ -287,14 +292,14 @@ static bool walks_across(const struct step *s) {
   return false;
 }
 
-#define TURN_BYTES                                                                         \
-  ((int64_t)2 << 20) /* copies of wider items are turned while the second cache holds them \
-                      */
-#define TURN_NARROW 2
+/* Items of up to TRANSPOSE_NARROW bytes are worth a transposing copy at any size, wider ones only while the
+ * second-level cache holds the array. */
+#define TRANSPOSE_NARROW 2
+#define TRANSPOSE_BYTES ((int64_t)2 << 20)
 
-/* Makes the loop along which the input of a copy lies together the last but one, if the output does so along
- * the innermost; whether there is such a loop. */
-static bool turn_loops(struct step *s) {
+/* Whether the step is a copy whose output is contiguous along the innermost loop and its input along another,
+ * which a kernel copies by transposing squares. Makes that other loop the last but one. */
+static bool arrange_transposing(struct step *s) {
   const int last = s->ndim - 1;
   if (s->n_memories != 2 || s->n_instructions != 1 || s->n_registers > 0 || last < 1)
     return false;
@@ -303,7 +308,7 @@ static bool turn_loops(struct step *s) {
   if (from->written || from->item_bytes != to->item_bytes || to->stride[last] != to->item_bytes ||
       !is_copy(s->instructions[0].fn, to->item_bytes))
     return false;
-  if (to->item_bytes > TURN_NARROW && product(s->shape, 0, s->ndim) * to->item_bytes > TURN_BYTES)
+  if (to->item_bytes > TRANSPOSE_NARROW && product(s->shape, 0, s->ndim) * to->item_bytes > TRANSPOSE_BYTES)
     return false;
   for (int d = 0; d < last; d++)
     if (from->stride[d] == from->item_bytes && s->shape[d] > 1) {
@@ -313,7 +318,8 @@ static bool turn_loops(struct step *s) {
   return false;
 }
 
-static bool worth_streaming(const struct step *s, int64_t items) {
+/* Whether the outputs are so large that keeping them in the caches would only push other data out. */
+static bool worth_nontemporal(const struct step *s, int64_t items) {
   bool any = false;
   if (s->tiled || s->shape[s->ndim - 1] < LONG_LOOP)
     return false;
@@ -321,7 +327,7 @@ static bool worth_streaming(const struct step *s, int64_t items) {
     const struct memory *m = &s->memories[i];
     if (!m->written)
       continue;
-    if (m->stride[s->ndim - 1] != m->item_bytes || items * m->item_bytes < STREAM_BYTES)
+    if (m->stride[s->ndim - 1] != m->item_bytes || items * m->item_bytes < NONTEMPORAL_BYTES)
       return false;
     any = true;
   }
@@ -337,8 +343,8 @@ static void arrange_map(struct step *s) {
   if (longer >= 0)
     swap_loops(s, longer, s->ndim - 1);
   s->tiled = longer >= 0 || walks_across(s);
-  s->turned = s->tiled && turn_loops(s);
-  s->stream = worth_streaming(s, product(s->shape, 0, s->ndim));
+  s->transposing = s->tiled && arrange_transposing(s);
+  s->nontemporal = worth_nontemporal(s, product(s->shape, 0, s->ndim));
   int64_t inner = s->shape[s->ndim - 1];
   s->block = choose_block(s, inner);
   if (s->tiled && s->block > TILE_BLOCK)

@@ -1,9 +1,10 @@
 /* Lowering: from a program as a client wrote it to nodes, one kernel each.
  *
- * Here, and in the files beside (lower_*.c), it is decided what dtype an operation computes in and gives, how
- * shapes broadcast, where a cast is needed, and what an operation that has no kernel of its own is composed
- * of. Every node's inputs have exactly the dtype that its kernel takes. A scalar is weak: it takes the dtype
- * of its company, and is converted when the call brings it (constants: now). */
+ * This file and the lower_*.c beside it decide in which dtype an operation computes and which one it gives,
+ * how shapes broadcast, where a cast is needed, and of what an operation without a kernel of its own is
+ * composed. Every node's inputs have exactly the dtype that its kernel takes. A scalar is weak: it is
+ * converted to the dtype of the arrays beside it, a constant while the plan is made, a scalar operand when a
+ * call brings its value. */
 #include "server/engine/lower.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ int lower_constant(struct lowering *l, double x, uint32_t *out) {
 static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   struct lowered *o = l->out;
   struct value given = *value_at(l, v);
-  for (uint32_t i = 0; i < o->n_values; i++) { /* the same constant may be there already */
+  for (uint32_t i = 0; i < o->n_values; i++) { /* the same constant may have been converted already */
     const struct value *have = &o->values[i];
     if (have->kind == VALUE_CONSTANT && !have->weak && have->layout.dtype == dtype &&
         have->from == given.layout.dtype && have->bits == given.bits) {
@@ -109,7 +110,7 @@ static int use_constant(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t 
 static int use_scalar(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   struct lowered *o = l->out;
   struct value given = *value_at(l, v);
-  for (uint32_t i = 0; i < o->n_values; i++) { /* the same use may be there already */
+  for (uint32_t i = 0; i < o->n_values; i++) { /* the same scalar may be used in this dtype already */
     const struct value *have = &o->values[i];
     if (have->kind == VALUE_SCALAR && !have->weak && have->layout.dtype == dtype &&
         o->scalars[have->index / MAX_ITEM_BYTES].binding == given.index) {
@@ -143,7 +144,7 @@ int lower_cast(struct lowering *l, uint32_t v, uint8_t dtype, uint32_t *out) {
   *out = v;
   if (given.layout.dtype == dtype)
     return 0;
-  for (uint32_t i = l->reuse_from; i < l->out->n_nodes; i++) { /* the same cast may be there already */
+  for (uint32_t i = l->reuse_from; i < l->out->n_nodes; i++) { /* the same cast may have been made already */
     const struct node *n = &l->out->nodes[i];
     if (n->op == NUMD_OP_ASTYPE && n->kind == NODE_MAP && n->in[0] == v && n->dtype == dtype &&
         layout_same_shape(&value_at(l, n->out)->layout, &given.layout)) {
@@ -236,8 +237,9 @@ static int add_binding(struct lowering *l, uint8_t kind, const struct layout *la
   return 0;
 }
 
-/* Strides that lead nowhere, of an empty array or of an axis of length 1, may be any number. Of values they
- * are such that those of views do not overflow: these add, negate and multiply by indices. */
+/* The strides of an empty array or of an axis of length 1 lead nowhere, so a client may give any number. Sets
+ * those to 0 that are so large that the strides of views would overflow, which are sums, negatives and
+ * multiples of these. */
 static void bound_idle_strides(struct layout *layout) {
   int64_t size;
   const bool empty = layout_size(layout, &size) == 0 && size == 0;
@@ -270,13 +272,13 @@ static int lower_operand(struct lowering *l, const struct operand *given) {
   return lower_check_size(l, &given->layout);
 }
 
-/* The values of operation `i` of the program. */
+/* Lowers one operation; out gets the numbers of the values that it gives. */
 static int lower_op(struct lowering *l, const struct op *op, uint32_t out[]) {
   struct op arrays = *op;
   int r;
   if (op_rows[op->code].op_class == NUMD_CLASS_MAP)
     return lower_map(l, op, out);
-  for (int i = 0; i < op->n_in; i++) { /* a scalar on its own is an array without dimensions */
+  for (int i = 0; i < op->n_in; i++) { /* a scalar with no array beside it is an array without dimensions */
     uint32_t v = op->in[i];
     if (op_rows[op->code].op_class != NUMD_CLASS_MAKE && op_rows[op->code].op_class != NUMD_CLASS_PRODUCT &&
         (r = lower_strong(l, &v)))
@@ -296,15 +298,15 @@ static int lower_op(struct lowering *l, const struct op *op, uint32_t out[]) {
   }
 }
 
-/* Whether the value can be computed right in an output of that layout. */
+/* Whether the value can be computed in the memory of an output of that layout, with no copy at the end. */
 static bool can_live_in(const struct value *v, const struct layout *layout) {
   return (v->kind == VALUE_NODE || v->kind == VALUE_BUFFER) && !v->is_output &&
          v->layout.dtype == layout->dtype && layout_same_shape(&v->layout, layout) &&
          (!v->in_c_order || layout_is_c_order(layout));
 }
 
-/* The value that will live in output i: `v` itself if it can be computed right there, else a cast or
- * copy of it. */
+/* Chooses the value that lives in output i: `v` itself if it can be computed there, else a copy of it, cast
+ * if need be. */
 static int claim_output(struct lowering *l, int i, uint32_t v, const struct layout *layout) {
   int r;
   if (!can_live_in(value_at(l, v), layout)) {
@@ -326,8 +328,8 @@ static int claim_output(struct lowering *l, int i, uint32_t v, const struct layo
   return 0;
 }
 
-/* Whether elements may share memory. Every view that slicing and transposing make has each stride step over
- * all that the smaller ones reach, and no other layout is taken for an output. */
+/* Whether elements may share memory. Assumes that they do unless each stride steps over all that the smaller
+ * strides reach, as in every view that slicing and transposing make; outputs must be so. */
 static bool overlaps_itself(const struct layout *a) {
   bool used[MAX_DIMS] = {false};
   int64_t reach = dtype_rows[a->dtype].size, step;
@@ -349,7 +351,8 @@ static bool overlaps_itself(const struct layout *a) {
   }
 }
 
-/* The layout of an output: what was asked for, filled up with what is computed, and checked against it. */
+/* The layout of output i: as the program asks for it, with what it leaves open taken from value v, and
+ * checked against v. */
 static int output_layout(struct lowering *l, int i, const struct value *v, struct layout *out) {
   const struct output *asked = &l->program->outputs[i];
   char ta[SHAPE_TEXT], tb[SHAPE_TEXT];

@@ -1,5 +1,5 @@
-/* Lowering of the operations that want whole arrays: nodes that run an array kernel, and what is composed of
- * them. */
+/* Lowering of the operations that work on whole arrays: nodes that run an array kernel, and operations that
+ * are composed of such nodes. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ out:
   return r;
 }
 
-/* One array kernel whose values follow each other: the numbers of all. */
+/* As lower_array_of, with the numbers of all its values. */
 static int one_kernel_of(struct lowering *l, const struct op *op, uint8_t dtype, const uint32_t in[],
                          uint32_t out[]) {
   uint32_t first = 0;
@@ -65,7 +65,7 @@ static int one_kernel_of(struct lowering *l, const struct op *op, uint8_t dtype,
   return r;
 }
 
-/* All inputs cast to `dtype`, but for those in `as_they_are`. */
+/* Casts the inputs to `dtype`, but for those whose bits are set in `as_they_are`. */
 static int cast_inputs(struct lowering *l, const struct op *op, uint8_t dtype, uint32_t as_they_are,
                        uint32_t in[]) {
   for (int i = 0; i < op->n_in; i++) {
@@ -84,7 +84,7 @@ static int wants_integers(struct lowering *l, uint32_t v) {
                                                   OP_NAME(l), dtype_rows[value_at(l, v)->layout.dtype].name);
 }
 
-/* x1 by indices or a mask. */
+/* Operations that pick or place elements of x1 by indices or by a mask. */
 static int lower_gather(struct lowering *l, const struct op *op, uint32_t out[]) {
   uint8_t dtype = value_at(l, op->in[0])->layout.dtype;
   bool by_mask = op->code == NUMD_OP_EXTRACT || op->code == NUMD_OP_PLACE;
@@ -164,7 +164,8 @@ static int identity_like(struct lowering *l, const struct layout *a, uint32_t *o
   return lower_rearranged(l, &wide, out);
 }
 
-/* By squaring: the powers 1, 2, 4, ... of which n is the sum. */
+/* Multiplies those of the powers 1, 2, 4, ... whose exponents add up to n; each is the square of the one
+ * before. */
 static int lower_matrix_power(struct lowering *l, const struct op *op, uint32_t *out) {
   uint32_t x = op->in[0], product = 0;
   struct layout in = value_at(l, x)->layout;
@@ -195,8 +196,8 @@ static int lower_matrix_power(struct lowering *l, const struct op *op, uint32_t 
   return r;
 }
 
-/* Of the last two axes: the largest or smallest sum of magnitudes of columns (ord 1, -1) or rows (inf, -inf).
- */
+/* The largest (ord > 0) or smallest sum of magnitudes in a column (ord 1, -1) or a row (inf, -inf) of each
+ * matrix. */
 static int lower_sums_norm(struct lowering *l, uint32_t x, double ord, bool keepdims, uint32_t *out) {
   uint32_t y;
   int ndim = value_at(l, x)->layout.ndim, r;
@@ -212,7 +213,7 @@ static int lower_sums_norm(struct lowering *l, uint32_t x, double ord, bool keep
   return lower_reshaped(l, y, ndim - 2, value_at(l, y)->layout.shape, out);
 }
 
-/* Of singular values: the largest (2), the smallest (-2), or their sum. */
+/* A reduction of each matrix's singular values: MAX (ord 2), MIN (ord -2) or SUM (nuclear norm). */
 static int lower_singular_norm(struct lowering *l, uint32_t x, uint8_t code, bool keepdims, uint32_t *out) {
   struct op values = {.code = NUMD_OP_SVDVALS, .n_in = 1, .in = {(uint16_t)x}};
   struct layout in = value_at(l, x)->layout;

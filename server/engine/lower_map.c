@@ -3,7 +3,8 @@
 
 #include "server/engine/lower.h"
 
-/* NumPy has float16 for the small ones. */
+/* The float that an operation of typing FLOAT computes in. NumPy takes float16 for bool and integers of 8
+ * bits, which we do not have. */
 static uint8_t as_float(uint8_t dtype) {
   char kind = dtype_rows[dtype].kind;
   return kind == 'f' || kind == 'c' ? dtype : dtype_rows[dtype].size <= 2 ? NUMD_FLOAT32 : NUMD_FLOAT64;
@@ -17,7 +18,8 @@ static bool is_integer(const struct value *v) {
   return kind_of(v) == 'i' || kind_of(v) == 'u';
 }
 
-/* Python integers compare by value, whatever the array's dtype: int64 holds both. */
+/* The dtype in which integers are compared. A Python integer beside an array of a small integer dtype is
+ * compared by its value, even if that does not fit the array's dtype: in int64 or uint64, which hold both. */
 static uint8_t compare_dtype(struct lowering *l, const struct op *op, uint8_t dtype) {
   bool weak_int = false;
   uint8_t weak_dtype = NUMD_INT64;
@@ -42,7 +44,7 @@ static bool all_have(struct lowering *l, const struct op *op, uint8_t dtype) {
   return all;
 }
 
-/* What an operation computes in. */
+/* The dtype in which an elementwise operation computes. */
 static int map_dtype(struct lowering *l, const struct op *op, uint8_t *compute) {
   const struct numd_op_info *row = &op_rows[op->code];
   uint8_t t = lower_promoted(l, op, row->typing == NUMD_TYPING_SELECT ? 1 : 0, op->n_in);
@@ -83,7 +85,8 @@ static bool compares_by_sign(struct lowering *l, const struct op *op) {
          (b->layout.dtype == NUMD_UINT64 && kind_of(a) == 'i');
 }
 
-/* uint64 with a signed integer, for which no dtype holds both: a negative one is less than any unsigned. */
+/* Compares uint64 with a signed integer, for which no dtype holds both: by the sign of the signed one, since
+ * a negative number is less than any unsigned one, and, if it is not negative, as uint64. */
 static int lower_compare_by_sign(struct lowering *l, const struct op *op, uint32_t *out) {
   bool swapped = value_at(l, op->in[0])->layout.dtype == NUMD_UINT64;
   uint32_t s, u, as_unsigned, zero, sign, compared;

@@ -1,5 +1,5 @@
 /* Lowering of the operations that only rearrange elements: views, and copies into parts of a buffer, each
- * part by a loop of its own. */
+ * part by a node of its own. */
 #include <string.h>
 
 #include "server/engine/lower.h"
@@ -10,7 +10,7 @@ static int same_number(struct lowering *l, const struct layout *from, const stru
                      array_shape_text(to, tb), array_shape_text(from, ta));
 }
 
-/* The list of a parameter as a shape without negative lengths. */
+/* The parameter `shape`, of which no length may be negative here. */
 static int given_shape(struct lowering *l, const struct op *op, struct layout *out) {
   out->ndim = op->params.n_ints[0];
   memcpy(out->shape, op->params.ints[0], sizeof(int64_t) * out->ndim);
@@ -209,7 +209,7 @@ static int lower_concat(struct lowering *l, const struct op *op, uint32_t *out) 
   return 0;
 }
 
-/* A view of v without an axis, at one index. */
+/* The view of v at one index of an axis, which it does not have any more. */
 static int at_index(struct lowering *l, uint32_t v, int axis, int64_t index, uint32_t *out) {
   struct layout layout = value_at(l, v)->layout;
   int64_t offset = index * layout.strides[axis];
@@ -247,8 +247,8 @@ static int lower_stack(struct lowering *l, const struct op *op, uint32_t *out) {
   return r;
 }
 
-/* Repeats v `inside` times within each element along an axis and `around` times the whole axis, by a view of
- * the result that has the axis as (around, length, inside). */
+/* Repeats each element of v along an axis `inside` times, and all of that axis `around` times: writes v, with
+ * two more axes of length 1, into a view of the result that has the axis as (around, length, inside). */
 static int repeat_axis(struct lowering *l, uint32_t v, int axis, int64_t around, int64_t inside,
                        uint32_t *out) {
   struct layout from = value_at(l, v)->layout, shape = from, split, source;
@@ -307,7 +307,8 @@ static int lower_tile(struct lowering *l, const struct op *op, uint32_t *out) {
   return 0;
 }
 
-/* Moves elements along one axis into a buffer of the same shape, in two parts. */
+/* Writes v, moved by `shift` places along an axis, into a buffer of the same shape: in two parts, for the
+ * elements that go round the end come first. */
 static int roll_into(struct lowering *l, uint32_t v, int axis, int64_t shift, uint32_t buffer) {
   int64_t n = value_at(l, v)->layout.shape[axis], by = n ? (shift % n + n) % n : 0;
   uint32_t from, to;

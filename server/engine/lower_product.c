@@ -1,5 +1,5 @@
-/* Lowering of products: matmul, dot and vecdot have kernels, the others are composed of them, or of fused
- * multiplications and sums. */
+/* Lowering of products. matmul, dot and vecdot become product nodes; the others are composed of these, or of
+ * elementwise multiplications and sums that are fused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ static int product_mismatch(struct lowering *l, const struct layout *a, const st
                      array_shape_text(a, ta), array_shape_text(b, tb));
 }
 
-/* The shape of the result; how the axes pair up is worked out again when the step is made. */
+/* The shape of the result of matmul or dot. Which axes pair up is worked out again by product.c. */
 static int product_shape(struct lowering *l, const struct op *op, const struct layout *a,
                          const struct layout *b, struct layout *out) {
   int64_t ka = a->shape[a->ndim - 1], kb = b->shape[b->ndim >= 2 ? b->ndim - 2 : 0];
@@ -82,7 +82,8 @@ int lower_product_of(struct lowering *l, uint8_t code, uint32_t x, uint32_t y, u
   return lower_matrix_product(l, &op, out);
 }
 
-/* The axis that vectors lie along: counted from the end, so that it is the same of both. */
+/* The axis along which the vectors of both operands lie, counted from the end, where broadcasting aligns
+ * them. */
 static int vector_axis(struct lowering *l, const struct op *op, const struct layout *a,
                        const struct layout *b, int *from_end) {
   int given = param_given(op, NUMD_PARAM_AXIS) ? op->params.axis : -1,
@@ -96,7 +97,7 @@ static int vector_axis(struct lowering *l, const struct op *op, const struct lay
   return 0;
 }
 
-/* The vectors along the last axis, where a product wants them. */
+/* The view of v that has the vectors' axis as the last, where a product node wants it. */
 static int vectors_last(struct lowering *l, uint32_t v, int from_end, uint32_t *out) {
   struct layout layout;
   int r = from_end == -1 ? 0 : lower_in_memory(l, &v);
@@ -115,7 +116,8 @@ static int vectors_last(struct lowering *l, uint32_t v, int from_end, uint32_t *
   return lower_view(l, v, &layout, 0, out);
 }
 
-/* A product of 1 x k and k x 1 matrices; those of complex numbers conjugate the first. */
+/* Sums of conj(x1) * x2: product nodes of 1 x k and k x 1 matrices, which conjugate the first if it is
+ * complex. */
 static int lower_vecdot(struct lowering *l, const struct op *op, uint32_t *out) {
   const struct layout a = value_at(l, op->in[0])->layout, b = value_at(l, op->in[1])->layout;
   const uint8_t dtype = lower_promoted(l, op, 0, 2);
@@ -173,7 +175,8 @@ static int read_contraction(struct lowering *l, const struct op *op, const struc
   return 0;
 }
 
-/* v as a matrix: kept axes by contracted ones, or the other way round. Appends the kept lengths to `kept`. */
+/* v as a matrix: the axes that are kept are its rows and the n contracted ones its columns, or the other way
+ * round. Appends the lengths of the kept axes to `kept`. */
 static int as_matrix(struct lowering *l, uint32_t v, const int axes[], int n, bool contracted_first,
                      struct layout *kept, uint32_t *out) {
   int r = lower_in_memory(l, &v);

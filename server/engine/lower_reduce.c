@@ -4,7 +4,7 @@
 
 #include "server/engine/lower.h"
 
-/* The axes that go, and how many elements go into each result. */
+/* The axes that are reduced, and how many elements are reduced to one. */
 static int reduced_axes(struct lowering *l, const struct op *op, const struct layout *in, uint32_t *axes,
                         int64_t *count) {
   uint32_t all = (uint32_t)((1ull << in->ndim) - 1);
@@ -28,7 +28,8 @@ static void reduced_shape(const struct layout *in, uint32_t axes, bool keepdims,
   }
 }
 
-/* A node that reduces x by a loop of its own; gives the dtype that it accumulates in. */
+/* A node that reduces x, converted first if no kernel takes its dtype. Its value has the dtype of the
+ * accumulator. */
 static int add_reduction(struct lowering *l, uint8_t code, uint32_t x, uint32_t axes, bool keepdims,
                          uint32_t *out) {
   struct layout in = value_at(l, x)->layout;
@@ -64,7 +65,7 @@ int lower_reduction(struct lowering *l, uint8_t code, uint32_t x, uint32_t axes,
   const struct layout *in = &value_at(l, x)->layout;
   _Alignas(MAX_ITEM_BYTES) char identity[MAX_ITEM_BYTES];
   bool empty = false;
-  *out = x; /* something, whatever happens */
+  *out = x; /* so that a caller's variable is set even after an error */
   for (int d = 0; d < in->ndim; d++)
     empty |= (axes >> d & 1) && in->shape[d] == 0;
   if (empty && !kernel_reduce_identity(code, in->dtype, identity))
@@ -83,14 +84,14 @@ static int lower_sum(struct lowering *l, const struct op *op, uint32_t axes, uin
   return lower_cast(l, sum, result, out);
 }
 
-/* Divides by a count. */
 static int divide_by(struct lowering *l, uint32_t sum, double count, uint32_t *out) {
   uint32_t n;
   int r = lower_constant(l, count, &n);
   return r ? r : lower_binary(l, NUMD_OP_DIVIDE, sum, n, out);
 }
 
-/* The mean, in the dtype that sums are accumulated in. Small integers are summed exactly. */
+/* The mean, in the dtype in which sums accumulate. Integers of less than 64 bits are summed in 64, without
+ * rounding; wider ones as float64, since their sum could wrap around. */
 static int lower_mean_wide(struct lowering *l, uint32_t x, uint32_t axes, bool keepdims, int64_t count,
                            uint32_t *out) {
   const struct numd_dtype_info *in = &dtype_rows[value_at(l, x)->layout.dtype];
@@ -123,8 +124,8 @@ static int lower_square_magnitude(struct lowering *l, uint32_t x, uint32_t *out)
   return lower_binary(l, NUMD_OP_ADD, rr, ii, out);
 }
 
-/* In two passes: the mean, then the squared distances from it. The second pass converts x again rather than
- * keep it converted, for that would take memory. */
+/* Two passes: the mean, then the sum of the squared distances from it. The second pass converts x again: to
+ * keep the converted array from the first pass would take memory as large as x. */
 static int lower_variance(struct lowering *l, const struct op *op, uint32_t axes, int64_t count,
                           uint32_t *out) {
   uint8_t in = value_at(l, op->in[0])->layout.dtype, result = (uint8_t)dtype_part(lower_quotient(in));

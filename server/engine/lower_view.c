@@ -1,5 +1,5 @@
 /* Lowering of views, and of buffers that are written through views. Nothing is computed for a view: the
- * kernels that read it walk its strides. */
+ * kernels that read it go by its strides. */
 #include <string.h>
 
 #include "server/engine/lower.h"
@@ -26,8 +26,9 @@ int lower_view(struct lowering *l, uint32_t v, const struct layout *layout, int6
   return 0;
 }
 
-/* Strides of `to`'s shape over the elements of `from` in C order; false if there are none. Runs of axes with
- * the same number of elements are matched; within a run of `from` the strides must make one loop. */
+/* Sets the strides with which `to`, of another shape, has the elements of `from` in C order; false if no
+ * strides do. Matches the shortest runs of axes in both that have the same number of elements; the axes of a
+ * run in `from` must be one loop through memory. */
 static bool reshape_strides(const struct layout *from, struct layout *to) {
   int64_t shape[MAX_DIMS] = {0}, strides[MAX_DIMS] = {0};
   int n = 0, i = 0, j = 0;
@@ -54,7 +55,7 @@ static bool reshape_strides(const struct layout *from, struct layout *to) {
     i = i_end;
     j = j_end;
   }
-  for (; j < to->ndim; j++) /* what is left has length 1 */
+  for (; j < to->ndim; j++) /* the axes that are left have length 1 */
     to->strides[j] = dtype_rows[to->dtype].size;
   return true;
 }
@@ -72,7 +73,7 @@ int lower_reshaped(struct lowering *l, uint32_t v, int ndim, const int64_t shape
     return lower_view(l, v, &to, 0, out);
   if ((r = lower_unary(l, NUMD_OP_COPY, v, &v)))
     return r;
-  (void)layout_set_c_order(&to); /* again: some strides were tried */
+  (void)layout_set_c_order(&to); /* again, for reshape_strides has changed some */
   return lower_view(l, v, &to, 0, out);
 }
 
@@ -84,7 +85,7 @@ int lower_sliced(struct lowering *l, uint32_t v, int axis, int64_t start, int64_
   struct layout layout = value_at(l, v)->layout;
   int64_t offset = n > 0 ? start * layout.strides[axis] : 0;
   layout.shape[axis] = n;
-  if (n > 1) /* else the step is of no account, and may be any number */
+  if (n > 1) /* else the step leads nowhere, and a client may have given any number */
     layout.strides[axis] *= step;
   return lower_view(l, v, &layout, offset, out);
 }

@@ -1,5 +1,5 @@
-/* Making a plan: nodes are gathered into groups (plan_groups.c), groups become steps (plan_steps.c), and here
- * it is found what a call's bindings are checked against.
+/* Making a plan. lower.c makes nodes of the program, plan_groups.c gathers nodes into groups, plan_steps.c
+ * makes a step of each group; this file works out what a call's bindings are checked against.
  *
  * A group reads each of its inputs once and writes each of its outputs once. Products and array kernels are
  * steps of their own, from memory to memory. */
@@ -14,7 +14,8 @@
 
 /* ---- Bindings ---- */
 
-/* The step that copies an output from private memory, for calls in which it overlaps an input. */
+/* The step that copies an output from private memory to its binding, for calls in which the output overlaps
+ * an input. */
 static struct step *copy_back_step(const struct layout *layout, uint16_t binding) {
   struct step *s = step_new(2, 1, 0);
   int64_t unused = 0;
@@ -41,7 +42,8 @@ static bool same_layout(const struct layout *a, const struct layout *b) {
          memcmp(a->strides, b->strides, sizeof(int64_t) * a->ndim) == 0;
 }
 
-/* An array kernel that works in place may have its first output exactly where its first input is. */
+/* As exact_mask, for an output of an array kernel: one that works in place may have its first output exactly
+ * where its first input is. */
 static uint64_t exact_array_mask(const struct making *m, uint32_t step, uint32_t output) {
   const struct step *s = m->plan->steps[step];
   uint32_t in = s->memories[0].place.base, n_in = (uint32_t)s->job->n_in;
@@ -55,8 +57,9 @@ static uint64_t exact_array_mask(const struct making *m, uint32_t step, uint32_t
   return 1ull << in;
 }
 
-/* An output may be exactly an input if that is read for the last time no later than the output is
- * first written, element by element in one instruction or in an earlier one. */
+/* The inputs that may be the very same array as the output, without a copy: those whose last read is in a
+ * step before the output's first write, or in the same step no later than in the instruction that writes the
+ * output element by element. Any other input would be overwritten before it has been read. */
 static uint64_t exact_mask(const struct making *m, uint32_t output) {
   uint64_t mask = 0;
   uint32_t step = m->written_step[output];
@@ -128,13 +131,14 @@ static int set_outputs(struct making *m) {
   return 0;
 }
 
-/* Whether memory i of the step is a binding itself; notes it as argument a. */
+/* Whether slot i of the step is a memory that starts at a binding; that binding becomes argument a. */
 static bool is_bound(const struct step *s, uint16_t i, struct one_kernel *one, int a) {
   const struct place *place = &s->memories[i].place;
   one->binding[a] = (uint8_t)place->base;
   return i < s->n_memories && place->base < MAX_BINDINGS && place->offset == 0;
 }
 
+/* Fills in plan->one if the plan is one kernel, run once over bindings. */
 static void note_one_kernel(struct plan *p) {
   const struct step *s = p->n_steps == 1 ? p->steps[0] : NULL;
   struct one_kernel one = {.n = s ? s->shape[0] : 0};

@@ -1,15 +1,16 @@
 /* Which nodes make a step together.
  *
- * A group is a run of elementwise nodes over one shape, with reductions of that shape at its end; a product
- * or an array kernel is alone. A node joins the group at work unless it needs, in memory, what that only
- * makes. Nodes whose values nobody needs are in none. */
+ * A group is a run of elementwise nodes over one shape, with reductions of that shape; a product or an array
+ * kernel is a group of its own. A node joins the open group, the one that the nodes before it make, unless it
+ * reads from memory what that group only computes. Nodes whose values nobody needs are in no group. */
 #include "server/engine/plan_making.h"
 
-/* The value that a view, of whatever kind, is of. */
+/* The value of which v is a view, or v itself. */
 static uint32_t base_of(const struct making *m, uint32_t v) {
   return m->low.values[v].kind == VALUE_VIEW ? m->low.values[v].index : v;
 }
 
+/* Marks the nodes that compute a value as live: their group is 0 until form_groups chooses it. */
 static void mark_value(struct making *m, uint32_t v) {
   const struct value *value = &m->low.values[v = base_of(m, v)];
   if (value->kind == VALUE_NODE)
@@ -19,6 +20,7 @@ static void mark_value(struct making *m, uint32_t v) {
       m->group[i] = 0;
 }
 
+/* Marks the nodes on which the outputs depend, from the last to the first; all others stay in no group. */
 static void mark_live(struct making *m) {
   const struct lowered *low = &m->low;
   for (uint32_t i = 0; i < low->n_nodes; i++)
@@ -30,7 +32,7 @@ static void mark_live(struct making *m) {
       mark_value(m, low->nodes[i].in[j]);
 }
 
-/* What the group at work looks like. */
+/* The open group: what its nodes have in common, and how many there are. */
 struct open_group {
   bool open, has_reduction;
   uint32_t axes, n_memories, n_nodes, n_reductions;
@@ -41,8 +43,8 @@ static bool is_alone(const struct node *n) {
   return n->kind == NODE_PRODUCT || n->kind == NODE_ARRAY;
 }
 
-/* Whether the value only comes to be in memory by the group at work: a reduction, a part of a buffer, or what
- * is looked at through a view. */
+/* Whether the value is in memory only when the open group has run: a reduction of that group, a buffer that
+ * it writes, or one of its values seen through a view. */
 static bool is_made_here(const struct making *m, uint32_t v) {
   const struct value *base = &m->low.values[base_of(m, v)];
   if (base->kind == VALUE_BUFFER)

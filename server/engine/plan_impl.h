@@ -1,14 +1,14 @@
-/* Inside of a plan: what the lower files, the plan files, loop_nest.c and the exec files share.
+/* Inside of a plan: what the files of the engine that make plans and run them share.
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every
- * cast explicit (lower.c). Nodes are gathered into groups (plan_groups.c), which become steps (plan_steps.c):
- * a fused group of elementwise nodes, perhaps with reductions at its end, one product, or one array kernel. A
- * step addresses memory by places: a base, which a call provides, and an offset. Within a group values live
- * in registers: blocks of elements that stay in L1.
+ * cast explicit (lower.c). Nodes are gathered into groups (plan_groups.c), and each group becomes a step
+ * (plan_steps.c): fused elementwise nodes, perhaps with reductions, or one product, or one array kernel. A
+ * step addresses memory by places: a base, which a call provides, and an offset. Within a step values live
+ * in registers: blocks of elements that stay in the L1 cache.
  *
- * Values that are looked at or written in parts have views: a base value, an offset and strides. Such a base
- * lives in memory, in C order unless it is a binding. A buffer is a value that several nodes write, each
- * through a view of its own. */
+ * A value that is read or written in parts has views: each is a base value, an offset and strides. The base
+ * of a view lives in memory, in C order unless it is a binding. A buffer is a value that several nodes write,
+ * each through a view of its own. */
 #ifndef NUMD_SERVER_ENGINE_PLAN_IMPL_H
 #define NUMD_SERVER_ENGINE_PLAN_IMPL_H
 
@@ -28,37 +28,38 @@ struct value {
   uint8_t kind;
   uint8_t from; /* a converted constant: the dtype it was given in */
   bool weak;
-  bool is_output;       /* NODE, BUFFER: an output claimed it; it lives in that binding or the result */
-  bool in_c_order;      /* NODE, BUFFER: it lives in memory in C order, for somebody counts on that */
-  uint32_t index;       /* binding, byte offset in the constants or scalars, node, or the view's base */
-  uint32_t last;        /* BUFFER: nodes index .. last-1 write it */
-  uint32_t output;      /* where is_output */
-  int64_t offset;       /* VIEW: bytes from the base's first element */
-  struct layout layout; /* strides are meant for bindings and views, and where in_c_order */
-  uint64_t bits;        /* VALUE_CONSTANT: the value as given */
+  bool is_output;  /* NODE, BUFFER: it lives in an output's binding, or is the result */
+  bool in_c_order; /* NODE, BUFFER: it must live in memory in C order, for views or array kernels read it */
+  uint32_t index;  /* number of the binding, the node or the view's base; CONSTANT, SCALAR: byte offset */
+  uint32_t last;   /* BUFFER: nodes index .. last-1 write it */
+  uint32_t output; /* which output, if is_output */
+  int64_t offset;  /* VIEW: bytes from the base's first element */
+  struct layout layout; /* its strides count in bindings, views, and if in_c_order */
+  uint64_t bits;        /* CONSTANT: the value as given */
 };
 
 enum node_kind { NODE_MAP, NODE_REDUCE, NODE_PRODUCT, NODE_ARRAY };
 
 struct node {
   uint8_t kind, n_in;
-  uint8_t op;    /* numd_op, as a name */
-  uint8_t dtype; /* what it computes in */
-  uint8_t acc;   /* reduce: the dtype that it accumulates in and gives */
+  uint8_t op;    /* numd_op */
+  uint8_t dtype; /* in which it computes */
+  uint8_t acc;   /* REDUCE: the dtype in which it accumulates, and which it gives */
   uint32_t in[NUMD_OP_MAX_IN];
-  uint32_t out; /* the value that it gives, or a view of the buffer that it writes; of ARRAY the first of
-                   several */
+  uint32_t out; /* the value that it gives, or a view of the buffer that it writes; ARRAY: the first of its
+                   values, which follow each other */
   kernel_map_fn map;
   kernel_reduce_fn reduce;
   struct array_job *job; /* ARRAY */
-  uint32_t axes;         /* reduce: of the input */
-  unsigned cost_ps;
+  uint32_t axes;         /* REDUCE: the axes of the input that are reduced */
+  unsigned cost_ps;      /* an element */
 };
 
-/* A weak scalar that a call brings, converted into the dtype that is computed in. */
+/* A weak scalar that each call brings in a binding and converts, before it runs, to the dtype that kernels
+ * want. */
 struct scalar_use {
-  uint32_t binding, offset;
-  uint8_t from, to;
+  uint32_t binding, offset; /* offset: of the converted item in the call's scalars */
+  uint8_t from, to;         /* dtypes */
 };
 
 #define CONSTANT_BYTES 4096
@@ -76,8 +77,8 @@ struct lowered {
   uint32_t n_outputs;
   struct layout outputs[MAX_OUTPUTS];
   uint8_t output_kinds[MAX_OUTPUTS];
-  uint32_t output_bindings[MAX_OUTPUTS]; /* binding numbers; of OUTPUT_ARRAY alone */
-  uint32_t output_values[MAX_OUTPUTS];   /* values that live in the outputs */
+  uint32_t output_bindings[MAX_OUTPUTS]; /* OUTPUT_ARRAY: number of the binding */
+  uint32_t output_values[MAX_OUTPUTS];   /* the value that lives in each output */
   uint32_t n_bindings;
   struct layout bindings[MAX_BINDINGS]; /* of arrays */
   uint8_t binding_kinds[MAX_BINDINGS];  /* enum binding_kind */
@@ -85,13 +86,13 @@ struct lowered {
 
 enum binding_kind { BIND_INPUT, BIND_SCALAR, BIND_OUTPUT };
 
-/* 0, a positive status with a sentence, or -ENOMEMORY. *out is initialised in any case. */
+/* 0, a positive status with a sentence, or -ENOMEM; *out needs lowered_deinit in any case. */
 int lower_program(const struct program *program, struct lowered *out, struct errtext *err);
 void lowered_deinit(struct lowered *lowered);
 
 /* ---- Steps ---- */
 
-/* Bases of a call: its bindings, then these. */
+/* Bases: the addresses that a call provides. First its bindings by number, then these. */
 enum { BASE_SCRATCH = MAX_BINDINGS, BASE_CONSTANTS, BASE_SCALARS, BASE_RESULT, BASE_REDIRECT, N_BASES };
 
 struct place {
@@ -99,7 +100,7 @@ struct place {
   int64_t offset;
 };
 
-#define MAX_LOOPS (MAX_DIMS + 1) /* a reduction over no axes gets a loop of its own */
+#define MAX_LOOPS (MAX_DIMS + 1) /* a reduction over no axes gets one more loop, of length 1 */
 
 /* Memory that a step reads or writes: a place and its byte strides in the step's loops. */
 struct memory {
@@ -114,7 +115,8 @@ struct memory {
 #define BLOCK_MAX 4096
 #define BLOCK_BUDGET 32768 /* bytes of L1 for the blocks of a step */
 
-/* One kernel call a block. Arguments below n_memories are memories, others registers. */
+/* A kernel that a step calls once for each block. Arguments are numbers of slots: those below n_memories are
+ * memories, the others registers. */
 struct instruction {
   kernel_map_fn fn;
   uint8_t n_args;
@@ -123,80 +125,80 @@ struct instruction {
   uint32_t node;
 };
 
-/* A reduction at the end of a group. `source` as an instruction's argument. */
+/* A reduction at the end of a step. */
 struct reduction {
   kernel_reduce_fn fn;
-  kernel_map_fn combine, copy; /* of accumulators */
-  kernel_rows_fn rows;         /* as fn, side by side */
-  uint16_t source;
+  kernel_map_fn combine, copy; /* two accumulators into one; an accumulator */
+  kernel_rows_fn rows;         /* as fn, for many reductions side by side */
+  uint16_t source;             /* a slot, as an argument of an instruction */
   int64_t source_stride;
   uint8_t acc_bytes;
   uint8_t identity_bytes; /* 0: none */
-  bool stops;             /* any and all: an accumulator that differs from the identity decides */
+  bool stops;             /* any, all: an accumulator that differs from the identity is the result */
   _Alignas(8) char identity[MAX_ITEM_BYTES];
-  uint16_t target;  /* memory, with stride 0 along reduced loops */
-  int64_t partials; /* offset of partial results in scratch */
+  uint16_t target;  /* the memory of the result, with stride 0 along reduced loops */
+  int64_t partials; /* offset of the partial results in scratch */
 };
 
-/* Partial results of a reduction are combined in a cascade of so many levels; those of rows lie in the
- * thread's arena and take so many bytes at most. */
+/* Partial results of a reduction are combined in a cascade (exec_reduce.c) of so many levels; the cascades of
+ * a ROWS step lie in the thread's arena and take so many bytes at most. */
 #define CASCADE_LEVELS 11
 #define CASCADE_BYTES (180 * 1024)
 
 enum step_kind { STEP_MAP, STEP_REDUCE_INNER, STEP_REDUCE_ROWS, STEP_PRODUCT, STEP_ARRAY };
 
-/* Loops are outermost first. In reductions the kept loops and the reduced ones are contiguous:
- * INNER: kept loops, then reduced ones. ROWS: kept loops but the last, reduced ones, the last kept. */
+/* A step: one run of loops over memories. Loops are numbered from the outermost. Of a reduction, INNER has
+ * the kept loops, then the reduced ones; ROWS has the kept loops but one, then the reduced ones, then the
+ * last kept one. */
 struct step {
   uint8_t kind;
   uint8_t ndim, n_kept, n_reduced;
-  bool empty;    /* nothing to do, or identities to store */
-  bool parallel; /* worth sharing out */
-  bool tiled;    /* MAP: the outer loops run inside each block of the innermost one, not around all of them */
-  bool turned;   /* MAP, tiled: one copy, of what lies together along the loop before the innermost one */
-  bool stream;   /* MAP: outputs go past the caches unless they are inputs too */
-  uint8_t item_bytes; /* of a register's items: the widest dtype's, 8 at least */
+  bool empty;    /* it has no elements: nothing to do, or, in reductions, only identities to store */
+  bool parallel; /* worth sharing out over cores */
+  bool tiled;    /* MAP: for each block of the innermost loop all other loops run, not the other way round */
+  bool transposing; /* MAP, tiled: a copy whose input is contiguous along the loop before the innermost one */
+  bool nontemporal; /* MAP: outputs are written past the caches, unless a call has them as inputs too */
+  uint8_t item_bytes; /* room for an item of a register: the widest dtype's size, 8 at least */
   int64_t shape[MAX_LOOPS];
   int64_t block;        /* elements of a block along the innermost loop */
   int64_t n_kept_items; /* reductions: product of the kept loops */
   int64_t n_reduced_items;
-  int64_t n_units; /* MAP: blocks in all. INNER: blocks to one kept element. ROWS: rows to one */
-  int64_t chunk;   /* reductions: units (INNER) or rows (ROWS) to a partial result */
+  int64_t n_units; /* MAP: blocks. INNER, ROWS: blocks, rows reduced to one result. PRODUCT: products */
+  int64_t chunk;   /* reductions: units to a partial result. PRODUCT: of k, to a partial product */
   int64_t n_chunks;
-  int64_t wide; /* ROWS: so many rows, which lie end to end, are taken for one */
+  int64_t wide; /* ROWS: so many rows, which lie end to end, are added up as one row */
   uint64_t cost_ns;
   uint32_t n_memories, n_instructions, n_reductions, n_registers;
   struct memory *memories;
   struct instruction *instructions;
   struct reduction *reductions;
-  /* Products: memories are A, B, C; the last two strides of each are its rows and columns. */
+  /* PRODUCT: memories are A, B, C; behind the strides of the loops each has those of its rows and columns. */
   uint8_t dtype;
   int64_t m, n, k;
-  int64_t panel; /* columns or rows of C computed by one task */
-  bool panel_rows;
-  bool conjugate;       /* A, of complex vecdot */
-  int64_t task_scratch; /* bytes */
-  /* Array kernels: memories are the inputs, then the outputs. */
+  int64_t panel;   /* rows or columns of C that one task computes */
+  bool panel_rows; /* rows, not columns */
+  bool conjugate;  /* complex vecdot: A is conjugated */
+  /* ARRAY: memories are the inputs, then the outputs. */
   struct array_job *job;
   const struct array_kernel *kernel;
-  int64_t shared; /* offset of the kernel's scratch */
+  int64_t shared; /* offset in scratch of what the kernel's units share */
 };
 
 /* What a call's binding is checked against. */
 struct bound {
-  int64_t lo, hi; /* bytes touched, relative to the binding */
-  uint8_t kind;   /* enum binding_kind */
-  uint8_t align_mask;
-  uint8_t scalar_dtype;
-  uint64_t exact_ok; /* outputs: inputs that may be the very same array */
+  int64_t lo, hi;       /* the bytes that the plan touches, relative to the binding */
+  uint8_t kind;         /* enum binding_kind */
+  uint8_t align_mask;   /* bits of the offset that must be 0 */
+  uint8_t scalar_dtype; /* BIND_SCALAR */
+  uint64_t exact_ok;    /* outputs: bit i for each input i that may be the very same array */
 };
 
-/* A plan that is one kernel over a few arrays that are bound, in one block: the smallest and most
- * frequent calls. n is 0 for any other plan. Its output, if it has one, is the last binding. */
+/* A plan that is one kernel, called once on a few bindings: what the smallest and most frequent calls are. n
+ * is 0 for any other plan. Its output, if it has one, is the last binding. */
 #define ONE_KERNEL_BINDINGS 4
 struct one_kernel {
   kernel_map_fn fn;
-  kernel_reduce_fn reduce; /* or this, into the result */
+  kernel_reduce_fn reduce; /* if not NULL: this instead of fn, into the result */
   int64_t n;
   int64_t stride[4];
   uint8_t n_args, binding[4];
@@ -204,8 +206,8 @@ struct one_kernel {
 
 struct plan {
   uint32_t n_bindings;
-  int result_dtype; /* -1: none */
-  uint64_t outputs_mask;
+  int result_dtype;      /* -1: none */
+  uint64_t outputs_mask; /* bit i: binding i is an output */
   struct one_kernel one;
   struct bound bounds[MAX_BINDINGS];
   struct step *copy_back[MAX_BINDINGS]; /* outputs: from BASE_REDIRECT to the binding */
@@ -224,13 +226,13 @@ struct plan {
   char *text; /* for plan_explain */
 };
 
-/* One value inside a group that is being made into a step; built by plan.c, arranged by loop_nest.c. */
+/* A step with room for so many memories, instructions and reductions, all zeros; NULL if out of memory. */
 struct step *step_new(uint32_t n_memories, uint32_t n_instructions, uint32_t n_reductions);
 void step_free(struct step *step);
 
-/* Orders and joins the loops of a map step or a reduction over `axes`, chooses blocks and chunks, adds what
- * scratch it needs to *scratch_bytes. The step's memories have strides for `ndim` loops of `shape` in program
- * order. */
+/* Orders and joins the loops of a map step or of a reduction over `axes`, chooses blocks and chunks, and adds
+ * the scratch that partial results need to *scratch_bytes. Before it, the step's memories have strides for
+ * `ndim` loops of `shape`, in the order of the program's axes. (loop_nest.c) */
 void loops_arrange(struct step *step, int ndim, const int64_t shape[], uint32_t axes, int64_t *scratch_bytes);
 
 #define PARALLEL_MIN_NS 100000 /* steps below this are not worth waking another core */

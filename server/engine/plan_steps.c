@@ -1,7 +1,7 @@
 /* Making a step of each group: memories, registers, instructions.
  *
- * A value lives in a register while only its own group needs it; else in the output that claimed it, or in
- * scratch. Memories of a step are told apart by place and strides. */
+ * A value that only its own group needs lives in a register. Any other lives in memory: in an output, or in
+ * the plan's scratch. A step has one memory for each place and strides that its nodes use. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 
 /* ---- Memories ---- */
 
+/* The place and the layout of a value that lives in memory. A value without a place gets one in scratch. */
 static int value_place(struct making *m, uint32_t number, struct place *out, struct layout *layout) {
   const struct value *v = &m->low.values[number];
   if (v->kind == VALUE_VIEW) {
@@ -85,6 +86,7 @@ struct building {
   uint8_t register_bytes[MAX_REGISTERS];
 };
 
+/* Notes when a binding is read last or written first, for exact_mask in plan.c. */
 static void note_use(struct building *b, const struct place *place, uint32_t number, uint32_t node,
                      bool written) {
   struct making *m = b->m;
@@ -138,7 +140,8 @@ static int memory_of(struct building *b, uint32_t number, uint32_t node, bool wr
   return 0;
 }
 
-/* Registers are numbered from REGISTER up while a step is built, and behind its memories at the end. */
+/* While a step is built its registers have the slots from REGISTER on, since the number of its memories is
+ * not known; finish_step gives them the slots behind the memories. */
 #define REGISTER 1024
 
 static uint16_t register_of(const struct building *b, uint32_t value) {
@@ -161,6 +164,7 @@ static uint16_t take_register(struct building *b, uint32_t value, uint8_t bytes)
   return (uint16_t)(REGISTER + i);
 }
 
+/* The slot and the stride by which a node of the step reads a value. */
 static int argument(struct building *b, uint32_t value, uint32_t node, uint16_t *arg, int64_t *stride) {
   uint32_t memory = 0;
   *arg = register_of(b, value);
@@ -172,7 +176,8 @@ static int argument(struct building *b, uint32_t value, uint32_t node, uint16_t 
   return r;
 }
 
-/* Gives back the registers of inputs that nobody reads after this node. */
+/* Gives back the registers of those inputs that nobody reads after this node, and whose items are of_bytes
+ * long or, if other_bytes, are not. */
 static void free_registers(struct building *b, uint32_t node, uint8_t of_bytes, bool other_bytes) {
   const struct node *n = &b->m->low.nodes[node];
   for (int j = 0; j < n->n_in; j++) {
@@ -188,7 +193,7 @@ static int add_instruction(struct building *b, uint32_t node) {
   struct instruction *in = &b->s->instructions[b->s->n_instructions++];
   uint8_t bytes = dtype_rows[b->m->low.values[n->out].layout.dtype].size;
   int r;
-  if (bytes > b->s->item_bytes) /* streamed outputs are made in the arena too */
+  if (bytes > b->s->item_bytes) /* blocks of outputs may be computed in the arena too (nontemporal) */
     b->s->item_bytes = bytes;
   in->fn = n->map;
   in->n_args = (uint8_t)(n->n_in + 1);
@@ -196,7 +201,8 @@ static int add_instruction(struct building *b, uint32_t node) {
   for (int j = 0; j < n->n_in; j++)
     if ((r = argument(b, n->in[j], node, &in->arg[j], &in->stride[j])))
       return r;
-  /* The output may take the register of an input that ends here, if items are of one size. */
+  /* The output may take the register of an input that nobody reads any more, if their items are of one size:
+   * writing wider or narrower items would overwrite elements that the kernel has not read yet. */
   free_registers(b, node, bytes, false);
   in->stride[n->n_in] = bytes;
   if (b->m->in_memory[n->out]) {
@@ -229,8 +235,8 @@ static int add_reduction(struct building *b, uint32_t node) {
   return 0;
 }
 
-/* A reduction reads its source after all instructions of the block, so the source's register must
- * outlive them. */
+/* Reductions read their sources after all instructions of a block have run, so no instruction may take a
+ * source's register. */
 static void keep_sources(struct making *m, uint32_t group) {
   for (uint32_t i = m->first[group]; i < m->end[group]; i++)
     if (m->group[i] == group && m->low.nodes[i].kind == NODE_REDUCE)
@@ -247,12 +253,13 @@ static uint64_t items_of(const struct layout *shape) {
   return layout_size(shape, &n) < 0 ? 0 : (uint64_t)n;
 }
 
-/* Picoseconds for a byte that comes from the core's own cache, from the shared one, or from beyond. */
+/* Picoseconds to move a byte, by how much a step touches in all: what fits the core's own cache, the shared
+ * one, or neither. */
 static unsigned byte_ps(uint64_t footprint) {
   return footprint < (1 << 20) ? 20 : footprint < (16 << 20) ? 50 : 100;
 }
 
-/* Picoseconds an element: computing, and bytes that move. */
+/* Picoseconds an element: what the kernels take, and the bytes that move. */
 static uint64_t item_cost_ps(const struct making *m, uint32_t group, const struct step *s, uint64_t items) {
   uint64_t ps = 0, bytes = 0;
   for (uint32_t i = m->first[group]; i < m->end[group]; i++)

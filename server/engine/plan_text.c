@@ -1,7 +1,7 @@
-/* The description of a plan. What moves is counted by values: a step reads each value that it takes from
- * memory once, and writes each value that is needed outside of it; an element that is broadcast moves once.
- * Beside it stands what doing one operation at a time would move, where each reads its operands and writes
- * its result. Views are free there too, and so are casts, which NumPy makes in a small buffer. */
+/* The description of a plan. The bytes that move are counted by values: a step reads each value that it takes
+ * from memory once, and writes each value that is needed outside of it; an element that is broadcast moves
+ * once. Beside it stands what would move if operations ran one at a time, each reading its operands and
+ * writing its result. Views cost nothing there either, and nor do casts: NumPy has a buffer for them. */
 #include "server/engine/plan_text.h"
 
 #include <inttypes.h>
@@ -34,7 +34,7 @@ static uint32_t base_of(const struct text *t, uint32_t v) {
   return value_of(t, v)->kind == VALUE_VIEW ? value_of(t, v)->index : v;
 }
 
-/* Bytes of its elements in memory, those that are repeated once; scalars and constants have none. */
+/* Bytes of a value's elements in memory, repeated ones counted once; 0 for scalars and constants. */
 static uint64_t bytes_of(const struct text *t, uint32_t number) {
   const struct value *v = value_of(t, number);
   uint64_t bytes = dtype_rows[v->layout.dtype].size;
@@ -95,7 +95,7 @@ static struct traffic step_traffic(struct text *t, uint32_t step) {
   return sum;
 }
 
-/* Whether it only makes the dtype that another operation wants. */
+/* Whether the node only converts a value to the dtype that an operation wants. */
 static bool is_cast(const struct text *t, const struct node *n) {
   return n->kind == NODE_MAP && n->op == NUMD_OP_ASTYPE && !value_of(t, n->out)->is_output;
 }

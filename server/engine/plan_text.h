@@ -1,5 +1,5 @@
-/* The description of a plan that plan_explain gives: its inputs, its steps, each with its operations and the
- * bytes that it moves, and what they come to. */
+/* The description of a plan that plan_explain gives: its inputs; its steps, each with its operations and the
+ * bytes that it moves; and the sums. */
 #ifndef NUMD_SERVER_ENGINE_PLAN_TEXT_H
 #define NUMD_SERVER_ENGINE_PLAN_TEXT_H
 

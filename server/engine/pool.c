@@ -1,9 +1,11 @@
-/* Helpers and how they are lent.
+/* Helper threads, and how a caller gets their help.
  *
- * A helper sleeps on its own semaphore with `job` NULL. A caller that got cores from the count offers its job
- * by compare-and-swap from NULL and posts; the helper takes it by a swap to BUSY, works, gives `job` back as
- * NULL and reports to the job. A caller whose tasks are all taken withdraws offers that no helper took up
- * yet, so it never waits for a helper to wake for nothing, and then waits for those that did. */
+ * An idle helper sleeps on its semaphore `wake`, and its `job` is NULL. A caller that got cores from the
+ * count offers its job: it swaps `job` from NULL to the job and posts `wake`. The helper accepts by swapping
+ * `job` from the job to &busy, works, sets `job` to NULL again and posts the job's `done`. When all tasks are
+ * taken, the caller withdraws the offers that no helper has accepted yet, by swapping `job` from the job to
+ * NULL, and waits for the others to post `done`. So it never waits for a helper that has yet to wake, and a
+ * helper that wakes too late finds NULL or another job. */
 #include "server/engine/pool.h"
 
 #include <errno.h>
@@ -24,12 +26,12 @@ struct pool_job {
   void *arg;
   int64_t n_tasks;
   _Atomic int64_t next;
-  sem_t done;                 /* posted by each helper that took the job */
-  const cpu_set_t *placement; /* turns.h */
+  sem_t done;                 /* posted by each helper that accepted the job */
+  const cpu_set_t *placement; /* where helpers run: struct turn's cores */
 };
 
 #define MAX_HELPERS 63
-static struct pool_job busy; /* stands for "at work" in a helper's `job` */
+static struct pool_job busy; /* in a helper's `job`: it is at work */
 
 struct helper {
   pthread_t thread;
@@ -56,13 +58,13 @@ static void work(struct pool_job *j) {
 
 static void *helper_main(void *arg) {
   struct helper *h = arg;
-  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->turns.all); /* who started it may be pinned */
+  sched_setaffinity(0, sizeof(cpu_set_t), &h->pool->turns.all); /* the thread that started it may be pinned */
   while (!atomic_load_explicit(&h->pool->stop, memory_order_acquire)) {
     if (sem_wait(&h->wake) < 0)
       continue;
     struct pool_job *j = atomic_load_explicit(&h->job, memory_order_acquire);
     if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
-      continue; /* withdrawn, or stopping */
+      continue; /* the offer was withdrawn, or the pool is stopping */
     turns_move(&h->pool->turns, j->placement);
     work(j);
     atomic_store_explicit(&h->job, NULL, memory_order_release);
@@ -152,7 +154,8 @@ static bool is_given_up(const void *call) {
   return call_is_given_up(call);
 }
 
-/* When it is our user's turn: up to `want` cores, of those that other callers leave. */
+/* Waits for the user's turn, then takes up to `want` cores, as far as other callers leave them; how many it
+ * got. One of them is for the calling thread; if there is none but that, 0. */
 static int begin_work(struct pool *p, const struct call *call, int want, struct pool_job *j) {
   if (!p->cores)
     return want;
@@ -180,7 +183,7 @@ void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_tas
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
   int cores = begin_work(p, call, want, &j), n = 0;
   sem_init(&j.done, 0, 0);
-  if (cores > 1) /* one of them is for this thread */
+  if (cores > 1) /* one is for this thread */
     n = offer(p, &j, cores - 1, offered);
   work(&j);
   for (int i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 /* Helper threads for large steps. A caller always works itself; helpers join it as far as the count of cores
- * (shared/cores.h) has cores to give. One pool serves all threads of a worker. */
+ * (shared/cores.h) has cores to give. One pool serves all threads of a process. */
 #ifndef NUMD_SERVER_ENGINE_POOL_H
 #define NUMD_SERVER_ENGINE_POOL_H
 
@@ -16,15 +16,14 @@ int pool_new(struct cores *cores, uint32_t member, struct pool **out);
 /* No call may be running. Joins the helpers; NULL is legal. */
 struct pool *pool_free(struct pool *pool);
 
-/* Where threads of this worker are to run now, or NULL: wherever they may. It stays valid as long as the
- * pool. */
+/* Where threads of this process are to run now, or NULL: wherever they may. Valid as long as the pool. */
 const cpu_set_t *pool_placement(struct pool *pool);
 
 typedef void (*pool_task)(void *arg, int64_t task);
 
-/* Calls fn(arg, i) for 0 <= i < n_tasks, each once, in any order, by this thread and free helpers, when it is
- * the user's turn (shared/turns.h); returns when all are done. Never fails: without helpers the caller does
- * everything. pool NULL: at once and in order, by this thread. */
+/* Calls fn(arg, i) for 0 <= i < n_tasks, each once, in any order, in this thread and in idle helpers, when it
+ * is the user's turn (shared/turns.h); returns when all tasks are done. Never fails: without helpers the
+ * caller does everything. pool NULL: at once and in order, in this thread. */
 void pool_run(struct pool *pool, const struct call *call, int64_t n_tasks, pool_task fn, void *arg);
 
 #endif

@@ -1,9 +1,10 @@
 /* Matrix products as steps: how one is divided, and running the parts.
  *
- * All is decided by shapes and strides, never by the number of cores, so that results do not depend on it.
- * One product may be divided into panels of C, or, where C is small and k is long, into chunks of k whose
- * sums are added up in order. Products of a batch are shared out whole; those so small that loops beat BLAS
- * are handed over a whole row of the batch at a time. */
+ * Shapes and strides alone decide how, never the number of cores, so that results do not depend on that
+ * number. One product may be divided into panels of C or, where C is small and k is long, into chunks of k
+ * whose products are added up in order. The products of a batch are shared out whole; products so small that
+ * plain loops beat BLAS go to the kernel many at a time, as many as follow each other in the innermost batch
+ * loop. */
 #include "server/engine/product.h"
 
 #include <stdlib.h>
@@ -11,13 +12,13 @@
 
 #include "server/engine/pool.h"
 
-#define FLOPS_A_NS 20         /* of one core, roughly: for deciding what is worth splitting */
-#define BYTES_A_NS 10         /* read from memory */
-#define PANEL_GRAIN 8         /* columns or rows to which panels are rounded */
-#define PANEL_SIDE 1024       /* two panels to so many rows: narrower ones pack the other operand too often */
+#define FLOPS_A_NS 20   /* of one core, roughly: for deciding what is worth splitting */
+#define BYTES_A_NS 10   /* read from memory */
+#define PANEL_GRAIN 8   /* columns or rows to which panels are rounded */
+#define PANEL_SIDE 1024 /* two panels for so many rows: narrower panels pack the other operand too often */
 #define PANEL_MIN_FLOPS 4e6   /* smaller products are not divided */
 #define SMALL_TASK_FLOPS 1e6  /* batches of smaller products are put together */
-#define PRODUCT_FLOPS 200     /* a product costs as much beside its own */
+#define PRODUCT_FLOPS 200     /* what one product costs beside its own flops */
 #define CHUNK_ITEMS 65536     /* of the operands, to a chunk of k at least */
 #define CHUNKED_ITEMS 1048576 /* from here on k may be divided */
 #define CHUNKED_OUTPUT 4096   /* items of C at most */
@@ -25,13 +26,13 @@
 
 /* ---- Setting up ---- */
 
-/* The two matrix strides of an operand behind its batch strides. */
+/* Sets the two matrix strides of an operand, behind its batch strides. */
 static void set_matrix(struct step *s, int i, int64_t rows, int64_t cols) {
   s->memories[i].stride[s->ndim] = rows;
   s->memories[i].stride[s->ndim + 1] = cols;
 }
 
-/* One batch loop; strides of 0 where an operand does not have it. */
+/* Adds a batch loop; an operand without that axis has stride 0. */
 static void add_batch_loop(struct step *s, int64_t n, int64_t a, int64_t b, int64_t c) {
   s->shape[s->ndim] = n;
   s->memories[0].stride[s->ndim] = a;
@@ -40,7 +41,8 @@ static void add_batch_loop(struct step *s, int64_t n, int64_t a, int64_t b, int6
   s->ndim++;
 }
 
-/* The stride of axis d of `batch` leading axes of v, aligned at the end of those of the result. */
+/* The stride of v along axis d of the result's batch axes: v has `batch` batch axes, of which the first is
+ * the result's axis `lead`. 0 where v is broadcast. */
 static int64_t batch_stride(const struct layout *v, int batch, int lead, int d) {
   int e = d - lead;
   return e < 0 || e >= batch || v->shape[e] == 1 ? 0 : v->strides[e];
@@ -63,7 +65,7 @@ static void add_dot_batches(struct step *s, const struct layout *a, const struct
     add_batch_loop(s, c->shape[na + rows + d], 0, b->strides[d], c->strides[na + rows + d]);
 }
 
-/* Of vecdot: all axes but the last. */
+/* For vecdot: all axes but the last are batch axes. */
 static void add_vector_batches(struct step *s, const struct layout *a, const struct layout *b,
                                const struct layout *c) {
   for (int d = 0; d < c->ndim; d++)
@@ -71,8 +73,8 @@ static void add_vector_batches(struct step *s, const struct layout *a, const str
                    batch_stride(b, b->ndim - 1, c->ndim + 1 - b->ndim, d), c->strides[d]);
 }
 
-/* Panels of whole rows of C as it lies in memory, where there are enough of them: OpenBLAS was measured to
- * take up to a third longer for panels of columns. An even number, for cores often are. */
+/* Panels of whole rows of C as C lies in memory, where there are enough rows: OpenBLAS was measured to take
+ * up to a third longer for panels of columns. Their number is even, since the number of cores often is. */
 static void choose_panels(struct step *s, double flops) {
   const int64_t row = llabs(s->memories[2].stride[s->ndim]), col = llabs(s->memories[2].stride[s->ndim + 1]);
   s->panel_rows = s->n == 1 || (s->m > 1 && (row >= col ? s->m >= PANEL_SIDE / 8 || s->m >= s->n
@@ -97,7 +99,7 @@ static void choose_chunks(struct step *s) {
   s->n_chunks = (s->k + s->chunk - 1) / s->chunk;
 }
 
-/* Arithmetic, or bringing the operands in if that takes longer. */
+/* The time for the arithmetic or for reading the operands, whichever is longer. */
 static double product_ns(const struct step *s, double flops, double batch) {
   const double items =
       (double)s->m * (double)s->k + (double)s->k * (double)s->n + (double)s->m * (double)s->n;
@@ -106,7 +108,7 @@ static double product_ns(const struct step *s, double flops, double batch) {
   return batch * (arithmetic > reading ? arithmetic : reading);
 }
 
-/* 1 x k times k x 1. */
+/* vecdot: products of 1 x k and k x 1 matrices. */
 static void arrange_vectors(struct step *s, uint8_t dtype, const struct layout layouts[3]) {
   const struct layout *a = &layouts[0], *b = &layouts[1];
   const int64_t size = dtype_rows[dtype].size;
@@ -167,7 +169,7 @@ struct product_job {
   struct call *call;
   const struct step *step;
   int64_t n_panels, units_a_task;
-  char *partial; /* of chunks: C in C order, one behind the other */
+  char *partial; /* a matrix C for each chunk, in C order, one behind the other */
 };
 
 static struct kernel_matrix matrix(const struct cursor *c, int i, int d) {
@@ -204,7 +206,7 @@ static void no_memory(struct call *call) {
   atomic_fetch_or_explicit(&call->flags, CALL_NO_MEMORY, memory_order_relaxed);
 }
 
-/* Scratch for the copies that products of this kind need. False: there is no memory. */
+/* Scratch for the copies of operands that the kernel makes for this part. False if out of memory. */
 static bool part_scratch(const struct step *s, const struct part *p, void **scratch) {
   const int64_t bytes =
       s->conjugate ? 0
@@ -220,7 +222,7 @@ static void multiply(const struct step *s, const struct part *p, void *scratch) 
     kernel_matmul(s->dtype, p->m, p->n, p->k, p->a, p->b, p->c, scratch);
 }
 
-/* Units first .. last-1, one panel of each. */
+/* Computes one panel of each of the products first .. last-1. */
 static void run_units(const struct product_job *j, int64_t first, int64_t last, int64_t panel) {
   const struct step *s = j->step;
   struct cursor c;
@@ -240,7 +242,8 @@ static void run_units(const struct product_job *j, int64_t first, int64_t last, 
   free(scratch);
 }
 
-/* The same for small products: as many at once as follow each other in the innermost batch loop. */
+/* Computes the small products first .. last-1: as many at once as follow each other in the innermost batch
+ * loop. */
 static void run_small(const struct product_job *j, int64_t first, int64_t last) {
   const struct step *s = j->step;
   const int inner = s->ndim - 1;
@@ -298,7 +301,7 @@ static void chunk_task(void *arg, int64_t task) {
   free(scratch);
 }
 
-/* Adds the partial results up in order; the last sum goes into C. */
+/* Adds the chunks' products up in order; the last addition writes C. */
 static void add_chunks(const struct product_job *j) {
   const struct step *s = j->step;
   const int64_t item = dtype_rows[s->dtype].size;

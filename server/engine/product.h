@@ -1,5 +1,5 @@
-/* Products: matmul and dot, cut into panels that are computed on all free cores, each by the matrix
- * kernel on one thread. */
+/* Product steps: matmul, dot and vecdot, divided into parts that are computed on all free cores, each part by
+ * the matrix kernel on one thread. */
 #ifndef NUMD_SERVER_ENGINE_PRODUCT_H
 #define NUMD_SERVER_ENGINE_PRODUCT_H
 

@@ -8,7 +8,7 @@
 
 #include "server/kernels/kernels.h"
 
-/* Whether an integer is a value of an integer dtype. */
+/* Whether an integer, int64 or uint64 as `from` says, is a value of an integer dtype. */
 static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct numd_dtype_info *d) {
   bool negative = from == NUMD_INT64 && (int64_t)bits < 0;
   if (d->kind == 'u')
@@ -17,8 +17,8 @@ static inline bool scalar_fits(uint8_t from, uint64_t bits, const struct numd_dt
   return magnitude >> (8 * d->size - 1) == 0;
 }
 
-/* False if an integer does not fit an integer dtype. Everything else converts as arrays do. `out` has
- * MAX_ITEM_BYTES. */
+/* Converts a scalar to `to`; `out` has MAX_ITEM_BYTES. False if an integer does not fit an integer dtype.
+ * Anything else converts as the elements of arrays do. */
 static inline bool scalar_convert(uint8_t from, uint64_t bits, uint8_t to, char *out) {
   const struct numd_dtype_info *d = &dtype_rows[to];
   bool integers = (from == NUMD_INT64 || from == NUMD_UINT64) && (d->kind == 'i' || d->kind == 'u');

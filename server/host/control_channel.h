@@ -1,5 +1,5 @@
-/* What the supervisor and its workers say to each other: fixed structs, one a packet, over a socket pair
- * (SOCK_SEQPACKET), descriptors beside them. Both ends are always of the same build.
+/* The control channel, over which the supervisor and a worker talk: one fixed struct a packet, over a socket
+ * pair (SOCK_SEQPACKET), with descriptors beside it. Both ends are always of the same build.
  *
  *   SESSION  supervisor -> worker   here is a client (its socket beside it): serve it
  *   STOP     supervisor -> worker   the daemon ends: say goodbye
@@ -8,14 +8,14 @@
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
  *   PING     supervisor -> worker   say that you are alive
  *   PONG     worker -> supervisor   I am
- *   READY, ADOPT                 between two daemons, see upgrade.c
+ *   READY, ADOPT                    between two supervisors, see upgrade.c
  *   HELD     worker -> supervisor   how many sessions (first) and descriptors (ticket) its user has; REPLY
  *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
  *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
  *                                but GIVE are answered
  *   PUBLISH, OPEN, UNPUBLISH     worker -> supervisor   names of blocks, with notes that only clients read
  *
- * A token is 128 random bits: who knows it may have the object. */
+ * A token is 128 random bits: a client that knows it may have the object. */
 #ifndef NUMD_SERVER_HOST_CONTROL_CHANNEL_H
 #define NUMD_SERVER_HOST_CONTROL_CHANNEL_H
 
@@ -54,10 +54,10 @@ struct control_message {
   int32_t pid;    /* SESSION: the client, as the kernel tells */
   uint32_t uid, gid;
   uint8_t token[CONTROL_TOKEN_BYTES];
-  uint64_t first;  /* the block */
-  uint64_t ticket; /* TAKE; REPLY to LEND and OPEN */
-  uint32_t flag;   /* PUBLISH: whether it may replace another; REPLY to IS_FREE;
-                      SESSION: the client is a guest (worker.h); REPLY to SHARE: a quota is used up */
+  uint64_t first;  /* of a block: the offset of its first byte; REPLY to HELD: sessions */
+  uint64_t ticket; /* TAKE; REPLY to LEND and OPEN; REPLY to HELD: descriptors */
+  uint32_t flag;   /* PUBLISH: it may replace another; SESSION: the client is a guest (worker/main.c);
+                      REPLY to IS_FREE: yes; REPLY to SHARE: the quota is used up */
   uint32_t note_bytes;
   char name[CONTROL_NAME_BYTES];
   uint8_t note[CONTROL_NOTE_BYTES];
@@ -66,7 +66,7 @@ struct control_message {
 /* Sends a message, with a descriptor beside it unless fd is -1 (the caller keeps it). 0 or -errno. */
 int control_send(int sock, const struct control_message *message, int fd);
 
-/* Receives one: 1 and the descriptor beside it or -1 in *fd, 0 at end of file, or -errno (-EAGAIN,
+/* Receives a message: 1, with the descriptor beside it or -1 in *fd; 0 at end of file; or -errno (-EAGAIN,
  * -EPROTO). */
 int control_recv(int sock, struct control_message *message, int *fd);
 

@@ -35,7 +35,7 @@ int log_level_find(const char *name) {
   return -1;
 }
 
-/* Counts a line. How many were left out before it, or -1: it is to be left out too. */
+/* Counts a line of a site. -1: it is to be left out; else how many lines were left out before it. */
 static int64_t count(struct log_site *site) {
   int64_t now = clock_now_ns(), since = atomic_load(&site->since_ns);
   if (since != 0 && now - since < LOG_PERIOD_NS)
@@ -66,5 +66,5 @@ void log_line(struct log_site *site, enum log_level level, const char *format, .
   n += more < 0 ? 0 : (size_t)more < sizeof(line) - n - 1 ? (size_t)more : sizeof(line) - n - 2;
   line[n++] = '\n';
   if (write(STDERR_FILENO, line, n) < 0)
-    return; /* nobody listens */
+    return; /* there is nowhere else to say so */
 }

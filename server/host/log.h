@@ -13,8 +13,8 @@ enum log_level log_level(void);
 /* The level of a name ("error", "warning", "info", "debug"); -1 if it is none. */
 int log_level_find(const char *name);
 
-/* A place in the source that logs. What is logged there is often at a client's will, so it may write
- * LOG_BURST lines in LOG_PERIOD_NS; how many more there were is said in the first line afterwards. */
+/* A place in the source that logs. Clients can cause many lines there, so it writes at most LOG_BURST of them
+ * in LOG_PERIOD_NS; its first line afterwards says how many were left out. */
 #define LOG_BURST 200
 #define LOG_PERIOD_NS 10000000000
 struct log_site {

@@ -47,7 +47,8 @@ bool quota_parse(const char *text, uint64_t limits[N_QUOTAS]) {
   return false;
 }
 
-/* The page tables of a mapping take 1/512 of it, so a user's may take an eighth of the memory. */
+/* The page tables of a mapping take 1/512 of its size, so with this factor those of one user take at most an
+ * eighth of the memory. */
 #define MAPPED_PER_MEMORY 64
 
 void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64_t sessions,

@@ -1,9 +1,10 @@
-/* What one user may hold of the daemon at once, over all of his sessions.
+/* Quotas: what one user may hold of the daemon at once, over all sessions of his.
  *
- * What a session holds stands in its scoreboard entry. Who wants more charges its own entry first and then
- * adds up all entries of its user: of two that ask at once both may be refused, but never both be served
- * beyond the limit. Nothing else is counted, so nothing can drift, and a dead worker's charges go with its
- * entry. Sessions and descriptors are held by the supervisor, which counts them itself. */
+ * What a session holds stands in its scoreboard entry. A worker that needs more charges its own entry first
+ * and then adds up the entries of its user. Of two workers that charge at once, both may see too much and be
+ * refused, but never do both get the last of it: at least one has charged before the other adds up. There is
+ * no total beside the entries, so none can become wrong, and a dead worker's charges go with its entry.
+ * Sessions and descriptors are held by the supervisor, which counts them itself. */
 #ifndef NUMD_SERVER_HOST_QUOTA_H
 #define NUMD_SERVER_HOST_QUOTA_H
 
@@ -38,18 +39,18 @@ const char *quota_what(enum quota q);
 bool quota_parse(const char *text, uint64_t limits[N_QUOTAS]);
 /* A number with K, M, G or T behind it, from 1. */
 bool quota_parse_size(const char *text, uint64_t *out);
-/* Fills in those that are 0, for a machine with so much memory, sessions and descriptors. */
+/* Sets the limits that are 0 to their defaults, for so much memory and so many sessions and descriptors. */
 void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64_t sessions,
                         uint64_t descriptors);
 
-/* Takes an amount for an entry: 0, or ELIMIT with a sentence that names quota and limit, and then nothing is
- * taken. Any process; scoreboard may be NULL: no limits. */
+/* Charges an amount to an entry. 0; or ELIMIT, with nothing charged and a sentence that names quota and
+ * limit. For any process that has the scoreboard; NULL: no limits. */
 int quota_charge(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount,
                  struct errtext *err);
 void quota_give(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount);
-/* What the user of an entry holds in all. */
+/* What a user holds in all. */
 uint64_t quota_used(const struct scoreboard *scoreboard, uint32_t uid, enum quota q);
-/* The sentence of a refusal; gives ELIMIT. */
+/* Writes the sentence of a refusal, and gives ELIMIT. */
 int quota_refuse(const struct scoreboard *scoreboard, uint32_t uid, enum quota q, uint64_t used,
                  uint64_t amount, struct errtext *err);
 

@@ -1,7 +1,7 @@
-/* The scoreboard: one shared page of facts about the whole daemon. The supervisor makes it (a memfd) and
- * every worker maps it; clients never do. An entry is one worker process; its number is also the worker's
- * member number in the count of cores (shared/cores.h), which is a part of the page. Numbers in entries are
- * written by their worker alone, with relaxed order: readers only show them. */
+/* The scoreboard: memory with facts about the whole daemon. The supervisor makes it (a memfd) and every
+ * worker maps it; clients never do. An entry is one worker process; its number is also the worker's member
+ * number in the count of cores (shared/cores.h), which is a part of the scoreboard. In an entry the
+ * supervisor writes pid, uid, client_pid and state, and its worker the rest. */
 #ifndef NUMD_SERVER_HOST_SCOREBOARD_H
 #define NUMD_SERVER_HOST_SCOREBOARD_H
 
@@ -19,15 +19,15 @@ struct scoreboard_entry {
   _Atomic uint32_t uid;
   _Atomic int32_t client_pid;
   _Atomic uint32_t state;                /* enum scoreboard_state */
-  _Atomic uint32_t sandbox;              /* enum sandbox_bit: what holds for the session's worker */
+  _Atomic uint32_t sandbox;              /* enum sandbox_bit: the restrictions that hold for the worker */
   _Atomic uint64_t calls_socket, errors; /* calls by either door are counted in cores.members */
-  _Atomic uint64_t held[N_QUOTAS];       /* of what quota.h bounds; zero for what the supervisor holds */
+  _Atomic uint64_t held[N_QUOTAS];       /* charged by quota.h; zero for what the supervisor counts */
   _Atomic uint64_t busy_ns;
 };
 
 enum scoreboard_state { SCOREBOARD_FREE, SCOREBOARD_SPARE, SCOREBOARD_SESSION };
 
-/* What the workers have to know of the daemon's options. */
+/* The daemon's options that concern workers. */
 struct scoreboard_options {
   bool no_sandbox;
   uint64_t worker_memory; /* private bytes of one worker */
@@ -49,7 +49,7 @@ int scoreboard_new(struct scoreboard **out, int *fd);
 int scoreboard_map(int fd, struct scoreboard **out);
 void scoreboard_unmap(struct scoreboard *scoreboard);
 
-/* Says what worker `entry` is at, and for whom. Supervisor only. */
+/* Writes what worker `entry` does, and for which client. Supervisor only. */
 void scoreboard_show(struct scoreboard *scoreboard, uint32_t entry, int pid, enum scoreboard_state state,
                      uint32_t uid, int client_pid);
 /* Gives back all that a dead worker held, and frees its entry. Supervisor only. */

@@ -25,7 +25,7 @@ static void refuse(int client, int status, const char *sentence) {
   close(client);
 }
 
-/* 0, or the status of a refusal with its sentence. */
+/* Has a worker serve the client, if it may be served. 0, or the status of a refusal with its sentence. */
 static int judge(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
   const struct scoreboard *scoreboard = a->workers->scoreboard;
   uint64_t held = workers_count_sessions(a->workers, who->uid);
@@ -75,7 +75,8 @@ static void on_accept_timer(uv_timer_t *timer) {
   uv_poll_start(&a->poll, UV_READABLE, on_acceptable);
 }
 
-/* Descriptors ran out: the reserve is given up for one connection, which is refused; then accepting rests. */
+/* No descriptor is left to accept with. The reserve is closed, so that one waiting client can be accepted and
+ * told why it is refused; then accepting rests for ACCEPT_REST_MS, or the loop would try again and again. */
 static void shed(struct accept *a, int error) {
   log_warning("a connection is refused: %s", strerror(error));
   if (a->reserve_fd >= 0) {

@@ -13,15 +13,15 @@ struct accept {
   const struct access_rule *access;
   int sessions_max;
   uv_poll_t poll;
-  uv_timer_t timer; /* accepting rests after descriptors ran out */
-  int reserve_fd;   /* given up to refuse a connection politely when descriptors ran out; or -1 */
+  uv_timer_t timer; /* runs while accepting rests because no descriptor is left */
+  int reserve_fd;   /* closed to make room for one client, to be refused, when no descriptor is left; or -1 */
   void (*on_session)(void *data); /* a session has begun */
   void *data;
 };
 
-/* Begins to accept; all members but the handles and the reserve are set. 0 or -errno. */
+/* Begins to accept. All members but the handles and the reserve are set before. 0 or -errno. */
 int accept_start(struct accept *accept);
-/* Accepts who waits; how many were accepted, served or not. */
+/* Accepts the connections that wait; how many, served or refused. */
 int accept_waiting(struct accept *accept);
 /* Accepts no more. Idempotent. */
 void accept_stop(struct accept *accept);

@@ -1,4 +1,5 @@
-/* The permissions of the socket's path keep most others out; the credentials that the kernel tells decide. */
+/* The permissions of the socket's path keep most other users out, but what decides is the credentials of the
+ * peer, which the kernel tells. */
 #include "server/supervisor/access.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ bool access_add_uid(struct access_rule *rule, const char *uid) {
   return true;
 }
 
-/* Among the groups that the peer had when it connected. */
+/* Whether the peer had the group when it connected. */
 static bool has_group(int client, const struct ucred *who, gid_t group) {
   static gid_t groups[GROUPS_MAX];
   socklen_t bytes = sizeof(groups);

@@ -1,5 +1,5 @@
-/* Who may connect. The daemon's own user always may, and for a daemon that root runs as a service so may
- * everybody, unless users or a group are named: then these. */
+/* Which users may connect. The daemon's own user always may, and so may those that --allow-uid and --group
+ * name. If root runs the daemon as a service and names nobody, everybody may. */
 #ifndef NUMD_SERVER_SUPERVISOR_ACCESS_H
 #define NUMD_SERVER_SUPERVISOR_ACCESS_H
 
@@ -20,13 +20,14 @@ struct access_rule {
   uid_t uids[ACCESS_UIDS_MAX];
 };
 
-/* A group by name or number; a user's number. False: there is none such, or too many. */
+/* Adds a group, by name or number; a user, by number. False: there is no such group, the number is none, or
+ * there are ACCESS_UIDS_MAX users already. */
 bool access_set_group(struct access_rule *rule, const char *group);
 bool access_add_uid(struct access_rule *rule, const char *uid);
 
-/* Whether the process at the other end may be served; if not, a sentence for it. */
+/* Whether the process at the other end of `client` may be served; if not, a sentence that tells it why. */
 bool access_allows(const struct access_rule *rule, int client, const struct ucred *who, struct errtext *why);
-/* Gives the socket at a path the permissions that the rule takes. 0 or -errno. */
+/* Gives the socket at a path the permissions that let those who may connect do so. 0 or -errno. */
 int access_open_path(const struct access_rule *rule, const char *path);
 
 #endif

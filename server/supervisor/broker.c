@@ -10,7 +10,7 @@
 
 enum hold_kind { HOLD_WHOLE, HOLD_MAPPED, HOLD_BLOCK, HOLD_LEASE, HOLD_NAME };
 
-#define NOBODY UINT32_MAX /* the holder of names, and of leases whose lender is gone */
+#define NOBODY UINT32_MAX /* the holder of names, and of leases whose session has ended */
 
 struct name {
   char text[CONTROL_NAME_BYTES];
@@ -23,18 +23,18 @@ struct hold {
   uint32_t holder, uid; /* uid: of NAME and LEASE */
   uint64_t first;       /* of BLOCK, LEASE and NAME */
   uint64_t ticket;      /* of LEASE */
-  uint64_t until_ms;    /* of LEASE: 0 while its lender lives */
+  uint64_t until_ms;    /* of LEASE: when it ends; 0 while its session lives */
   struct name *name;    /* of NAME */
 };
 
-/* A session that imports a token twice holds it twice, as it has two segments of it. */
+/* An object and its holds. A session that imports it twice has two segments of it, and so two holds. */
 struct shared_object {
   uint8_t token[CONTROL_TOKEN_BYTES];
   int fd;
   uint32_t uid; /* of the first that shared it */
   dev_t device;
   ino_t inode;
-  bool lost; /* a client whose worker was lost may still use any block of it */
+  bool lost; /* a client that we no longer know of may still use any block of it */
   struct hold *holds;
   size_t n, room;
 };
@@ -71,7 +71,7 @@ static int add_hold(struct broker *broker, struct shared_object *object, struct 
   return 0;
 }
 
-/* The hold is nobody's from now on. */
+/* Takes a hold off its holder's counts. */
 static void discount(struct broker *broker, const struct hold *hold) {
   struct holder_count *count = count_of(broker, hold->holder);
   if (count) {
@@ -95,7 +95,7 @@ static void object_deinit(struct broker *broker, struct shared_object *object) {
   free(object->holds);
 }
 
-/* Lets the object go if nobody holds it. Whether it is gone: another is then in its place. */
+/* Forgets the object if nobody holds it. True if it did; another object may have its place then. */
 static bool settle(struct broker *broker, struct shared_object *object) {
   if (object->n > 0)
     return false;
@@ -113,7 +113,7 @@ static struct shared_object *find(struct broker *broker, const uint8_t token[CON
   return NULL;
 }
 
-/* The hold of a kind that a session has, on a block where that matters; or NULL. */
+/* The hold of a kind that a session has, in the case of BLOCK on that block; or NULL. */
 static struct hold *find_hold(struct shared_object *object, enum hold_kind kind, uint32_t holder,
                               uint64_t first) {
   for (size_t k = 0; k < object->n; k++) {
@@ -204,7 +204,7 @@ static int hold_block(struct broker *broker, struct shared_object *object, uint3
   return add_hold(broker, object, (struct hold){.kind = HOLD_BLOCK, .holder = holder, .first = first});
 }
 
-/* Gives up the leases that a session has of a block. */
+/* Ends the leases that a session has of a block. */
 static void give_up_leases(struct broker *broker, struct shared_object *object, uint32_t holder,
                            uint64_t first) {
   for (size_t k = object->n; k-- > 0;) {
@@ -321,7 +321,7 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
     free(name);
     return status;
   }
-  if (before) { /* the older of the two is found first in its object, but not which object comes first */
+  if (before) { /* the name has two holds now, perhaps in two objects: the one that is not new goes */
     struct hold *old = NULL;
     for (size_t k = 0; k < before->n; k++)
       if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid &&
@@ -344,7 +344,7 @@ int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct con
   what->note_bytes = h->name->note_bytes;
   what->first = h->first;
   if (holder < BROKER_HOLDERS_MAX && broker->counts[holder].leases >= BROKER_LEASES_MAX)
-    give_up_leases(broker, object, holder, what->first); /* the NAME stands for them */
+    give_up_leases(broker, object, holder, what->first); /* the NAME keeps the block without them */
   what->ticket = ++broker->last_ticket;
   return add_hold(
       broker, object,
@@ -452,13 +452,13 @@ int broker_hand_over(struct broker *broker, int control) {
         rc = tell_hold(object, &object->holds[k], control);
         told++;
       }
-    if (rc == 0 && told == 0) /* its token may be on its way */
+    if (rc == 0 && told == 0) /* a client may be about to import it, by a token that another client sent */
       rc = tell_hold(object, &none, control);
   }
   return rc;
 }
 
-/* The object of a token, which is entered if it is new. fd becomes ours. */
+/* The object of a token, which is added to the table if it is not there. fd becomes the broker's. */
 static struct shared_object *adopt_object(struct broker *broker, const struct control_message *what, int fd) {
   struct shared_object *known = find(broker, what->token);
   struct stat st;

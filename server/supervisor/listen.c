@@ -1,5 +1,7 @@
-/* Who holds the lock on PATH.lock owns PATH. The lock file is removed by its holder at the end, so after
- * locking one must see that the locked file is still the one at that name, or begin again. */
+/* The process that has the lock on PATH.lock owns PATH. The owner removes the lock file when it ends. Between
+ * another process's opening the file and locking it, the file may have been removed, and a third process may
+ * have made and locked a new one. So after locking, a process checks that the file it has locked is still the
+ * one at that name, or begins again. */
 #include "server/supervisor/listen.h"
 
 #include <errno.h>
@@ -26,8 +28,8 @@ int listen_inherited(void) {
 #define LOCK_TRIES 50
 #define LOCK_PAUSE_US 10000
 
-/* -EADDRINUSE: another process holds it. Not at the first try: a daemon that was killed while it forked has
- * left a child that holds what it held until it becomes a worker. */
+/* -EADDRINUSE: another process has the lock. It is tried for half a second: a daemon that was killed while it
+ * forked has left a child that has its descriptors, the lock among them, until it becomes a worker. */
 static int take_lock(struct listener *l) {
   struct stat ours, there;
   for (int tries = 1;; tries++) {
@@ -60,7 +62,8 @@ static int make_address(const char *path, struct sockaddr_un *address) {
   return 0;
 }
 
-/* Removes what a dead daemon left at the path. -EADDRINUSE: somebody answers there. -EEXIST: no socket. */
+/* Removes the socket that a dead daemon left at the path. -EADDRINUSE: a daemon answers there. -EEXIST: what
+ * is there is no socket. */
 static int clear_path(const char *path) {
   struct sockaddr_un address;
   struct stat st;
@@ -101,7 +104,7 @@ static int bind_path(struct listener *l, const struct access_rule *access) {
   return rc;
 }
 
-/* Descriptor 3, from whomever. */
+/* Takes descriptor 3, from the service manager or the daemon before us. */
 static int take_socket(struct listener *l, struct errtext *err) {
   int yes = 0;
   socklen_t len = sizeof(yes);

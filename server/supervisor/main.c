@@ -90,7 +90,7 @@ static double number_or_die(const char *option, const char *text, double min, do
   return value;
 }
 
-/* Ends the program unless the value of an option is good. */
+/* Ends the program with a message unless the value of an option is good. */
 static void check_or_die(bool good, const char *option, const char *wanted) {
   if (good)
     return;
@@ -176,7 +176,7 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
   }
 }
 
-/* Whatever else the starting program left open is not ours to keep open. */
+/* Closes the descriptors that the program that started us left open, except those that are meant for us. */
 static void close_strangers(bool take_over) {
   unsigned first = take_over ? TAKE_OVER_CONTROL + 1 : 3u + (unsigned)listen_inherited();
   syscall(SYS_close_range, first, ~0u, 0);

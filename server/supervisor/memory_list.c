@@ -1,5 +1,6 @@
-/* Who holds what. Workers map what their clients hold and keep the descriptors, so the truth stands in
- * /proc/WORKER/fd; the broker adds what only it holds. Nothing is counted twice, and nothing can go stale. */
+/* The list is read from the kernel: a worker has a descriptor of each object that its client has attached, so
+ * /proc/WORKER/fd tells which. The broker adds the objects that only it keeps. So there is no second account
+ * that could differ from what is held. */
 #include "server/supervisor/memory_list.h"
 
 #include <dirent.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DAEMON 0 /* the client of what the broker holds */
+#define DAEMON 0 /* stands for a client's process id where the broker is the holder */
 
 struct held_object {
   dev_t device;
@@ -25,6 +26,7 @@ struct held_objects {
   size_t n, room;
 };
 
+/* Adds the object behind a link in /proc, if it is an object of clients. */
 static void add(struct held_objects *items, const char *path, int client) {
   struct stat st;
   char target[300];
@@ -36,7 +38,7 @@ static void add(struct held_objects *items, const char *path, int client) {
   if (!memfd && !named)
     return;
   if (strncmp(target, "/memfd:numd-", 12) == 0 && strncmp(target, "/memfd:numd-arrays", 18) != 0)
-    return; /* channels and the scoreboard */
+    return; /* our own: a channel, the scoreboard */
   if (stat(path, &st) < 0)
     return;
   if (items->n == items->room) {
@@ -53,8 +55,8 @@ static void add(struct held_objects *items, const char *path, int client) {
                                .bytes = (uint64_t)st.st_size,
                                .used = (uint64_t)st.st_blocks * 512,
                                .client = client};
-  /* A memfd always says that it is deleted; a name may have been removed on purpose, or by logind's
-   * RemoveIPC. */
+  /* The kernel says "(deleted)" of every memfd. It says so of a named object if the name was removed: by a
+   * program, or by logind's RemoveIPC. */
   char *end = strstr(target, " (deleted)");
   if (end)
     *end = '\0';
@@ -91,7 +93,7 @@ static int compare(const void *left, const void *right) {
   return (a->client > b->client) - (a->client < b->client);
 }
 
-/* Text that can stand in JSON: what could not is replaced. */
+/* Prints a JSON string; characters that would need an escape are replaced. */
 static void print_text(FILE *out, const char *text) {
   fputc('"', out);
   for (; *text; text++)

@@ -7,10 +7,10 @@
 #include "server/host/log.h"
 #include "server/supervisor/memory_list.h"
 
-/* What goes beside an answer. */
+/* The descriptor that goes beside an answer. */
 struct beside {
-  int fd; /* -1: nothing */
-  bool ours;
+  int fd;    /* -1: none */
+  bool ours; /* to be closed when it is sent */
 };
 
 static int count_held(struct broker *broker, struct worker_process *worker, struct control_message *m) {
@@ -31,7 +31,8 @@ static int share(struct broker *broker, struct worker_process *worker, struct co
   return broker_share(broker, worker->entry, worker->client_uid, fd, m->token);
 }
 
-/* The status of the answer, whose other members are put into the message. */
+/* Does what a question asks for. Gives the status of the answer; its other members are put into the
+ * message. */
 static int consider(struct broker *broker, struct worker_process *worker, struct control_message *m, int fd,
                     struct beside *beside) {
   uint32_t holder = worker->entry, uid = worker->client_uid;

@@ -1,8 +1,9 @@
 /* The supervisor's loop: a listening socket, signals, and a few timers that run only while something is
  * pending, so an idle daemon does not wake at all.
  *
- * Ending when idle: the address is released first and whoever connected before that is still served, so no
- * client is lost between the last look and the end; a new daemon may begin at the address meanwhile. */
+ * A daemon that ends when idle removes its address first, then serves the clients that connected before that,
+ * and ends only if there are none. In any other order a client that connects between the last look and the
+ * end would be lost. A new daemon may begin at the address meanwhile. */
 #include "server/supervisor/supervisor.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 #include "server/supervisor/watchdog.h"
 #include "server/supervisor/workers.h"
 
-#define FIRST_CLIENT_MS 10000 /* with idle_ms: how long to wait for one */
+#define FIRST_CLIENT_MS 10000 /* how long a daemon that ends when idle waits for its first client */
 #define STOP_MS 2000
 #define LEASE_LOOK_MS 5000
 
@@ -52,8 +53,7 @@ static void stop(struct supervisor *s);
 
 static void on_idle_timer(uv_timer_t *timer) {
   struct supervisor *s = timer->data;
-  if (s->workers.n_sessions > 0 ||
-      s->broker.n > 0) /* named arrays stay, and handles on their way are awaited */
+  if (s->workers.n_sessions > 0 || s->broker.n > 0) /* objects with published names or leases are kept */
     return;
   listener_release(&s->listener);
   if (accept_waiting(&s->accept) > 0 && s->workers.n_sessions > 0)
@@ -67,7 +67,7 @@ static void on_session(void *data) {
   uv_timer_stop(&s->idle_timer);
 }
 
-/* What follows if there is no session any more. */
+/* If there is no session any more: ends the daemon if it has a successor, or starts its idle time. */
 static void look_for_end(struct supervisor *s) {
   if (s->workers.n_sessions > 0 || s->stopping)
     return;
@@ -98,7 +98,7 @@ static void on_taken_over(void *data) {
   expire_leases(data);
 }
 
-/* Accepts no more, and ends after the last session. */
+/* A successor has taken over: this daemon accepts no more, and ends after its last session. */
 static void on_succeeded(void *data) {
   struct supervisor *s = data;
   log_info("%d sessions are left here", s->workers.n_sessions);
@@ -141,7 +141,7 @@ static void on_stop_timer(uv_timer_t *timer) {
 }
 
 static void stop(struct supervisor *s) {
-  if (s->stopping) { /* asked twice: at once */
+  if (s->stopping) { /* asked a second time: end at once */
     workers_kill(&s->workers);
     return;
   }
@@ -179,7 +179,7 @@ static void on_upgrade(uv_signal_t *signal, int number) {
     upgrade_begin(&s->upgrade);
 }
 
-/* $NUMD_WORKER, else numd-worker beside this program or in ../libexec/numd. */
+/* Finds the program of workers: $NUMD_WORKER, else numd-worker beside this program or in ../libexec/numd. */
 static int find_worker(struct supervisor *s) {
   static const char *const places[] = {"numd-worker", "../libexec/numd/numd-worker"};
   char self[PATH_MAX], *path = s->worker_path;
@@ -199,7 +199,8 @@ static int find_worker(struct supervisor *s) {
   return -ENOENT;
 }
 
-/* Shared objects and connections cost descriptors here: as many as the system allows. */
+/* Every shared object and every worker costs a descriptor, so this process may have as many as the system
+ * allows. */
 static void raise_fd_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -208,16 +209,16 @@ static void raise_fd_limit(void) {
   }
 }
 
-/* Kernels are parallel by our own tiling, so each BLAS call has one thread; the loop's pool has one
- * thread a long call. */
+/* Workers share matrix products out over cores by their own tiling, so each call of BLAS has one thread; the
+ * pool of their loop has LONG_CALL_THREADS (long_call.h). */
 static void set_worker_environment(void) {
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
   setenv("OMP_NUM_THREADS", "1", 1);
   setenv("UV_THREADPOOL_SIZE", "4", 1);
 }
 
-/* A daemon that root runs as a service serves everybody, since its workers become their clients' users. One
- * that a program of root's started for itself does not. */
+/* A daemon that root runs as a service serves everybody, since each worker becomes its client's user. A
+ * daemon that a program of root's has started for itself, which ends when idle, serves root alone. */
 static void set_access(struct supervisor_options *o) {
   o->access.everybody = geteuid() == 0 && o->idle_ms < 0 && !o->access.has_group && o->access.n_uids == 0;
 }
@@ -227,7 +228,8 @@ static uint64_t machine_memory(void) {
   return sysinfo(&info) < 0 ? (uint64_t)1 << 40 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
-/* No user takes all sessions, where there are others. */
+/* Sets quotas and limits. If several users may connect, one of them gets at most three quarters of the
+ * sessions. */
 static void set_limits(struct supervisor *s) {
   const struct supervisor_options *o = &s->options;
   bool others = o->access.everybody || o->access.has_group || o->access.n_uids > 0;
@@ -265,7 +267,7 @@ static void init_timers_and_signals(struct supervisor *s) {
   }
 }
 
-/* Puts the parts together, each of which knows only what it is given here. 0 or -errno. */
+/* Connects the parts: each knows only those others that it is given here. 0 or -errno. */
 static int init_parts(struct supervisor *s) {
   static const struct workers_events events = {
       .message = on_message, .ended = on_worker_ended, .none_left = on_no_worker_left};

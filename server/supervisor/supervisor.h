@@ -1,5 +1,5 @@
-/* The supervisor: listens, keeps spare workers ready, hands each connection to one, reaps the dead, and ends
- * the daemon. It never reads a byte from a client. */
+/* The supervisor: listens, keeps spare workers ready, hands each connection to a worker, reaps workers that
+ * have ended, and ends the daemon. It never reads a byte from a client. */
 #ifndef NUMD_SERVER_SUPERVISOR_SUPERVISOR_H
 #define NUMD_SERVER_SUPERVISOR_SUPERVISOR_H
 
@@ -17,7 +17,7 @@ struct supervisor_options {
   struct access_rule access;
   uint64_t quotas[N_QUOTAS]; /* 0: the default */
   struct scoreboard_options workers;
-  bool take_over; /* from a daemon that gave us its socket: upgrade.h */
+  bool take_over; /* a daemon that is to be replaced has given us its socket: upgrade.h */
   char **argv;    /* what a successor is started with */
 };
 

@@ -12,7 +12,7 @@
 #include "server/host/log.h"
 #include "shared/clock.h"
 
-/* A path, or a name in the abstract namespace behind an @. */
+/* Reads the address of a Unix socket: a path, or, after an @, a name in the abstract namespace. */
 static bool read_address(struct systemd *s, const char *text) {
   size_t len = strlen(text);
   if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(s->address.sun_path))
@@ -26,8 +26,8 @@ static bool read_address(struct systemd *s, const char *text) {
   return true;
 }
 
-/* One end of a pair can send to any address: so the unit may forbid us to make sockets of our own, and with
- * that to connect to any other service. */
+/* A socket to send from. It is an end of a pair, which can send to any address, so that the unit may forbid
+ * the daemon to make other sockets, and by that to connect to other services. */
 static int make_socket(void) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)

@@ -1,5 +1,5 @@
-/* What a service manager (systemd) is told, and what it wants to hear again and again: see sd_notify(3),
- * whose protocol is a datagram of lines. Without one, nothing here does anything. */
+/* Messages to a service manager (systemd): datagrams of lines, as sd_notify(3) describes. If the daemon was
+ * not started by one, the functions do nothing. */
 #ifndef NUMD_SERVER_SUPERVISOR_SYSTEMD_H
 #define NUMD_SERVER_SUPERVISOR_SYSTEMD_H
 
@@ -9,11 +9,11 @@
 #include <sys/un.h>
 
 struct systemd {
-  int fd; /* -1: nobody listens */
+  int fd; /* -1: there is no service manager */
   struct sockaddr_un address;
   socklen_t address_bytes;
   char address_text[sizeof(((struct sockaddr_un *)0)->sun_path) + 1]; /* as it was given */
-  uint64_t watchdog_us; /* it wants a sign of life this often; 0: never */
+  uint64_t watchdog_us; /* the service manager wants a sign of life this often; 0: never */
 };
 
 /* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and takes them out of the environment, which workers
@@ -24,7 +24,7 @@ void systemd_deinit(struct systemd *systemd);
 /* Sends lines, "READY=1" for instance. A failure is logged. */
 __attribute__((format(printf, 2, 3))) void systemd_notify(const struct systemd *systemd, const char *format,
                                                           ...);
-/* That a reload begins; READY=1 says that it is done. */
+/* Says that a reload begins; "READY=1" says afterwards that it is done. */
 void systemd_notify_reloading(const struct systemd *systemd);
 
 #endif

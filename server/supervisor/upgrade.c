@@ -1,9 +1,10 @@
 /* The successor gets the listening socket as descriptor 3, the lock as 4 (/dev/null if the socket came from a
- * service manager) and as 5 one end of a socket pair, over which go: READY from it, then an ADOPT for each
- * name and handle on its way, and the end of file.
+ * service manager) and as 5 one end of a socket pair. Over that it sends READY, and then receives an ADOPT
+ * for each name and lease in the broker, and the end of file.
  *
- * Who holds which block is known to one daemon alone, so of objects that both know no block is ever given out
- * again (`lost` in the broker): memory that would have been used again is not, until its maker ends. */
+ * Sessions stay with the old daemon, so neither daemon knows all holds on an object that both have. So
+ * neither ever says that a block of such an object is free (`lost` in the broker): its memory is not used
+ * again until its maker ends. */
 #include "server/supervisor/upgrade.h"
 
 #include <errno.h>
@@ -67,18 +68,18 @@ static void on_successor(uv_poll_t *poll, int status, int events) {
     give_up(u, "the successor could not start");
     return;
   }
-  fcntl(u->fd, F_SETFL, fcntl(u->fd, F_GETFL) & ~O_NONBLOCK); /* which polling made it */
+  fcntl(u->fd, F_SETFL, fcntl(u->fd, F_GETFL) & ~O_NONBLOCK); /* uv_poll_init has set it */
   rc = broker_hand_over(u->broker, u->fd);
   if (rc < 0)
     log_error("not all shared arrays could be handed over: %s", strerror(-rc));
   log_info("process %d has taken over", u->successor.pid);
   systemd_notify(u->systemd, "MAINPID=%d", u->successor.pid);
   end_attempt(u);
-  uv_unref((uv_handle_t *)&u->successor); /* it outlives us */
+  uv_unref((uv_handle_t *)&u->successor); /* or this daemon's loop would run until the successor ends */
   u->on_succeeded(u->data);
 }
 
-/* Our arguments, and --take-over. */
+/* This daemon's own arguments, and --take-over behind them. */
 static char **successor_arguments(const struct upgrade *u) {
   int n = 0;
   while (u->argv[n])
@@ -91,7 +92,8 @@ static char **successor_arguments(const struct upgrade *u) {
   return args;
 }
 
-/* Ours, and what systemd_init took out of it. `more` has room for two. */
+/* This daemon's own environment, and the two variables that systemd_init took out of it, which are written to
+ * `more`. */
 static void successor_environment(const struct upgrade *u, char **out, char more[2][160]) {
   int n = 0;
   for (; environ[n] && n < ENVIRONMENT_MAX; n++)
@@ -107,7 +109,7 @@ static void successor_environment(const struct upgrade *u, char **out, char more
   out[n] = NULL;
 }
 
-/* 0 or a negative code of libuv's; the handle must be closed in any case. */
+/* 0 or a negative code of libuv's; the handle of the process must be closed in any case. */
 static int start_successor(struct upgrade *u, int control) {
   char *env[ENVIRONMENT_MAX + 3], more[2][160], **args = successor_arguments(u);
   int none = open("/dev/null", O_RDONLY | O_CLOEXEC), lock = u->listener->lock_fd;

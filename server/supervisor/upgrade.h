@@ -1,7 +1,7 @@
-/* Upgrade in place: by SIGUSR2 the daemon starts the program that is installed now, with its own options, and
- * hands it the listening socket, the lock of its path, and what its broker keeps. When that one says that it
- * is ready, the old daemon accepts no more and ends with its last session. If it does not get so far, nothing
- * has changed. */
+/* Upgrade in place. On SIGUSR2 the daemon starts a successor: the program that is installed now, with the
+ * daemon's own options. The successor gets the listening socket, the lock of its path, and what the broker
+ * keeps. When it says that it is ready, the old daemon accepts no more and ends with its last session. If it
+ * does not get ready, the old daemon goes on as before. */
 #ifndef NUMD_SERVER_SUPERVISOR_UPGRADE_H
 #define NUMD_SERVER_SUPERVISOR_UPGRADE_H
 
@@ -14,7 +14,7 @@
 
 struct upgrade {
   uv_loop_t *loop;
-  const char *program; /* path of the program that a successor is */
+  const char *program; /* path of the successor's program */
   char *const *argv;   /* what this daemon was started with */
   const struct listener *listener;
   const struct systemd *systemd;
@@ -29,11 +29,11 @@ struct upgrade {
   int n_handles; /* not closed yet */
 };
 
-/* The members up to `data` are set. */
+/* The members up to `data` are set before. */
 void upgrade_init(struct upgrade *upgrade);
 /* The old daemon's side: starts a successor, unless one is starting. */
 void upgrade_begin(struct upgrade *upgrade);
-/* Breaks off what goes on. Idempotent. */
+/* Ends an upgrade that is under way. Idempotent. */
 void upgrade_stop(struct upgrade *upgrade);
 
 /* The successor's side, for --take-over: says that it is ready, and receives the rest. */

@@ -1,9 +1,9 @@
-/* The sign of life for the service manager. It is given only if the supervisor's loop turns and every spare
- * has answered since the last one; a spare that did not is ended and replaced. Workers with sessions are
- * asked, too: one that is silent for long is logged, but its client alone suffers, so it is no reason to
- * start the daemon anew.
+/* The sign of life for the service manager. It is sent from the supervisor's loop, at intervals, unless
+ * several spare workers in a row have not answered a question for a sign of life (workers_ask), each of which
+ * is ended and replaced. Workers with sessions are asked too. One that does not answer for long is logged;
+ * only its own client suffers from it, so it is no reason to start the daemon anew.
  *
- * Only while there is a service manager that asks for it: otherwise nothing is sent and no timer runs. */
+ * Without a service manager that asks for signs of life, nothing is sent and no timer runs. */
 #ifndef NUMD_SERVER_SUPERVISOR_WATCHDOG_H
 #define NUMD_SERVER_SUPERVISOR_WATCHDOG_H
 

@@ -12,7 +12,8 @@
 
 #define STDERR_FD 2
 #define BACKOFF_MS 100
-#define REFILL_MS 100 /* a new client has the machine to itself for so long, while there is a spare left */
+#define REFILL_MS \
+  100 /* a spare is replaced so long after it was used, to leave the cores to its new client */
 
 static void on_handle_closed(uv_handle_t *handle) {
   struct worker_process *w = handle->data, **at = &w->workers->first;
@@ -78,7 +79,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   if (rc == -EAGAIN)
     return;
   if (rc <= 0) {
-    uv_poll_stop(poll); /* it is about to end */
+    uv_poll_stop(poll); /* the worker is about to end */
     return;
   }
   if (message.type == CONTROL_PONG)
@@ -94,7 +95,7 @@ void workers_each_session(const struct workers *workers, uint32_t uid,
       each(arg, w->process.pid, w->client_pid);
 }
 
-/* The descriptors that a worker has are these and no others: everything else is close-on-exec. */
+/* Starts the process. It has the descriptors in `stdio` and no others: ours are all close-on-exec. */
 static int spawn(struct worker_process *w, int control) {
   struct workers *workers = w->workers;
   char parent[16], entry[16], level[16];
@@ -139,7 +140,7 @@ static void show_on_scoreboard(const struct worker_process *w, enum scoreboard_s
   scoreboard_show(w->workers->scoreboard, w->entry, w->process.pid, state, w->client_uid, w->client_pid);
 }
 
-/* Starts a worker, a spare. -errno. */
+/* Starts a worker, which is a spare. 0 or -errno. */
 static int worker_new(struct workers *workers, struct worker_process **out) {
   int pair[2], rc;
   struct worker_process *w = calloc(1, sizeof(*w));
@@ -217,8 +218,9 @@ void workers_refill(struct workers *workers) {
   }
 }
 
-/* Hands the connection to one worker, for whose first charge the scoreboard must say already whose it is.
- * Another user than ours is a guest, unless the worker can become that user. */
+/* Hands the connection to a worker. The scoreboard must name the worker's user before the worker gets the
+ * message, since its first charge counts against that user. A client of another user is a guest unless the
+ * worker, as root, can become that user. */
 static int hand_over(struct worker_process *w, int client, const struct ucred *who) {
   struct control_message message = {.type = CONTROL_SESSION,
                                     .pid = who->pid,
@@ -257,9 +259,9 @@ static bool is_alive(const struct worker_process *w) {
   return !w->exited && w->n_handles == 2;
 }
 
-#define SILENT_SPARE 2    /* unanswered questions before a spare is ended */
-#define SILENT_SESSION 10 /* and before a worker at work is logged */
-#define SILENT_SPARES 3   /* as many ended in a row are no accident */
+#define SILENT_SPARE 2    /* unanswered questions after which a spare is ended */
+#define SILENT_SESSION 10 /* unanswered questions after which a worker with a session is logged */
+#define SILENT_SPARES 3   /* so many spares ended in a row are no accident */
 
 bool workers_ask(struct workers *workers) {
   const struct control_message question = {.type = CONTROL_PING};
@@ -274,7 +276,7 @@ bool workers_ask(struct workers *workers) {
       log_warning("worker %d (session of process %d, user %u) does not answer", w->process.pid, w->client_pid,
                   w->client_uid);
     }
-    if (w->n_unanswered++ <= SILENT_SESSION) /* no more, or they fill its socket */
+    if (w->n_unanswered++ <= SILENT_SESSION) /* more would fill its socket */
       control_send(w->control, &question, -1);
   }
   return workers->n_silent < SILENT_SPARES;

@@ -1,8 +1,8 @@
 /* Worker processes, as the supervisor sees them.
  *
  * A worker is a spare until a connection is handed to it; then it has a session, and is never used for
- * another. It leaves the list only when its process was reaped and both of its handles are closed. Spares
- * that are missing are started anew, later and later as long as they fail. */
+ * another. It leaves the list only when its process was reaped and both of its handles are closed. Missing
+ * spares are started anew; as long as they fail, each start waits twice as long as the one before. */
 #ifndef NUMD_SERVER_SUPERVISOR_WORKERS_H
 #define NUMD_SERVER_SUPERVISOR_WORKERS_H
 
@@ -26,7 +26,7 @@ struct worker_process {
   int n_handles;  /* not closed yet */
   uint32_t entry; /* on the scoreboard */
   bool in_session, exited, told_to_end;
-  int n_unanswered; /* questions for a sign of life, since the last answer */
+  int n_unanswered; /* questions for a sign of life that it was asked since its last answer */
   int32_t client_pid;
   uint32_t client_uid;
 };
@@ -35,7 +35,7 @@ struct worker_process {
 struct workers_events {
   /* A worker sent a message, with a descriptor beside it (now the callee's) or -1. */
   void (*message)(void *data, struct worker_process *worker, struct control_message *message, int fd);
-  /* A worker has ended; `lost` if not by itself. The session that it had is not counted any more. */
+  /* A worker has ended; `lost` if not by itself. Its session, if it had one, is not counted any more. */
   void (*ended)(void *data, const struct worker_process *worker, bool lost);
   /* The last worker has left the list. */
   void (*none_left)(void *data);
@@ -48,36 +48,36 @@ struct workers {
   const char *program; /* path of numd-worker */
   int spares_wanted;
   const struct workers_events *events;
-  void *data; /* for them */
+  void *data; /* for the events */
   struct worker_process *first;
   uv_timer_t spawn_timer;
   bool entry_used[SCOREBOARD_ENTRIES];
   int n_spares, n_sessions;
-  int n_failures; /* spares in a row that died or did not start: the next waits longer */
+  int n_failures; /* spares in a row that died or did not start */
   int n_silent;   /* spares in a row that were ended because they did not answer */
   bool no_more;   /* no spare is started any more */
   bool stopping;
 };
 
-/* The members up to `data` are set. No worker is started yet. */
+/* The members up to `data` are set before. Starts no worker. */
 void workers_init(struct workers *workers);
-/* Starts spares as far as they are missing, now or, after failures, later. */
+/* Starts the missing spares, after failures later. */
 void workers_refill(struct workers *workers);
-/* As workers_refill, but a little later if a spare is left. */
+/* As workers_refill, but REFILL_MS later if a spare is left. */
 void workers_refill_soon(struct workers *workers);
 /* Ends the spares; new ones take their places, unless no_more is set. */
 void workers_renew_spares(struct workers *workers);
-/* Hands a connection (which stays the caller's) to a worker. 0 or -errno. */
+/* Hands a connection, whose descriptor stays the caller's, to a worker. 0 or -errno. */
 int workers_serve(struct workers *workers, int client, const struct ucred *who);
 /* How many sessions a user has. */
 uint64_t workers_count_sessions(const struct workers *workers, uint32_t uid);
 /* Calls back for each session of a user, with the processes of its worker and client. */
 void workers_each_session(const struct workers *workers, uint32_t uid,
                           void (*each)(void *arg, int worker, int client), void *arg);
-/* Asks every worker for a sign of life, and ends spares that gave none; false if so many in a row were ended
- * that it is no accident. */
+/* Asks every worker for a sign of life, and ends spares that have not answered the last questions. False if
+ * so many spares in a row were ended for that that it is no accident. */
 bool workers_ask(struct workers *workers);
-/* Asks all to end; or, the second function, makes them. No more are started. */
+/* Asks all workers to end, and starts no more. workers_kill ends them at once. */
 void workers_stop(struct workers *workers);
 void workers_kill(struct workers *workers);
 

@@ -1,9 +1,9 @@
-/* The one road from a request to a kernel: every binding is checked against this session's segments
- * and the byte range that the plan knows it touches; only then do addresses exist.
+/* The one road from a request to a kernel: every binding is checked against this session's segments, and
+ * against the range of bytes that the plan says it touches; only then do addresses exist.
  *
- * Everything judged here is in the request, a private copy. A segment removed from the table meanwhile
- * stays mapped until this runner has left its call (session.h), and one that shrinks meanwhile is made
- * whole by the SIGBUS handler and marked lost (sigbus.h). */
+ * What is checked is the request, a private copy, so the client cannot change it between the check and the
+ * use. A segment that is detached meanwhile stays mapped until this runner has left its call (session.h), and
+ * a segment that shrinks meanwhile gets zero pages from the SIGBUS handler and is marked lost (sigbus.h). */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,8 +14,9 @@
 #include "server/worker/session.h"
 #include "shared/trace.h"
 
-#define SCRATCH_KEPT ((size_t)64 << 20) /* a runner keeps this much scratch from call to call */
+#define SCRATCH_KEPT ((size_t)64 << 20) /* scratch that a runner keeps from call to call, at most */
 
+/* A call with what its bindings are bound to. */
 struct binding_run {
   struct call call;
   struct segment *segment[MAX_BINDINGS];
@@ -38,7 +39,7 @@ static int bind_array(struct session *session, const struct plan *p, uint32_t i,
   if (!s)
     return NUMD_ESEGMENT;
   const struct bound *b = &p->bounds[i];
-  /* 48 bits of offset and 62 of extent: no sum here overflows. */
+  /* An offset has 48 bits and an extent 62, so no sum here overflows. */
   if ((int64_t)offset + b->lo < 0 || (uint64_t)((int64_t)offset + b->hi) > s->bytes || offset > s->bytes)
     return NUMD_EBOUNDS;
   if (offset & b->align_mask)
@@ -62,11 +63,12 @@ static int bind_scalars(const struct plan *p, const struct request *request, str
   return 0;
 }
 
-/* One object may be attached more than once. */
+/* Whether two segments share their memory: an object may be attached more than once. */
 static bool is_same_object(const struct segment *a, const struct segment *b) {
   return a == b || (a->inode == b->inode && a->device == b->device);
 }
 
+/* Whether two arrays of a call have bytes in common, as far as the ranges that they touch tell. */
 static bool ranges_meet(const struct plan *p, const struct binding_run *run, uint32_t a, uint32_t b) {
   const struct bound *p_a = &p->bounds[a], *p_b = &p->bounds[b];
   if (!is_same_object(run->segment[a], run->segment[b]) || p_a->lo == p_a->hi || p_b->lo == p_b->hi)
@@ -75,7 +77,8 @@ static bool ranges_meet(const struct plan *p, const struct binding_run *run, uin
   return x + p_a->lo < y + p_b->hi && y + p_b->lo < x + p_a->hi;
 }
 
-/* Whether output `o` overlaps something in a way that its plan is not made for. */
+/* Looks for overlaps of output `o`. EINVAL: with another output. *redirect is set if it overlaps an input in
+ * a way that the plan's steps are not made for, so that the output must be computed in private memory. */
 static int check_overlap(const struct plan *p, const struct binding_run *run, uint32_t o, bool *redirect) {
   for (uint32_t i = 0; i < p->n_bindings; i++) {
     if (i == o || p->bounds[i].kind == BIND_SCALAR || !ranges_meet(p, run, o, i))
@@ -108,8 +111,8 @@ static void trim_scratch(struct runner *r) {
   r->scratch_bytes = 0;
 }
 
-/* Runs with the outputs in `mask` in private memory, behind the plan's own scratch, and copies them to
- * where they belong when everything has been read. */
+/* Runs the call with the outputs in `mask` in private memory, behind the plan's own scratch, and copies them
+ * to their bindings when every input has been read. */
 static int run_redirected(struct runner *runner, const struct plan *p, uint64_t mask,
                           struct binding_run *run) {
   static const _Atomic uint64_t never = 0; /* no call has this id */
@@ -130,7 +133,7 @@ static int run_redirected(struct runner *runner, const struct plan *p, uint64_t 
     at += align_up(p->bounds[i].hi - p->bounds[i].lo, 64);
   }
   int status = exec_run(&run->call);
-  run->call.cancel = &never; /* everything is computed, and half a copy would destroy what it overlaps */
+  run->call.cancel = &never; /* a copy that is broken off would leave the overlapped input half overwritten */
   for (uint32_t i = 0; i < p->n_bindings && status == 0; i++) {
     if (!(mask >> i & 1))
       continue;
@@ -154,7 +157,8 @@ static int bind_all(struct session *session, const struct plan *p, const struct 
   return bind_scalars(p, request, run, completion);
 }
 
-/* A segment that shrank while its call ran has lost data, whatever the kernel made of it. */
+/* Completes the call. If a segment shrank while the call ran, the kernels read zeros in place of its data, so
+ * the status is ELOST whatever they gave. */
 static int finish(const struct plan *p, const struct binding_run *run, int status,
                   struct completion *completion) {
   for (uint32_t i = 0; i < p->n_bindings; i++)
@@ -202,8 +206,9 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   return finish(p, &run, status, completion);
 }
 
-/* The same road for a plan that is one kernel over a few arrays, in as few steps as it can be walked. False:
- * something is out of the ordinary, which run_plan is to deal with; nothing has been done then. */
+/* The same checks as run_plan's, in as few instructions as possible, for a plan that is one kernel over a few
+ * arrays. False, with nothing done: a check fails or an output overlaps an input, and run_plan is to find out
+ * which. */
 static bool run_one(struct session *session, const struct plan *p, const struct request *request,
                     struct completion *completion) {
   struct segment *segment[ONE_KERNEL_BINDINGS] = {NULL};
@@ -246,8 +251,10 @@ void session_run(struct session *session, struct runner *runner, const struct re
   uint64_t calls = atomic_load_explicit(&runner->calls, memory_order_relaxed);
   memset(completion->result, 0, sizeof(completion->result));
   atomic_store_explicit(&runner->calls, calls + 1, memory_order_relaxed);
-  /* Whoever removes something runs a barrier on all our threads (session.c), so here the compiler alone must
-   * keep order. */
+  /* Between the store above and the loads below the processor needs a full fence, or the main thread could
+   * see no call under way and free what this thread then finds in the tables. The main thread has all our
+   * threads pass that fence when it removes something (session.c), so here only the compiler must keep the
+   * order. */
   atomic_signal_fence(memory_order_seq_cst);
   struct plan *p = request->plan_id < MAX_PLANS
                        ? atomic_load_explicit(&session->plans[request->plan_id], memory_order_acquire)

@@ -1,6 +1,6 @@
-/* Calls are not timed, which would cost each of them something: a timer looks now and then which runners are
- * still inside the call in which they were at the look before. So a call is cancelled when it has run for
- * between one and five quarters of the limit. */
+/* Calls are not timed, since that would cost each call something. Instead a timer looks, LOOKS times within
+ * the limit, which runners are still inside the call in which the last look found them. So a call is
+ * cancelled when it has run for between one and five quarters of the limit. */
 #include "server/worker/deadline.h"
 
 #include "server/host/log.h"
@@ -8,7 +8,8 @@
 #define LOOKS 4       /* within the limit */
 #define GRACE_MS 2000 /* a call that was cancelled has at least so long to end */
 
-/* A call that ends meanwhile loses nothing: the next has another id. */
+/* Cancels the runner's call by its id: if that call ends meanwhile, the runner's next call has another id and
+ * is not hit. */
 static void cancel(struct runner *runner) {
   log_warning("a call has run for longer than --call-max and is cancelled");
   atomic_store(&runner->cancel, __atomic_load_n(&runner->call_id, __ATOMIC_RELAXED));

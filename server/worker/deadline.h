@@ -1,5 +1,5 @@
-/* The daemon's own limit for calls (numd --call-max): one that runs longer is cancelled at its next block,
- * and if it does not heed that, inside LAPACK say, the session ends. */
+/* The daemon's own time limit for calls (numd --call-max). A call that runs longer is cancelled at its next
+ * block. If it has no next block, inside LAPACK say, the session ends. */
 #ifndef NUMD_SERVER_WORKER_DEADLINE_H
 #define NUMD_SERVER_WORKER_DEADLINE_H
 
@@ -11,19 +11,19 @@
 /* A runner as it was at the last look. */
 struct deadline_look {
   uint64_t calls;
-  int times; /* how often it was seen inside this very call */
+  int times; /* how many looks before have found it inside the same call */
 };
 
 struct deadline {
   uv_timer_t timer;
   struct session *session;
-  int hopeless; /* looks after which a call that was cancelled has had time enough to end */
+  int hopeless; /* looks after which a cancelled call has had time enough to end */
   struct deadline_look looks[MAX_RUNNERS];
-  void (*on_hopeless)(void *data); /* a call was cancelled and goes on */
+  void (*on_hopeless)(void *data); /* a call was cancelled and has not ended for GRACE_MS or more */
   void *data;
 };
 
-/* Begins to look, if max_ns is not 0. */
+/* Starts the timer, unless max_ns is 0. */
 void deadline_start(struct deadline *deadline, uv_loop_t *loop, struct session *session, uint64_t max_ns);
 void deadline_stop(struct deadline *deadline);
 

@@ -1,8 +1,8 @@
-/* The ring door: takes calls out of slots, once each, and puts completions back.
+/* The ring door: takes requests out of slots, once each, and puts completions back.
  *
- * What a slot holds is copied with plain loads of private width after the acquire of its seq; the copy
- * alone is judged. A slot with unknown flags or too many bindings is answered with an error. How far the
- * ring has come is private: a client that scribbles on seq words only delays itself. */
+ * After the acquire load of a slot's seq, each of its words is loaded once into private memory, and only that
+ * copy is checked. A slot with unknown flags or too many bindings is answered with an error. The number of
+ * the next call is kept in private memory: a client that writes other seq words only delays itself. */
 #include "server/worker/door_ring.h"
 
 #include <errno.h>
@@ -29,9 +29,9 @@ struct served {
   enum numd_wait policy;
   pthread_t thread;
   uint32_t id;
-  _Atomic int notify_fd; /* or -1; set by the main thread */
+  _Atomic int notify_fd; /* the worker's end of the notification socket, set by the main thread; or -1 */
   atomic_int stop;
-  _Atomic uint64_t cancelled[CHANNEL_SLOTS]; /* by slot: the number, plus 1, of a call to be given up */
+  _Atomic uint64_t cancelled[CHANNEL_SLOTS]; /* by slot: the number, plus 1, of a call that was cancelled */
 };
 
 struct ring_door {
@@ -59,12 +59,13 @@ static const cpu_set_t *cores(void *arg) {
   return s->pool ? pool_placement(s->pool) : NULL;
 }
 
-/* Volatile, so that each word that the peer can write is loaded exactly once. */
+/* Volatile, so that the compiler loads a word that the peer can write exactly once. */
 static uint64_t load_once(const uint64_t *word) {
   return *(const volatile uint64_t *)word;
 }
 
-/* Copies a call out of its slot, with flags that must be among `known`. A status that refuses it, or 0. */
+/* Copies a request out of its slot; its flags must be among `known`. 0, or the status that refuses the
+ * request. */
 static int take_request(const struct slot *slot, const uint64_t *spill, uint16_t known, struct request *r,
                         uint16_t *flags) {
   r->plan_id = *(const volatile uint32_t *)&slot->plan;
@@ -110,7 +111,8 @@ static void before_long(void *arg) {
   wake_leave_peer(&c->waiter);
 }
 
-/* Runs one call and answers it; its flags. `id` is what a cancellation names it by. */
+/* Takes the request in a slot, runs it as the call `id` (runner_name_call), and answers it. Gives the
+ * request's flags. */
 static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id,
                          bool cancelled, uint16_t known, uint32_t seq_done) {
   uint16_t flags;
@@ -246,14 +248,15 @@ int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct e
   if (id >= MAX_CHANNELS || !d->channels[id])
     return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
   struct served *c = d->channels[id];
-  /* Whether it waits in the ring or is at work: a call is named by its number in both places. */
+  /* The call may be waiting in the ring, where `cancelled` is looked at when its turn comes, or be running,
+   * where the runner's `cancel` is. Both name it by its number, so no other call is hit. */
   if (!(number & SINGLE_CALL))
     atomic_store_explicit(&c->cancelled[number % CHANNEL_SLOTS], number + 1, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, number + 1, memory_order_relaxed);
   return 0;
 }
 
-/* A socket, for sending with MSG_DONTWAIT never blocks, whatever flags the peer sets on its end. */
+/* A socket, since a send with MSG_DONTWAIT never blocks, whatever the client does with its end. */
 int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *err) {
   int ends[2];
   if (id >= MAX_CHANNELS || !d->channels[id])
@@ -263,8 +266,8 @@ int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *
     return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
     return errtext_set(err, NUMD_ELIMIT, "notification socket: %s", strerror(errno));
-  shutdown(ends[0], SHUT_RD);                                          /* nothing is to be received */
-  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_release); /* it exists for who sees it */
+  shutdown(ends[0], SHUT_RD); /* what the client sends here is not kept */
+  atomic_store_explicit(&c->notify_fd, ends[0], memory_order_release);
   *fd = ends[1];
   return 0;
 }

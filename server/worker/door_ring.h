@@ -13,13 +13,14 @@ int ring_door_new(struct session *session, struct ring_door **out); /* 0 or -err
  * ELIMIT, ENOMEMORY. */
 int ring_door_open(struct ring_door *door, enum numd_wait wait, uint32_t *id, int *fd, uint64_t *bytes,
                    struct errtext *err);
-/* Ends a channel and joins its thread (a call in progress is cancelled). ECHANNEL. */
+/* Ends a channel and joins its thread; a call that is being run is cancelled. ECHANNEL. */
 int ring_door_close(struct ring_door *door, uint64_t id, struct errtext *err);
-/* Gives up call `number` of a channel if it is not done yet, at its next block. ECHANNEL. */
+/* Cancels call `number` of a channel if it is not done yet; one that is being run ends at its next block.
+ * ECHANNEL. */
 int ring_door_cancel(struct ring_door *door, uint64_t id, uint64_t number, struct errtext *err);
-/* Gives the other end of a socket on which the channel's worker sends a byte when a call is done while the
- * client is parked with PARKED_FD, and which ends with the channel. *fd is the caller's to send and close.
- * One a channel: EEXIST. ECHANNEL, ELIMIT. */
+/* Makes the channel's notification socket: the worker sends a byte on it when a call is done while the client
+ * is parked with PARKED_FD, and closes it with the channel. *fd gets the client's end, which is the caller's
+ * to send and close. EEXIST (the channel has one already), ECHANNEL, ELIMIT. */
 int ring_door_notify(struct ring_door *door, uint64_t id, int *fd, struct errtext *err);
 /* Ends all channels. */
 struct ring_door *ring_door_free(struct ring_door *door);

@@ -1,6 +1,6 @@
-/* One poll handle drives the door. When it is readable: one recvmsg, then every whole frame is handled, its
- * answer put into `out`, and one sendmsg writes all answers directly; only if that would block does the
- * handle wait for writability. So a call costs one recvmsg and one sendmsg. */
+/* One poll handle drives the door. When the socket is readable, one recvmsg reads, every whole frame is
+ * handled and its answer put into `out`, and one sendmsg writes all answers at once. Only if that would block
+ * does the handle wait for the socket to be writable. So a call costs one recvmsg and one sendmsg. */
 #include "server/worker/door_socket.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@
 
 static void wait_for(struct door_socket *door, int events);
 
-/* msgpack's writer. A failure is remembered and ends the connection at the next flush. */
+/* What msgpack writes through. A failure is remembered in out_failed and ends the connection at the next
+ * flush. */
 static int put_out(void *data, const char *bytes, size_t n) {
   struct door_socket *door = data;
   if (door->out_failed || door->out_len - door->out_sent + n > DOOR_OUTPUT_MAX) {
@@ -66,7 +67,8 @@ int door_put_fd(struct door_socket *door, size_t mark, int fd) {
   return 0;
 }
 
-/* One sendmsg: up to the next byte that has a descriptor beside it, or from it. */
+/* One sendmsg. If a descriptor belongs beside the first byte, it is sent along; the bytes end before the next
+ * byte that has one. */
 static ssize_t send_some(struct door_socket *door) {
   size_t at = door->out_sent, end = door->out_len;
   int n = 0, fds[FDPASS_MAX];
@@ -156,7 +158,8 @@ static void handle_input(struct door_socket *door) {
   memmove(door->in, door->in + pos, door->in_len);
 }
 
-/* Room for the rest of the frame that has begun; a large buffer is given back when it is empty. */
+/* Makes room for the rest of a frame that has begun; a buffer that had to grow shrinks again when it is
+ * empty. */
 static int make_room(struct door_socket *door) {
   size_t room = door->in_want > IN_ROOM ? door->in_want : IN_ROOM;
   if (room <= door->in_room && (door->in_room == IN_ROOM || door->in_len > 0))
@@ -171,7 +174,8 @@ static int make_room(struct door_socket *door) {
   return 0;
 }
 
-/* Only files are kept: a client that sent us its own end of this connection would never be seen to go. */
+/* Only files are kept. A client could send its own end of this connection: while we had that open, we would
+ * never see the end of file by which we know that the client is gone. */
 static int keep_file(int fd) {
   struct stat st;
   if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
@@ -180,7 +184,7 @@ static int keep_file(int fd) {
   return DOOR_FD_REFUSED;
 }
 
-/* Keeps the descriptors that came with the last bytes. False: too many, the client is sent away. */
+/* Keeps the descriptors that came with the last bytes. False: there are too many, and the connection ends. */
 static bool keep_fds(struct door_socket *door, const int fds[], int n, int truncated) {
   int i = 0;
   for (; i < n && door->n_fds < DOOR_FDS_MAX; i++)
@@ -262,8 +266,8 @@ int door_open(struct door_socket *door, uv_loop_t *loop, int fd, void (*on_close
   return 0;
 }
 
-/* The descriptor stays open until nothing runs for the client any more (door_deinit): end of file tells it
- * so. */
+/* Only the handle is closed here. The descriptor stays open until door_deinit, when no call of the client
+ * runs any more: the client takes the end of file as the sign of that. */
 static void on_poll_closed(uv_handle_t *handle) {
   struct door_socket *door = handle->data;
   door->on_close(door);

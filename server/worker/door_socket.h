@@ -2,8 +2,8 @@
  *
  * It belongs to the main thread and its loop. Input and output are bounded: a frame by the codec's limits,
  * descriptors that no request claimed by DOOR_FDS_MAX, answers that the client does not read by
- * DOOR_OUTPUT_MAX. Who goes beyond is told why with a `goodbye` notification, as far as it can be
- * written, and is disconnected. */
+ * DOOR_OUTPUT_MAX. A client that goes beyond a limit is told so in a `goodbye` notification, if that can be
+ * written without waiting, and is disconnected. */
 #ifndef NUMD_SERVER_WORKER_DOOR_SOCKET_H
 #define NUMD_SERVER_WORKER_DOOR_SOCKET_H
 
@@ -23,7 +23,7 @@
 struct worker;
 struct door_socket;
 
-/* A descriptor to be sent beside the byte at `at` of all bytes ever put out. */
+/* A descriptor to be sent beside byte number `at`, counted from the first byte that the door ever put out. */
 struct door_fd {
   uint64_t at;
   int fd;
@@ -62,8 +62,8 @@ void door_close(struct door_socket *door);
 /* Says goodbye with a status and a sentence, logs it, and closes. */
 __attribute__((format(printf, 3, 4))) void door_goodbye(struct door_socket *door, int status,
                                                         const char *format, ...);
-/* Frees what the door holds and closes the connection, by which the client knows that none of its calls is at
- * work; after on_close and once the loop has run the handles' closing. */
+/* Frees what the door holds and closes the connection, by which the client knows that none of its calls is
+ * being run. To be called after on_close, when the loop has closed the handles. */
 void door_deinit(struct door_socket *door);
 
 /* The oldest descriptor that came in and was not claimed, now the caller's; or one of these: */
@@ -73,7 +73,7 @@ int door_take_fd(struct door_socket *door);
 /* Sends fd, which becomes the door's, beside the byte at a mark. 0 or -ENOSPC (fd is closed). */
 int door_put_fd(struct door_socket *door, size_t mark, int fd);
 
-/* A place in the output to go back to, if what was put out after it shall not be sent. */
+/* A place in the output, for door_rewind: that takes back what was put out after it. */
 static inline size_t door_mark(const struct door_socket *door) {
   return door->out_len;
 }

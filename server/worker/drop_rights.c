@@ -47,8 +47,8 @@ int drop_rights_to_peer(int sock, uid_t uid, gid_t gid) {
   rc = take_groups(sock);
   if (rc == 0 && (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
     rc = -errno;
-  /* The kernel does so where fs.suid_dumpable is 0: the user's own debugger would reach our control socket.
-   */
+  /* The kernel does this itself only where fs.suid_dumpable is 0. Else the user could attach a debugger to
+   * this process and reach the supervisor through its control socket. */
   if (rc == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
     rc = -errno;
   return rc == 0 ? verify(uid, gid) : rc;

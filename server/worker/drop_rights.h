@@ -4,9 +4,10 @@
 
 #include <sys/types.h>
 
-/* Gives up root for the user at the other end of `sock`, with that process's groups, for good. Does nothing
- * if the process is that user already, and refuses (-EPERM) if it is another and not root. In any case no
- * program run from here can gain rights any more. 0 or -errno; after an error nothing may be served. */
+/* Makes this process, which runs as root, one of the user at the other end of `sock`, with the groups of the
+ * process there, for good. Does nothing if it runs as that user already; -EPERM if it runs as yet another
+ * user. In any case no program run from here can gain rights any more. 0 or -errno; after an error nothing
+ * may be served. */
 int drop_rights_to_peer(int sock, uid_t uid, gid_t gid);
 /* Stays who it is, but no program run from here can gain rights any more. 0 or -errno. */
 int drop_rights_staying(void);

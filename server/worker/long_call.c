@@ -1,5 +1,6 @@
-/* A call borrows one of as many runners as the pool has threads. Its serial number is what `cancel` names it
- * by, so a cancel that comes late never hits the runner's next call. */
+/* A call borrows a runner while it runs; there are as many as the loop's pool has threads. The runner's
+ * `cancel` names the call by its serial number, so that a cancel that comes late never hits the runner's next
+ * call. */
 #include "server/worker/long_call.h"
 
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 struct long_call {
   uv_work_t work;
   struct long_calls *calls;
-  struct long_call *next, **link; /* link: what points at it */
+  struct long_call *next, **link; /* link: the pointer that points at this call */
   struct runner *runner;          /* while it runs */
   bool cancelled;
   uint64_t serial; /* from 1 */
@@ -39,7 +40,7 @@ void long_calls_deinit(struct long_calls *calls) {
   uv_mutex_destroy(&calls->lock);
 }
 
-/* NULL: the call was cancelled before it began. */
+/* A free runner, which is the call's until give_runner; NULL if the call was cancelled before it began. */
 static struct runner *take_runner(struct long_call *call) {
   struct long_calls *calls = call->calls;
   uv_mutex_lock(&calls->lock);

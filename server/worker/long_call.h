@@ -1,5 +1,5 @@
-/* Calls of the socket door that take long run in the loop's thread pool, so that the door goes on
- * listening (for a cancel, say). They may finish in any order. All functions: main thread. */
+/* Calls of the socket door that take long run in the loop's thread pool, so that the door can read further
+ * requests meanwhile (a cancel, say). They may finish in any order. All functions: main thread. */
 #ifndef NUMD_SERVER_WORKER_LONG_CALL_H
 #define NUMD_SERVER_WORKER_LONG_CALL_H
 
@@ -17,7 +17,7 @@ struct long_call;
 struct long_calls {
   uv_loop_t *loop;
   struct session *session;
-  uv_mutex_t lock; /* the two below, and the `runner` of each call */
+  uv_mutex_t lock; /* of `taken`, and of `runner` and `cancelled` of each call */
   struct runner *runners[LONG_CALL_THREADS];
   bool taken[LONG_CALL_THREADS];
   struct long_call *first;
@@ -35,8 +35,8 @@ void long_calls_deinit(struct long_calls *calls);
 /* Starts one; on_done tells of its completion, exactly once. ELIMIT, ENOMEMORY. */
 int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, const struct request *request,
                     struct errtext *err);
-/* Gives up the calls with this msgid, or all: what has not begun gives ECANCELLED, what runs does at its
- * next block. How many there were. */
+/* Cancels the calls with this msgid; how many there were. One that has not begun completes with ECANCELLED,
+ * one that is being run does at its next block. */
 int long_call_cancel(struct long_calls *calls, uint32_t msgid);
 void long_call_cancel_all(struct long_calls *calls);
 

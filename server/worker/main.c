@@ -1,8 +1,8 @@
 /* numd-worker: a process that serves one client and no other.
  *
- * As a spare it has loaded and chosen everything that takes time and waits, blocked, for a message from the
- * supervisor. With it comes a client's socket. The worker becomes the client's user and enters its sandbox
- * before it reads a byte from it, serves the session, and ends with it.
+ * It begins as a spare: it does in advance what takes time, then blocks until the supervisor sends it a
+ * client's socket. Before it reads a byte from the client, it becomes the client's user and enters its
+ * sandbox. It serves the session and ends with it.
  *
  * Run by the supervisor as `numd-worker SUPERVISOR_PID ENTRY LOG_LEVEL`, with the control socket and the
  * scoreboard as descriptors 3 and 4. */
@@ -28,7 +28,8 @@
 #define CONTROL_FD 3
 #define SCOREBOARD_FD 4
 
-/* The kernel ends this process with its parent. Changing the user forgets that, so it is said again. */
+/* Has the kernel end this process with its parent. A change of the user cancels that, so it is asked for
+ * again afterwards. */
 static void die_with(pid_t supervisor) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != supervisor)
@@ -41,7 +42,7 @@ static void set_up_signals(void) {
   signal(SIGTERM, SIG_DFL);
 }
 
-/* Every segment keeps a descriptor, so as many as the system allows. */
+/* Every segment has a descriptor, so this process may have as many as the system allows. */
 static void raise_fd_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -52,7 +53,7 @@ static void raise_fd_limit(void) {
 
 /* What a spare does in advance. 0 or -errno. */
 static int prepare(struct scoreboard **scoreboard) {
-  syscall(SYS_close_range, SCOREBOARD_FD + 1, ~0u, 0); /* none is open, whatever started us */
+  syscall(SYS_close_range, SCOREBOARD_FD + 1, ~0u, 0); /* whatever else the parent left open */
   set_up_signals();
   raise_fd_limit();
   int rc = scoreboard_map(SCOREBOARD_FD, scoreboard);
@@ -66,7 +67,8 @@ static int prepare(struct scoreboard **scoreboard) {
   return rc;
 }
 
-/* Waits for a client: 1, with its socket in *client; 0 if the daemon ends; or -errno. */
+/* Waits for a client, and answers the supervisor's questions for a sign of life meanwhile. 1, with the
+ * client's socket in *client; 0 if the daemon ends; or -errno. */
 static int await_client(struct control_message *who, int *client) {
   const struct control_message alive = {.type = CONTROL_PONG};
   int rc;
@@ -77,8 +79,9 @@ static int await_client(struct control_message *who, int *client) {
   return rc < 0 ? rc : 0;
 }
 
-/* Gives up what serving does not take. A guest is another user whom a daemon that is not root's was told to
- * serve: it is served as the daemon's user, and so may not have anything opened by name. 0 or -errno. */
+/* Gives up the rights that serving does not need. A guest is a client of another user whom a daemon that does
+ * not run as root was told to serve. Its worker cannot become that user and keeps the daemon's rights, so a
+ * guest may not have objects opened by name. 0 or -errno. */
 static int confine(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who,
                    int client, pid_t supervisor) {
   bool guest = who->flag != 0;

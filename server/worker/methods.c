@@ -1,4 +1,4 @@
-/* The methods of the socket door: one row a method, and the dispatch. What they take and give is written down
+/* The methods of the socket door: their table, and the small ones. What methods take and give is written down
  * in protocol/PROTOCOL.md. */
 #include <inttypes.h>
 #include <string.h>
@@ -169,7 +169,7 @@ static int run_ping(struct method_call *c, struct errtext *err) {
   return 0;
 }
 
-/* The most frequent first. */
+/* A name is looked up from the first row on, so the most frequent methods come first. */
 static const struct method methods[] = {
     {"call", 2, false, method_call},
     {"prepare", 2, false, method_prepare},
@@ -202,7 +202,7 @@ static const struct method *find_method(const struct wire_message *m) {
   return NULL;
 }
 
-/* Whether the message may be run now, as this method. */
+/* Whether the message is a request that this method can take now. 0, or a status with a sentence. */
 static int check_message(const struct door_socket *door, const struct wire_message *m,
                          const struct method *method, struct errtext *err) {
   bool hello = method && method->run == run_hello;

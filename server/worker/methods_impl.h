@@ -1,9 +1,9 @@
-/* What the files of methods share: methods.c has the table and the small ones, methods_segment.c those about
- * memory, methods_lend.c those about who holds it, methods_plan.c those about plans and calls.
+/* What the files of methods share: methods.c has the table and the small methods, methods_segment.c those
+ * about memory, methods_sharing.c those about who holds it, methods_plan.c those about plans and calls.
  *
  * A method's function reads its params, does the work through the session, and packs its result behind the
- * response header that is already there; or it returns a status with a sentence, and what it packed is taken
- * back. */
+ * header of a response that is in the output already. Or it returns a status with a sentence; then methods.c
+ * takes the header, and whatever else was packed, out of the output again. */
 #ifndef NUMD_SERVER_WORKER_METHODS_IMPL_H
 #define NUMD_SERVER_WORKER_METHODS_IMPL_H
 
@@ -11,7 +11,7 @@
 #include "server/worker/methods.h"
 #include "server/worker/worker.h"
 
-#define MEANT_LATER (-1) /* the answer will be put out when a long call is done */
+#define MEANT_LATER (-1) /* a method's result: the answer will be put out when a long call is done */
 
 struct method_call {
   struct worker *worker;

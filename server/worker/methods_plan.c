@@ -31,7 +31,7 @@ int method_prepare(struct method_call *c, struct errtext *err) {
   return 0;
 }
 
-/* The plan that a param names. */
+/* The plan that the first param names, and its id. */
 static int find_plan(struct method_call *c, uint64_t *id, struct plan **plan, struct errtext *err) {
   int status = wire_read_uint(&c->params[0], UINT32_MAX, id, "plan", err);
   if (status != 0)

@@ -8,8 +8,8 @@
 
 #define NAME_BYTES_MAX 255
 
-/* Opens an object by name with this process's rights, which are the client's. The sentence does not tell
- * whether such an object exists. */
+/* Opens an object by name with this process's rights, which are the client's. The sentence of a refusal does
+ * not tell whether there is such an object. */
 static int open_name(const msgpack_object *o, int *fd, struct errtext *err) {
   char name[NAME_BYTES_MAX + 2] = "/";
   if (o->type != MSGPACK_OBJECT_STR)
@@ -37,7 +37,8 @@ static int read_token(const msgpack_object *o, uint8_t token[CONTROL_TOKEN_BYTES
   return 0;
 }
 
-/* Sends a copy of a token's object beside the response, and remembers the token for the segment. */
+/* Sends a copy of the descriptor of an imported object beside the response, and remembers the token in the
+ * segment. */
 static int answer_import(struct method_call *c, uint64_t id, const uint8_t token[CONTROL_TOKEN_BYTES],
                          struct errtext *err) {
   struct segment *segment = NULL;
@@ -68,7 +69,7 @@ int method_attach(struct method_call *c, struct errtext *err) {
     status = wire_read_bool(by_fd, &yes, "fd", err);
   if (status == 0 && (!!name + yes + !!by_token != 1 || how->via.map.size != 1))
     status = errtext_set(err, NUMD_EPROTOCOL, "attach: one of name, fd and token is wanted");
-  /* The descriptor is claimed in any case, so that it is not taken for the next request's. */
+  /* The descriptor is claimed even if the request is refused, or the next request would get it as its own. */
   if (yes && (fd = door_take_fd(&c->worker->door)) < 0 && status == 0)
     status = errtext_set(
         err, NUMD_EDESCRIPTOR,

@@ -1,5 +1,5 @@
-/* Methods about who holds which block of a shared object, and about published names: what they ask goes on to
- * the supervisor, whose broker knows. */
+/* Methods about who holds which block of a shared object, and about published names. The supervisor's broker
+ * knows both, so these methods pass the question on to it. */
 #include <ctype.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 
 #define RETURNED_MAX 4096 /* blocks asked for at once */
 
-/* The segment named by a param, which must have a token. */
+/* Puts the token of the segment that a param names into the message; ESEGMENT if it has none. */
 static int shared_segment(struct method_call *c, const msgpack_object *param, struct control_message *m,
                           struct errtext *err) {
   struct segment *segment = NULL;

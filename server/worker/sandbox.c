@@ -1,4 +1,4 @@
-/* The order matters: the filter of system calls comes last, since it takes away what the others need. */
+/* The filter of system calls comes last, since it forbids the calls that set the other restrictions. */
 #include "server/worker/sandbox.h"
 
 #include <errno.h>
@@ -20,8 +20,8 @@ static int limit(int resource, rlim_t most) {
   return setrlimit(resource, &r) < 0 ? -errno : 0;
 }
 
-/* The CPU deadline is not RLIMIT_CPU, which counts all of a session's
- * calls: see deadline.h. */
+/* RLIMIT_CPU is not among these: it would count all calls of a session together. The limit of one call is
+ * deadline.h's. */
 static int set_limits(const struct sandbox_options *o) {
   rlim_t fds = MAX_SEGMENTS + 2 * MAX_CHANNELS + OTHER_FDS;
   int rc = limit(RLIMIT_CORE, 0);

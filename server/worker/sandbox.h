@@ -1,7 +1,7 @@
-/* What a worker gives up before it reads a byte from its client, for good: so that a fault in the code that
- * serves one client is worth nothing to it against others or against the machine.
+/* The rights that a worker gives up, for good, before it reads a byte from its client: so that a client that
+ * exploits a fault in the worker gains nothing against other users or the machine.
  *
- * Which of these hold depends on the kernel; each session tells (`numdctl status`). */
+ * Which of the restrictions below hold depends on the kernel; `numdctl status` tells it for each session. */
 #ifndef NUMD_SERVER_WORKER_SANDBOX_H
 #define NUMD_SERVER_WORKER_SANDBOX_H
 
@@ -23,7 +23,7 @@ enum sandbox_bit {
 #undef X
 };
 
-/* Sanitizers open files, start programs and reserve terabytes: there only the first two can hold. */
+/* Sanitizers open files, start programs and reserve terabytes, so under them only the first two can hold. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANDBOX_POSSIBLE 0
 #else
@@ -35,14 +35,15 @@ struct sandbox_options {
   uint64_t memory_bytes; /* private memory: plans, scratch, stacks */
 };
 
-/* What takes time is done in advance, by a spare. 0 or -errno. */
+/* Builds the filter of system calls, which takes time; done by a spare in advance. 0 or -errno. */
 int sandbox_prepare(void);
-/* Enters it. The calling thread must be the only one, and no_new_privs set (drop_rights.h). *held gets bits
- * of what was achieved; what this kernel does not have is logged and left out. -errno: something that it has
- * failed, and nothing may be served. */
+/* Enters the sandbox. The calling thread must be the only one of the process, and no_new_privs set
+ * (drop_rights.h). The bits of the restrictions that hold now are set in *held; one that this kernel does not
+ * have is logged and left out. -errno: one that it has could not be set, and nothing may be served. */
 int sandbox_enter(const struct sandbox_options *options, uint32_t *held);
 
-/* The two parts that have files of their own. 1: holds; 0: the kernel does not have it; -errno. */
+/* The restrictions that have files of their own, Landlock and seccomp. 1: it holds; 0: the kernel does not
+ * have it; -errno. */
 int sandbox_restrict_files(bool may_open_names);
 int sandbox_restrict_calls(bool may_open_names);
 

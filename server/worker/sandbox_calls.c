@@ -1,10 +1,10 @@
 /* seccomp: the system calls that serving a session takes, and no others.
  *
- * What is not listed fails with ENOSYS, so that libraries do without it as on an older kernel (clone3 among
- * them, whose flags a filter cannot see). What only an intruder would ask for ends the process. The kernel
- * logs the number of the call that did so (audit, type 1326), and with --log-level=debug those of the others.
- * Most rows are allowed whatever their arguments are, which costs nothing a call: the kernel keeps a bitmap
- * of those. */
+ * A call that is not listed fails with ENOSYS, so that libraries do without it as on an older kernel. clone3
+ * is one of these: its flags lie in memory, which a filter cannot read. A call that only an intruder would
+ * make ends the process; the kernel logs its number (audit, type 1326), and with --log-level=debug the
+ * numbers of calls that failed, too. Most calls are allowed whatever their arguments are, and so cost nothing
+ * more: the kernel keeps a bitmap of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -40,8 +40,8 @@ static const int allowed[] = {
     CALL(getpid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(sysinfo),
     CALL(uname), CALL(getrandom), CALL(getcpu), CALL(getrusage)};
 
-/* These end the process: other programs, other processes, other connections, other identities, the machine.
- */
+/* Calls that end the process: for other programs, processes, connections or identities, or against the
+ * machine. */
 static const int fatal[] = {CALL(execve),       CALL(execveat),
                             CALL(fork),         CALL(vfork),
                             CALL(ptrace),       CALL(process_vm_readv),
@@ -71,7 +71,7 @@ static const int fatal[] = {CALL(execve),       CALL(execveat),
 
 static scmp_filter_ctx filter;
 
-/* Calls that are good with some arguments only: where the bits of `mask` in argument `arg` are `value`. */
+/* Calls that are allowed only if the bits of `mask` in argument `arg` are `value`. */
 static const struct {
   int call;
   unsigned arg;
@@ -119,8 +119,8 @@ int sandbox_prepare(void) {
   if (rc == 0)
     rc = add_conditions();
   seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, log_level() == LOG_LEVEL_DEBUG);
-  /* Older kernels slow a filtered process down against speculation past stores, which would matter if it kept
-   * secrets from its own client. */
+  /* Older kernels protect a filtered process against speculation past stores, which slows it down. That would
+   * only keep the worker's memory secret from its own client, whose memory it is. */
   seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
   return rc;
 }

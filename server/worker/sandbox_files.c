@@ -1,8 +1,8 @@
-/* Landlock: a worker opens shared-memory objects by name, and no other file. Descriptors that it has already,
- * and those that clients send, are not concerned.
+/* Landlock: a worker can open shared-memory objects by name, and no other file. Descriptors that it has
+ * already, and those that its client sends, are not restricted.
  *
- * The numbers are the kernel's ABI, written out because the headers of the releases that we are built on know
- * fewer of them than the kernels that we run on. */
+ * The numbers are the kernel's ABI. They are written out because the kernel that runs numd may know more of
+ * them than the headers with which it was built. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ struct path_rule {
   int32_t parent_fd;
 } __attribute__((packed));
 
-/* Everything that a version can forbid; how many bytes of the struct it knows. */
+/* Forbids everything that a version of Landlock can; gives how many bytes of the struct it knows. */
 static size_t forbid_all(int version, struct ruleset *r) {
   int fs_bits = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
   *r = (struct ruleset){.fs = (UINT64_C(1) << fs_bits) - 1, .net = 3, .scoped = 3};

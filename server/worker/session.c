@@ -1,10 +1,12 @@
-/* The session's tables, and how things leave them.
+/* The session's tables, and how segments and plans leave them.
  *
- * Readers (session_run) announce a call by making their runner's `calls` odd and then look into the
- * tables, without a fence between the two. So a removal is: clear the table's entry; make every thread of the
- * process pass a full fence (membarrier); then look at all runners. A runner that is odd now may hold what
- * was removed until its `calls` changes; one that is even will not find it any more. Where the kernel has no
- * membarrier the look is put off by SETTLE_NS, far longer than a store can stay unseen. */
+ * A thread that runs a call (session_run) makes its runner's `calls` odd and then looks into the tables, with
+ * no fence between the two. The main thread removes something in three steps: it clears the entry in the
+ * table, has every thread of the process pass a full fence (membarrier), and looks at all runners. A runner
+ * whose `calls` is odd now may use what was removed until its `calls` changes; a runner whose `calls` is even
+ * will not find it any more. Without the fence the main thread could read an even `calls` while the thread's
+ * odd one is still in its core's store buffer, and free what that thread has found. Where the kernel has no
+ * membarrier, the main thread puts the look off by SETTLE_NS, far longer than a store stays in a buffer. */
 #include "server/worker/session.h"
 
 #include <errno.h>
@@ -26,7 +28,7 @@
 
 #define SETTLE_NS 10000000
 
-/* A runner that may still use a removed thing: it did not leave its call number `calls` yet. */
+/* A runner that may use what was removed until its `calls` has another value. */
 struct wait {
   const struct runner *runner;
   uint64_t calls;
@@ -34,10 +36,10 @@ struct wait {
 
 struct retired {
   struct retired *next;
-  struct segment *segment; /* one of the two */
+  struct segment *segment; /* this or the plan; the other is NULL */
   struct plan *plan;
   int64_t since_ns;
-  bool settled; /* the runners were looked at: waits is filled */
+  bool settled; /* the runners were looked at, and waits is filled */
   int n_waits;
   struct wait waits[MAX_RUNNERS];
 };
@@ -87,6 +89,7 @@ static void plan_let_go(struct session *session, struct plan *plan) {
   plan_free(plan);
 }
 
+/* Looks at all runners: those inside a call are waited for. */
 static void settle(struct session *session, struct retired *r) {
   r->settled = true;
   for (int i = 0; i < MAX_RUNNERS; i++) {
@@ -97,7 +100,7 @@ static void settle(struct session *session, struct retired *r) {
   }
 }
 
-/* Whether nobody can hold the thing any more. */
+/* Whether no runner can use it any more. */
 static bool is_unused(struct session *session, struct retired *r) {
   if (!r->settled) {
     if (clock_now_ns() - r->since_ns < SETTLE_NS)
@@ -151,7 +154,7 @@ static size_t object_page(int fd) {
   return fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 0;
 }
 
-/* Seals are read before the size: one that is sealed against shrinking keeps the size that is read after. */
+/* Checks that the descriptor is a writable shared-memory object, and reads its size and identity. */
 static int check_object(int fd, struct segment *segment, size_t *page, struct errtext *err) {
   struct stat st;
   int flags = fcntl(fd, F_GETFL), status = NUMD_EDESCRIPTOR;
@@ -177,7 +180,7 @@ static int check_object(int fd, struct segment *segment, size_t *page, struct er
   return 0;
 }
 
-/* The session's own limit, then its user's. */
+/* Charges a segment against the session's own limit and its user's quotas. */
 static int charge_segment(struct session *session, struct segment *segment, struct errtext *err) {
   uint64_t bytes = segment->bytes;
   uint64_t most = session_segment_bytes_max();
@@ -198,7 +201,7 @@ static int map_object(struct segment *segment, int fd, size_t page, struct errte
   if (p == MAP_FAILED)
     return errtext_set(err, errno == ENOMEM ? NUMD_ENOMEMORY : NUMD_EDESCRIPTOR,
                        "the object cannot be mapped: %s", strerror(errno));
-  madvise(p, segment->bytes, MADV_HUGEPAGE); /* heeded where the system allows it for shared memory */
+  madvise(p, segment->bytes, MADV_HUGEPAGE); /* has an effect where the system allows it for shared memory */
   segment->data = p;
   segment->watch = sigbus_watch(p, segment->bytes, page, &segment->lost);
   if (segment->watch < 0)

@@ -2,8 +2,8 @@
  *
  * Threads. The main thread (libuv loop, socket door) alone changes the tables. Channel threads, the
  * thread pool that runs long calls of the socket door, and the main thread read them while they run a
- * call, each as a `runner`. Nothing that a table held is freed before every runner has been seen
- * outside a call after the removal (session_retire), so readers take neither lock nor reference. */
+ * call, each as a `runner`. What is removed from a table is not freed before every runner has been seen
+ * outside the call that it ran at the removal (session.c), so readers take neither lock nor reference. */
 #ifndef NUMD_SERVER_WORKER_SESSION_H
 #define NUMD_SERVER_WORKER_SESSION_H
 
@@ -15,8 +15,8 @@
 #include "server/engine/plan.h"
 #include "shared/errtext.h"
 
-/* A mapped segment. `lost` is set by the SIGBUS handler when the object shrank below us. What follows it is
- * the main thread's: the descriptor is kept so that the segment can be shared. */
+/* A mapped segment. The SIGBUS handler sets `lost` when the client has shrunk the object. The members after
+ * it belong to the main thread; the descriptor is kept so that the segment can be shared. */
 struct segment {
   char *data;
   uint64_t bytes;
@@ -26,24 +26,25 @@ struct segment {
   int watch;    /* its entry in the SIGBUS handler's table */
   bool charged; /* to its user's quotas, until it is freed */
   bool has_token;
-  uint8_t token[16]; /* its name at the supervisor, once it was shared or if it was attached by one */
+  uint8_t token[16]; /* by which the supervisor knows it, if it was shared or was attached by a token */
 };
 
-#define LONG_CALL_NS 200000 /* calls that are estimated to take longer are worth a move to another core */
+#define LONG_CALL_NS 200000 /* a call whose estimate is longer is worth a move to another thread or core */
 #define CANCEL_ALL UINT64_MAX
 
 /* What one thread needs to run calls. `calls` is odd while the thread is inside a call. */
 struct runner {
   _Atomic uint64_t calls;
-  uint64_t call_id;        /* set by the thread itself before session_run: what `cancel` would name it */
-  _Atomic uint64_t cancel; /* set by others: give up the call of this id, or CANCEL_ALL, at the next block */
+  uint64_t call_id;        /* of the call that it runs, by runner_name_call */
+  _Atomic uint64_t cancel; /* set by other threads: the call with this id, or CANCEL_ALL, is given up */
   void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more; may be NULL */
   void *before_long_arg;
   char *scratch; /* private memory for temporaries, mapped on demand */
   size_t scratch_bytes;
 };
 
-/* Plain moves, but for a look from another thread (deadline.c). */
+/* Gives the runner's next call an id, by which `cancel` can name it. Called by the runner's own thread before
+ * session_run; atomic because deadline.c reads it in another thread. */
 static inline void runner_name_call(struct runner *runner, uint64_t id) {
   __atomic_store_n(&runner->call_id, id, __ATOMIC_RELAXED);
 }
@@ -61,7 +62,7 @@ struct session {
   struct ring_door *ring;
   struct pool *pool;
   struct scoreboard *scoreboard;
-  uint32_t entry; /* this worker's entry */
+  uint32_t entry; /* this worker's, in the scoreboard */
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
@@ -72,13 +73,14 @@ struct session {
 #define SESSION_PLAN_BYTES_MAX ((uint64_t)256 << 20)
 uint64_t session_segment_bytes_max(void);
 
-/* scoreboard may be NULL. session_deinit wants all threads of the session to have ended. 0 or -errno. */
+/* scoreboard may be NULL: then nothing is charged. All threads of the session must have ended before
+ * session_deinit. 0 or -errno. */
 int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry);
 void session_deinit(struct session *session);
 
-/* Maps the object behind fd (which it takes over, closed in any case) as segment `id`. Statuses:
- * ESEGMENT (id out of range), EEXIST, EDESCRIPTOR (with the reason), ELIMIT, ENOMEMORY. *bytes gets its size.
- */
+/* Maps the object behind fd, which becomes the session's and is closed after a failure, as segment `id`.
+ * *bytes gets its size. ESEGMENT (id out of range), EEXIST, EDESCRIPTOR (the sentence says why), ELIMIT,
+ * ENOMEMORY. */
 int session_attach(struct session *session, uint64_t id, int fd, uint64_t *bytes, struct errtext *err);
 int session_detach(struct session *session, uint64_t id, struct errtext *err);
 /* The segment with an id, for the main thread; ESEGMENT. */
@@ -90,17 +92,17 @@ int session_prepare(struct session *session, uint64_t id, const struct program *
                     struct errtext *err);
 int session_release(struct session *session, uint64_t id, struct errtext *err);
 
-/* Registers a runner and takes it back (which waits for nothing: the thread must be outside a call).
- * Main thread only. ELIMIT, ENOMEMORY. */
+/* Makes a runner, and frees it again, when its thread must be outside a call. Main thread only. ELIMIT,
+ * ENOMEMORY. */
 int session_add_runner(struct session *session, struct runner **out);
 void session_remove_runner(struct session *session, struct runner *runner);
 
-/* Frees what was retired and is no longer in use by any runner; returns how many things still wait.
+/* Frees those removed segments and plans that no runner can use any more; returns how many are left.
  * Called by the main thread after a removal, and from a timer while the result is not 0. */
 int session_reap(struct session *session);
 
-/* The one road: checks the request's bindings against this session, runs its plan, fills *completion.
- * May be called by any thread with its own runner. (bind.c) */
+/* The one road from a request to a kernel: checks the request's bindings against this session, runs its plan,
+ * fills *completion. May be called by any thread with a runner of its own. (bind.c) */
 void session_run(struct session *session, struct runner *runner, const struct request *request,
                  struct completion *completion);
 

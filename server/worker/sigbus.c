@@ -1,9 +1,9 @@
 /* The table is fixed and made of atomics because the handler may run in any thread, at any instruction.
- * An entry's `start` is set last and cleared first, so one with a start is complete. No thread can fault in
- * a segment while its entry is removed: removal happens only after every runner left it.
+ * An entry's `start` is set last and cleared first, so an entry with a start is complete. No thread can fault
+ * in a segment whose entry is being removed: a segment is unmapped only when no runner can use it any more.
  *
- * Several threads may fault in one segment at once. Each maps zero pages from its own page to the end;
- * later mappings only replace zeros by zeros (or by what such a failing call just wrote). */
+ * Several threads may fault in one segment at once. Each maps zero pages from the page of its fault to the
+ * end. A later mapping replaces only zero pages, and what calls that fail with ELOST have written there. */
 #include "server/worker/sigbus.h"
 
 #include <errno.h>
@@ -19,14 +19,15 @@
 
 static struct {
   _Atomic uintptr_t start; /* 0: free */
-  _Atomic uintptr_t end;   /* of its last page */
+  _Atomic uintptr_t end;   /* one past its last page */
   _Atomic uintptr_t page;
   atomic_int *_Atomic lost;
 } entries[N_ENTRIES];
 
 static atomic_int n_used; /* one past the highest entry ever used */
 
-/* Puts zeros in place of what follows the fault. Whether the address was one of ours. */
+/* Maps zero pages from the faulting page to the end of its segment. False if the address is in no segment, or
+ * if that fails. */
 static bool replace(uintptr_t address) {
   int n = atomic_load(&n_used);
   for (int i = 0; i < n; i++) {
@@ -35,7 +36,7 @@ static bool replace(uintptr_t address) {
       continue;
     uintptr_t from = address & ~(atomic_load(&entries[i].page) - 1);
     atomic_store(atomic_load(&entries[i].lost), 1);
-    /* RLIMIT_DATA does not hinder this, since it takes the place of as many pages. */
+    /* RLIMIT_DATA does not stand in the way: the pages take the place of as many others. */
     return mmap((void *)from, atomic_load(&entries[i].end) - from, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
   }

@@ -1,6 +1,7 @@
-/* Survives segments that vanish under us: SIGBUS in a mapped segment, because its owner truncated the
- * object or the file system is full, puts zero pages in place of the rest of it and marks it lost. The
- * call that was running goes on with zeros and fails at its end; the process lives.
+/* Survives segments that shrink while they are in use. A thread that reads a mapped segment beyond the end of
+ * its object, because the client truncated that or the file system is full, gets SIGBUS. The handler maps
+ * zero pages over the rest of the segment and marks it lost. The call goes on with zeros and fails at its
+ * end; the process lives.
  *
  * Any other SIGBUS has its default effect. */
 #ifndef NUMD_SERVER_WORKER_SIGBUS_H
@@ -12,8 +13,8 @@
 /* Installs the handler for the process. -errno. */
 int sigbus_install(void);
 
-/* Watches [data, data + bytes), mapped in pages of `page` bytes; *lost becomes 1 if any of it goes.
- * An index to be given to sigbus_unwatch before unmapping, or -ENOSPC. Main thread only. */
+/* Watches [data, data + bytes), mapped in pages of `page` bytes; *lost becomes 1 if any of it is lost.
+ * Gives an index for sigbus_unwatch, which must be called before unmapping, or -ENOSPC. Main thread only. */
 int sigbus_watch(void *data, size_t bytes, size_t page, atomic_int *lost);
 void sigbus_unwatch(int index);
 

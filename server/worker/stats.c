@@ -86,7 +86,7 @@ static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard
   pack_sandbox(pk, GET(e->sandbox));
 }
 
-/* What one user holds, against its limits. */
+/* What one user holds of each quota, and the limit. */
 static void pack_quotas(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
                         const struct stats_held *held) {
   wire_pack_str(pk, "quotas");

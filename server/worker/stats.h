@@ -1,4 +1,4 @@
-/* What `stats` answers: the scoreboard as a map, and what one user holds. */
+/* The answer to the method `stats`: the scoreboard as a map, and what one user holds. */
 #ifndef NUMD_SERVER_WORKER_STATS_H
 #define NUMD_SERVER_WORKER_STATS_H
 
@@ -6,7 +6,7 @@
 
 #include "server/host/scoreboard.h"
 
-/* What the supervisor counts. */
+/* What one user holds of the quotas that the supervisor counts itself. */
 struct stats_held {
   uint64_t sessions, descriptors;
 };

@@ -1,5 +1,5 @@
-/* The session's loop. Everything runs in the main thread but calls themselves: those of channels have a
- * thread each (door_ring.c), long ones of the socket door run in the loop's pool (long_call.c). */
+/* The worker's loop. Everything runs in the main thread except most calls: each channel has a thread for its
+ * calls (door_ring.c), and long calls of the socket door run in the loop's pool (long_call.c). */
 #include "server/worker/worker.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static void on_stop(struct worker *worker) {
   door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
 }
 
-/* What the supervisor says of its own accord. */
+/* Handles a message that is no reply. */
 static void handle(struct worker *worker, uint32_t type) {
   const struct control_message alive = {.type = CONTROL_PONG};
   if (type == CONTROL_STOP)
@@ -42,7 +42,7 @@ static const char *reply_text(int status) {
   }
 }
 
-/* Waits for the supervisor's reply; anything else that comes is handled as it always is. */
+/* Waits for the supervisor's reply; other messages that come before it are handled as usual. */
 static int await_reply(struct worker *worker, struct control_message *reply, int *fd, struct errtext *err) {
   struct pollfd p = {.fd = worker->control, .events = POLLIN};
   int ready;
@@ -139,8 +139,8 @@ static void on_control(uv_poll_t *poll, int status, int events) {
 
 #define LAST_CALL_SECONDS 10
 
-/* The client is gone: whatever still runs for it is given up, and the loop ends when nothing is left. A call
- * that does not end soon, a huge product say, ends with the process. */
+/* The client is gone. Calls that still run for it are cancelled, and the loop ends when none is left. The
+ * alarm ends the process if a call does not end soon, inside LAPACK say. */
 static void on_door_closed(struct door_socket *door) {
   struct worker *worker = door->worker;
   long_call_cancel_all(&worker->long_calls);
@@ -150,7 +150,7 @@ static void on_door_closed(struct door_socket *door) {
   uv_close((uv_handle_t *)&worker->control_poll, NULL);
 }
 
-/* Whatever holds the call up holds its thread, which cannot be joined. */
+/* Ends the process, since a thread that is inside a call that does not end cannot be joined. */
 static void on_hopeless(void *data) {
   struct worker *worker = data;
   door_goodbye(&worker->door, NUMD_ETIMEOUT,
@@ -177,7 +177,8 @@ static int worker_init(struct worker *worker, struct scoreboard *scoreboard, uin
     rc = -ENOMEM;
   if (rc < 0)
     return rc;
-  runner_name_call(worker->runner, 1); /* nobody cancels what the main thread itself runs */
+  runner_name_call(worker->runner,
+                   1); /* one id for all: short calls in the main thread cannot be cancelled */
   worker->long_calls.on_done = methods_long_call_done;
   worker->long_calls.data = worker;
   worker->deadline.on_hopeless = on_hopeless;

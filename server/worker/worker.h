@@ -21,29 +21,28 @@ struct worker {
   uint32_t entry; /* in the scoreboard */
   int control;    /* to the supervisor */
   uv_poll_t control_poll;
-  uv_timer_t reap_timer; /* runs while something removed is still in use */
-  int32_t client_pid;
-  uint32_t client_uid;
-  struct program program; /* that a request brought, while it is prepared: too large for a stack */
-  bool guest; /* the client is another user than the one that this process runs as */
+  uv_timer_t reap_timer;  /* runs while something removed is still in use */
+  struct program program; /* that is being prepared; too large for a stack */
+  bool guest;             /* the client is of another user than the one that this process runs as (main.c) */
 };
 
 /* Serves a client, whose socket becomes the worker's, until it goes. 0, or -errno if it cannot be served. */
 int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest);
 
-/* Has the supervisor keep an object and gives its token; or gives the object of a token, the caller's to
- * close. They wait for the supervisor. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */
+/* Has the supervisor keep an object and gives its token; and gives the object of a token, as a descriptor
+ * that is the caller's to close. Both wait for the reply. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */
 int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTES], struct errtext *err);
 int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd,
                   struct errtext *err);
-/* Asks the supervisor anything else; the answer takes the question's place. *fd, if it is not NULL, gets the
- * descriptor that came along or -1. */
+/* Sends the supervisor any other question and waits; the reply takes the place of the question. *fd, if fd is
+ * not NULL, gets the descriptor that came along, or -1. */
 int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err);
-/* This session no longer holds what the token names. */
+/* Tells the supervisor that this session no longer holds the token's object; that it no longer holds one
+ * block of it. Neither waits. */
 void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]);
 void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first);
 
-/* Frees what was removed from the session, now or as soon as no call uses it. */
+/* Frees what was removed from the session, now or as soon as no call can use it. */
 void worker_reap(struct worker *worker);
 
 #endif

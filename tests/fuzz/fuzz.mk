@@ -22,8 +22,7 @@ FUZZ_WRAP_reply := connect sem_await_hint
 
 .SECONDEXPANSION:
 $(FUZZ_PROGRAMS): $(BUILD)/tests/fuzz/%: $$(FUZZ_LINK_$$*) $(filter %.o,$(FUZZ_MAIN)) $(KERNEL_ARCHIVE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(FUZZ_LINK_$*) $(FUZZ_WRAP_$*:%=-Wl,--wrap=%) $(FUZZ_MAIN) \
-		$(KERNEL_ARCHIVE) $(LIBS_UV) $(LIBS_MSGPACK) $(LIBS_SECCOMP) $(KERNEL_LIBS)
+	$(call link_worker,$(FUZZ_LINK_$*) $(FUZZ_WRAP_$*:%=-Wl,--wrap=%) $(FUZZ_MAIN) $(KERNEL_ARCHIVE))
 
 .PHONY: fuzz-programs
 fuzz-programs: $(FUZZ_PROGRAMS)

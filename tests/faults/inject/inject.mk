@@ -8,6 +8,6 @@ $(BUILD)/tests/libfail.so: tests/faults/inject/fail.c
 
 $(BUILD)/tests/fail-session: tests/faults/inject/session.c $(BUILD)/libnumd.so $(BUILD)/include/numd.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..'
+	$(CC) -std=gnu11 $(WARNINGS) -I$(BUILD)/include $(CFLAGS) -o $@ $< $(LINK_LIBNUMD)
 
 unit-tests: $(INJECT)

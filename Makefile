@@ -92,7 +92,7 @@ $(BUILD)/libnumd.a: $(call objects,$(CLIENT))
 	objcopy --localize-hidden $(BUILD)/libnumd-all.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/libnumd-all.o
 
-$(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/program.c $(ENGINE)) $(BUILD)/libkernels.a
+$(BUILD)/libnumd-engine.so: $(call objects,$(SHARED) protocol/list.c protocol/layout.c protocol/program.c $(ENGINE)) $(BUILD)/libkernels.a
 	$(link) -shared -Wl,-z,defs $^ $(KERNEL_LIBS)
 
 $(BUILD)/numdctl: $(call objects,$(wildcard client/ctl/*.c)) $(BUILD)/libnumd.so

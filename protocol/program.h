@@ -11,23 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "protocol/limits.h"
-#include "protocol/list.h"
+#include "protocol/layout.h"
+#include "protocol/op_params.h"
 
-#define MAX_DIMS NUMD_MAX_DIMS
 #define MAX_BINDINGS NUMD_MAX_BINDINGS
 #define MAX_OPERANDS 64
 #define MAX_OPS NUMD_MAX_OPS
 #define MAX_OUTPUTS 16
-#define MAX_ITEM_BYTES 16
-
-/* A dtype, shape and strides (bytes). ndim is at most MAX_DIMS. */
-struct layout {
-  uint8_t dtype;
-  uint8_t ndim;
-  int64_t shape[MAX_DIMS];
-  int64_t strides[MAX_DIMS];
-};
 
 enum operand_kind {
   OPERAND_ARRAY,    /* bound at each call: a place in a segment */
@@ -40,17 +30,6 @@ struct operand {
   uint8_t kind;         /* enum operand_kind */
   struct layout layout; /* scalars and constants: the dtype alone, ndim 0 */
   uint64_t bits;        /* constants: the value */
-};
-
-struct op_params {
-  uint32_t given; /* NUMD_PARAM_*: which were given; a flag is true if it was */
-  uint32_t axes;  /* bit i for axis i */
-  uint8_t dtype;
-  uint8_t n_ints[NUMD_N_LISTS];
-  int32_t axis;
-  int64_t n, k;
-  double real;
-  int64_t ints[NUMD_N_LISTS][MAX_DIMS];
 };
 
 struct op {
@@ -95,18 +74,5 @@ static inline struct program_lists program_lists(const struct program *p) {
 /* How many values the program has, and the first result of operation `op`. */
 uint32_t program_n_values(const struct program *program);
 uint32_t program_op_value(const struct program *program, int op);
-
-/* Fills in the strides of C order. -EOVERFLOW if the array's bytes do not fit 62 bits. */
-int layout_set_c_order(struct layout *layout);
-
-/* The lowest and one past the highest byte that the layout touches, relative to its first element;
- * 0, 0 if it is empty. -EOVERFLOW beyond 62 bits. */
-int layout_extent(const struct layout *layout, int64_t *lo, int64_t *hi);
-
-/* Elements. -EOVERFLOW beyond 62 bits; shapes must not be negative. */
-int layout_size(const struct layout *layout, int64_t *size);
-
-bool layout_is_c_order(const struct layout *layout);
-bool layout_same_shape(const struct layout *a, const struct layout *b);
 
 #endif

@@ -129,7 +129,7 @@ static void map_block(struct map_run *m, int64_t b) {
   }
   m->flags |= exec_block(s, slot, free_arena, n, at + 2 * n <= s->shape[inner_loop]);
   for (uint32_t i = 0; i < m->n_nontemporal; i++)
-    kernel_stream(n, s->memories[m->nontemporal[i]].item_bytes, slot[m->nontemporal[i]], to[i]);
+    kernel_nontemporal_copy(n, s->memories[m->nontemporal[i]].item_bytes, slot[m->nontemporal[i]], to[i]);
 }
 
 /* Computes units first .. last-1. A unit is a block; blocks are counted along the innermost loop first, in
@@ -176,7 +176,7 @@ static void transpose_units(struct call *call, const struct step *s, int64_t fir
     char *const data = c.at[out] + at * item;
     n = last - u < follow ? last - u : follow;
     n = n < TRANSPOSE_ROWS ? n : TRANSPOSE_ROWS;
-    kernel_turn(item, n, columns, c.at[!out] + at * from->stride[inner], from->stride[inner], data,
+    kernel_transpose_copy(item, n, columns, c.at[!out] + at * from->stride[inner], from->stride[inner], data,
                 to->stride[inner - 1]);
     for (int64_t r = 0; truth && r < n; r++) {
       char *const row = data + r * to->stride[inner - 1], *const ptr[] = {row, row};

@@ -18,7 +18,7 @@
 #include "protocol/program.h"
 #include "server/engine/plan.h"
 #include "server/kernels/array.h"
-#include "server/kernels/whole.h"
+#include "server/kernels/size_math.h"
 
 /* ---- Lowered program ---- */
 

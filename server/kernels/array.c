@@ -22,8 +22,8 @@
   X(LSTSQ, linalg_kernel)                    \
   X(SORT, sort_kernel)                       \
   X(ARGSORT, sort_kernel)                    \
-  X(ARGMAX, arg_kernel)                      \
-  X(ARGMIN, arg_kernel)                      \
+  X(ARGMAX, argminmax_kernel)                \
+  X(ARGMIN, argminmax_kernel)                \
   X(CUMULATIVE_SUM, cumulative_kernel)       \
   X(CUMULATIVE_PROD, cumulative_kernel)      \
   X(TRIL, triangle_kernel)                   \

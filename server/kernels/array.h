@@ -17,7 +17,7 @@
 
 #include <stdbool.h>
 
-#include "protocol/program.h"
+#include "protocol/op_params.h"
 #include "server/kernels/kernels.h"
 #include "shared/errtext.h"
 

@@ -105,13 +105,13 @@ int kernel_flags_status(unsigned flags) {
   return 0;
 }
 
-void kernel_stream(int64_t n, int size, const char *from, char *to) {
-  kernels_table()->stream((size_t)n * (size_t)size, from, to);
+void kernel_nontemporal_copy(int64_t n, int size, const char *from, char *to) {
+  kernels_table()->nontemporal_copy((size_t)n * (size_t)size, from, to);
 }
 
-void kernel_turn(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step, char *to,
-                 int64_t to_step) {
-  kernels_table()->turn(item, rows, cols, from, from_step, to, to_step);
+void kernel_transpose_copy(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step,
+                           char *to, int64_t to_step) {
+  kernels_table()->transpose_copy(item, rows, cols, from, from_step, to, to_step);
 }
 
 /* What a reduction is beside its loop. */

@@ -65,12 +65,12 @@ kernel_map_fn kernel_map(numd_op op, numd_dtype dtype);
 
 /* Copies n items of `size` (1, 2, 4, 8 or 16) bytes, both contiguous, past the caches where the instruction
  * set can: for outputs that will not be read soon. Ends with the fence that such stores need. */
-void kernel_stream(int64_t n, int size, const char *from, char *to);
+void kernel_nontemporal_copy(int64_t n, int size, const char *from, char *to);
 
 /* Copies rows x cols items of 1, 2, 4, 8 or 16 bytes to rows that are to_step bytes apart. Where they come
  * from, columns are from_step bytes apart and the items of each lie together. The two do not overlap. */
-void kernel_turn(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step, char *to,
-                 int64_t to_step);
+void kernel_transpose_copy(int item, int64_t rows, int64_t cols, const char *from, int64_t from_step,
+                           char *to, int64_t to_step);
 
 /* One input of dtype `from`, output of dtype `to`; equal ones copy. Float to integer truncates;
  * NaN and out-of-range values give the same bits as NumPy's C cast on x86-64 (the minimum of the type) and

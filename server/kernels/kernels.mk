@@ -2,15 +2,13 @@
 #
 # KERNEL_SANITIZE may hold more flags.
 #
-# Every family is compiled once for each instruction set. -ffp-contract=off: a product and a sum are
-# rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
+# A file that ends in .isa.c is compiled once for each instruction set, every other one once. -ffp-contract=off: a product
+# and a sum are rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
 
 KERNEL_DIR := server/kernels
-KERNEL_FAMILIES := map_bits map_int map_real divide_int divide_real power_int complex math \
-	math_binary math_complex cast stream turn reduce reduce_exact reduce_rows product order quick scan_loops \
-	divide_wide table
-KERNEL_COMMON := kernels array matmul lapack linalg linalg_factor linalg_solve linalg_small \
-	linalg_tiles walk sorter sort strided arg cumulative mask make unique search index take put
+KERNEL_SOURCES := $(wildcard $(KERNEL_DIR)/*.c $(KERNEL_DIR)/*/*.c)
+KERNEL_FAMILIES := $(patsubst %.isa.c,%,$(filter %.isa.c,$(KERNEL_SOURCES)))
+KERNEL_COMMON := $(patsubst %.c,%,$(filter-out %.isa.c,$(KERNEL_SOURCES)))
 KERNEL_ISAS := c
 ifneq (,$(filter x86_64-%,$(shell $(CC) -dumpmachine)))
 KERNEL_ISAS += v3 v4
@@ -23,26 +21,25 @@ KERNEL_CFLAGS_v3 := -march=x86-64-v3 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -
 # Not -mno-f16c: to clang that means no AVX-512 either.
 KERNEL_CFLAGS_v4 := -march=x86-64-v4 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mprefer-vector-width=512
 # The 64-bit multiplication of AVX512DQ was measured to be slower than three of 32 bits.
-KERNEL_CFLAGS_map_int.v4 := -mno-avx512dq
-KERNEL_CFLAGS_power_int.v4 := -mno-avx512dq
-KERNEL_CFLAGS_product.v4 := -mno-avx512dq
+KERNEL_CFLAGS_elementwise/map_int.v4 := -mno-avx512dq
+KERNEL_CFLAGS_elementwise/power_int.v4 := -mno-avx512dq
+KERNEL_CFLAGS_linalg/matmul_loops.v4 := -mno-avx512dq
 KERNEL_BLAS_CFLAGS := $(shell pkg-config --cflags openblas)
 # SLEEF is wanted only where libmvec, which comes with -lm, is not complete (see math_vector.h).
 KERNEL_LIBS := -Wl,--as-needed $(shell pkg-config --libs sleef) -Wl,--no-as-needed \
 	$(shell pkg-config --libs lapacke openblas) -lm
 
-KERNEL_OBJS := $(KERNEL_COMMON:%=$(BUILD)/$(KERNEL_DIR)/%.o) \
-               $(foreach isa,$(KERNEL_ISAS),$(KERNEL_FAMILIES:%=$(BUILD)/$(KERNEL_DIR)/%.$(isa).o))
+KERNEL_OBJS := $(KERNEL_COMMON:%=$(BUILD)/%.o) $(foreach isa,$(KERNEL_ISAS),$(KERNEL_FAMILIES:%=$(BUILD)/%.$(isa).o))
 
 define KERNEL_ISA_RULE
-$(BUILD)/$(KERNEL_DIR)/%.$(1).o: $(KERNEL_DIR)/%.c
+$(BUILD)/$(KERNEL_DIR)/%.$(1).o: $(KERNEL_DIR)/%.isa.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(KERNEL_CFLAGS) $$(KERNEL_CFLAGS_$(1)) $$(KERNEL_CFLAGS_$$*.$(1)) \
 	  -DKERNEL_ISA=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach isa,$(KERNEL_ISAS),$(eval $(call KERNEL_ISA_RULE,$(isa))))
 
-$(KERNEL_COMMON:%=$(BUILD)/$(KERNEL_DIR)/%.o): $(BUILD)/$(KERNEL_DIR)/%.o: $(KERNEL_DIR)/%.c
+$(KERNEL_COMMON:%=$(BUILD)/%.o): $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(KERNEL_CFLAGS) $(KERNEL_BLAS_CFLAGS) -MMD -MP -c $< -o $@
 

@@ -215,7 +215,7 @@ START_TEST(test_stream) {
       for (int at = 0; at < 128; at += k ? 16 : 1) {
         const int shift = random_below(64), bytes = n * sizes[k];
         memset(to, GUARD, room);
-        kernel_stream(n, sizes[k], from + shift, to + at);
+        kernel_nontemporal_copy(n, sizes[k], from + shift, to + at);
         CHECK(memcmp(to + at, from + shift, (size_t)bytes) == 0, "%d bytes to %d on %s", bytes, at, variant);
         for (int i = 0; i < room; i++)
           CHECK((i >= at && i < at + bytes) || (unsigned char)to[i] == GUARD, "byte %d on %s", i, variant);
@@ -239,7 +239,7 @@ START_TEST(test_turn) {
       if (from_step * cols > room || to_step * rows > room)
         continue;
       memset(to, GUARD, room);
-      kernel_turn(size, rows, cols, from, from_step, to, to_step);
+      kernel_transpose_copy(size, rows, cols, from, from_step, to, to_step);
       for (int r = 0; r < rows; r++)
         for (int i = 0; i < to_step; i++) {
           const int at = i / size * from_step + r * size + i % size, got = (unsigned char)to[r * to_step + i];

@@ -1,0 +1,34 @@
+/* Inside the kernels library: the elements of a strided array in C order, by their number. */
+#ifndef NUMD_SERVER_KERNELS_COPY_STRIDED_ITER_H
+#define NUMD_SERVER_KERNELS_COPY_STRIDED_ITER_H
+
+#include "protocol/layout.h"
+
+/* A layout with as few axes as its strides allow. */
+struct strided_iter {
+  int ndim; /* at least 1 */
+  int item;
+  int64_t shape[MAX_DIMS];
+  int64_t strides[MAX_DIMS];
+};
+
+void strided_iter_init(struct strided_iter *iter, const struct layout *layout);
+/* The same of one axis. */
+void strided_iter_init_row(struct strided_iter *iter, int item, int64_t n, int64_t stride);
+
+/* Offset in bytes of element i. */
+int64_t strided_iter_offset(const struct strided_iter *iter, int64_t i);
+
+/* Element i and those after it that follow at steps of one stride, that of the last axis: how many. */
+int64_t strided_iter_run(const struct strided_iter *iter, int64_t i, int64_t *offset);
+
+/* Copies elements first .. first+n-1 to contiguous memory. */
+void strided_iter_read(const struct strided_iter *iter, const char *data, int64_t first, int64_t n, char *to);
+
+/* Copies n items of 1, 2, 4, 8 or 16 bytes. */
+void copy_items(int64_t n, int item, const char *from, int64_t from_stride, char *to, int64_t to_stride);
+/* Copies contiguous items, number i to `to` + i * step + indices[i] * stride, in order. */
+void scatter_items(int64_t n, int item, const char *from, char *to, int64_t step, const int64_t *indices,
+                   int64_t stride);
+
+#endif

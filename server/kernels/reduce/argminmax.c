@@ -1,0 +1,237 @@
+/* Argmax and argmin: the index of the first largest or smallest element, or of the first NaN.
+ *
+ * Along an axis whose elements lie closest together, or of the flat array, a line is cut into chunks; in a
+ * chunk the best value of each stretch is found by the loops of max and min, and its place by looking for it.
+ * Along any other axis, and where lines are short, lines are compared side by side, so many at a time as the
+ * cache holds. Chunks know their best value and place, and the first best chunk wins. */
+#include <string.h>
+
+#include "server/kernels/array.h"
+#include "server/kernels/copy/strided_iter.h"
+#include "server/kernels/scan_loops.h"
+#include "server/kernels/size_math.h"
+
+#define CHUNK_ITEMS 65536  /* elements of a line to a unit */
+#define BOOL_CHUNK 1048576 /* of bools, which are read up to the first that is looked for */
+#define STRETCH 4096       /* elements whose best value is found before its place */
+#define COLUMNS 512
+#define SHORT_LINE 64
+#define GROUP_ITEMS 16384 /* elements that a unit of many short lines reads, about */
+
+/* The job's own numbers. */
+enum { LINES, LENGTH, CHUNK, CHUNKS, LINES_A_UNIT, AXIS, ACROSS, COLUMN_AXIS, TILES };
+
+struct best {
+  _Alignas(16) char value[MAX_ITEM_BYTES];
+  int64_t at;
+};
+
+static bool is_max(const struct array_job *job) {
+  return job->op == NUMD_OP_ARGMAX;
+}
+
+/* Whether a is better than b, or is the first NaN. */
+static bool is_better(const struct array_job *job, const char *a, const char *b) {
+  int64_t where = 0;
+  char copy[MAX_ITEM_BYTES] __attribute__((aligned(16)));
+  memcpy(copy, b, sizeof(copy));
+  kernel_scan_loops()->better[is_max(job) ? BETTER_MAX : BETTER_MIN][job->dtype](1, a, 1, copy, &where);
+  return where == 1;
+}
+
+/* ---- Lines ---- */
+
+/* Of bools: the first that is true, or false for argmin; if there is none, the first of all. */
+static void first_truth(const struct array_job *job, const struct strided_iter *line, const char *data,
+                        int64_t first, int64_t n, char *task, struct best *best) {
+  const bool direct = line->ndim == 1 && line->strides[0] == line->item, wanted = is_max(job);
+  const int64_t stretch = direct ? n : STRETCH;
+  memset(best, 0, sizeof(*best));
+  for (int64_t i = first; i < first + n; i += stretch) {
+    const int64_t part = first + n - i < stretch ? first + n - i : stretch;
+    if (!direct)
+      strided_iter_read(line, data, i, part, task);
+    const int64_t found =
+        kernel_scan_loops()->find[NUMD_BOOL](part, direct ? data + i : task, (const char *)&wanted);
+    if (found < part) {
+      best->value[0] = wanted;
+      best->at = i + found;
+      return;
+    }
+  }
+  best->value[0] = !wanted;
+  best->at = first;
+}
+
+/* The best of n items of a line, which begin at index `first`. */
+static void best_of(const struct array_job *job, const struct strided_iter *line, const char *data,
+                    int64_t first, int64_t n, char *task, struct best *best) {
+  numd_dtype acc;
+  const kernel_reduce_fn reduce = kernel_reduce(is_max(job) ? NUMD_OP_MAX : NUMD_OP_MIN, job->dtype, &acc);
+  const bool direct = line->ndim == 1 && line->strides[0] == line->item;
+  if (job->dtype == NUMD_BOOL) {
+    first_truth(job, line, data, first, n, task, best);
+    return;
+  }
+  for (int64_t i = first; i < first + n; i += STRETCH) {
+    const int64_t part = first + n - i < STRETCH ? first + n - i : STRETCH;
+    const char *items = direct ? data + i * line->item : task;
+    _Alignas(16) char value[MAX_ITEM_BYTES] = {0};
+    if (!direct)
+      strided_iter_read(line, data, i, part, task);
+    reduce(part, items, line->item, value);
+    if (i > first && !is_better(job, value, best->value))
+      continue;
+    const int64_t found = kernel_scan_loops()->find[job->dtype](part, items, value);
+    memcpy(best->value, value, sizeof(value));
+    best->at = i + (found < part ? found : 0);
+  }
+}
+
+/* Where line number `number` begins: the element at index 0 of the axis. */
+static const char *line_start(const struct array_job *job, const char *data, int64_t number) {
+  const struct layout *in = &job->in[0];
+  for (int d = in->ndim - 1; d >= 0; d--) {
+    if (d == job->own[AXIS])
+      continue;
+    data += number % in->shape[d] * in->strides[d];
+    number /= in->shape[d];
+  }
+  return data;
+}
+
+static void run_lines(const struct array_run *run, int64_t unit, char *task) {
+  const struct array_job *job = run->job;
+  const int64_t *own = job->own, axis = own[AXIS];
+  const int64_t chunk = unit % own[CHUNKS], group = unit / own[CHUNKS];
+  const int64_t first = group * own[LINES_A_UNIT];
+  struct strided_iter line;
+  if (axis < 0)
+    strided_iter_init(&line, &job->in[0]);
+  else
+    strided_iter_init_row(&line, dtype_rows[job->dtype].size, own[LENGTH], job->in[0].strides[axis]);
+  for (int64_t i = first; i < first + own[LINES_A_UNIT] && i < own[LINES]; i++) {
+    const char *data = axis < 0 ? run->in[0] : line_start(job, run->in[0], i);
+    const int64_t from = chunk * own[CHUNK], left = own[LENGTH] - from;
+    struct best best;
+    best_of(job, &line, data, from, left < own[CHUNK] ? left : own[CHUNK], task, &best);
+    if (own[CHUNKS] > 1)
+      ((struct best *)run->shared)[i * own[CHUNKS] + chunk] = best;
+    else
+      ((int64_t *)run->out[0])[i] = best.at;
+  }
+}
+
+/* The first best chunk of each line. */
+static void choose_chunks(const struct array_run *run) {
+  const int64_t *own = run->job->own;
+  for (int64_t i = 0; i < own[LINES]; i++) {
+    const struct best *chunks = (const struct best *)run->shared + i * own[CHUNKS], *best = chunks;
+    for (int64_t c = 1; c < own[CHUNKS]; c++)
+      if (is_better(run->job, chunks[c].value, best->value))
+        best = &chunks[c];
+    ((int64_t *)run->out[0])[i] = best->at;
+  }
+}
+
+/* ---- Rows side by side ---- */
+
+static void run_columns(const struct array_run *run, int64_t unit, char *task) {
+  const struct array_job *job = run->job;
+  const int64_t *own = job->own;
+  const struct layout *in = &job->in[0];
+  const int item = dtype_rows[job->dtype].size;
+  const int64_t columns = in->shape[own[COLUMN_AXIS]], stride = in->strides[own[COLUMN_AXIS]];
+  const int64_t at = unit % own[TILES] * COLUMNS, left = columns - at, n = left < COLUMNS ? left : COLUMNS;
+  const int64_t line = unit / own[TILES] * columns + at;
+  const char *data = line_start(job, run->in[0], line);
+  char *row = task, *best = task + COLUMNS * MAX_ITEM_BYTES;
+  int64_t *where = (int64_t *)run->out[0] + line;
+  const kernel_map_fn copy = kernel_map(NUMD_OP_COPY, job->dtype);
+  const bool direct = stride == item && dtype_rows[job->dtype].kind != 'b';
+  const int64_t strides[] = {stride, item};
+  for (int64_t r = 0; r < own[LENGTH]; r++, data += in->strides[own[AXIS]]) {
+    char *const ptr[] = {(char *)data, r == 0 ? best : row};
+    if (r == 0 || !direct)
+      copy(n, ptr, strides);
+    if (r == 0)
+      memset(where, 0, sizeof(*where) * (size_t)n);
+    else
+      kernel_scan_loops()->better[is_max(job) ? BETTER_MAX : BETTER_MIN][job->dtype](n, direct ? data : row,
+                                                                                     r, best, where);
+  }
+}
+
+/* ---- The kernel ---- */
+
+/* The shape of what comes out; of all axes but `axis`, or, with keepdims, with length 1 there. */
+static void set_output(struct array_job *job, int axis) {
+  const struct layout *in = &job->in[0];
+  struct layout *out = &job->out[0];
+  const bool keep = job->params.given & NUMD_PARAM_KEEPDIMS;
+  *out = (struct layout){.dtype = NUMD_INT64};
+  for (int d = 0; d < in->ndim; d++) {
+    const bool reduced = axis < 0 || d == axis;
+    if (!reduced || keep)
+      out->shape[out->ndim++] = reduced ? 1 : in->shape[d];
+  }
+}
+
+/* Side by side along the last axis but `axis`, if its steps are smaller or lines are short. */
+static void choose_way(struct array_job *job, int axis) {
+  const struct layout *in = &job->in[0];
+  const int column = axis == in->ndim - 1 ? in->ndim - 2 : in->ndim - 1;
+  job->own[COLUMN_AXIS] = column;
+  job->own[ACROSS] =
+      axis >= 0 && column >= 0 && in->shape[column] >= 8 &&
+      (in->shape[axis] <= SHORT_LINE || magnitude(in->strides[column]) < magnitude(in->strides[axis]));
+}
+
+static int argminmax_plan(struct array_job *job, struct errtext *err) {
+  const struct layout *in = &job->in[0];
+  int axis = -1, r;
+  int64_t size, out_size, *own = job->own;
+  if (job->params.given & NUMD_PARAM_AXIS && (r = array_axis(job, in->ndim, 0, &axis, err)))
+    return r;
+  set_output(job, axis);
+  if (layout_size(in, &size) < 0 || layout_size(&job->out[0], &out_size) < 0)
+    return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
+  own[LENGTH] = axis < 0 ? size : in->shape[axis];
+  if (own[LENGTH] == 0)
+    return errtext_set(err, NUMD_EDOMAIN, "attempt to get %s of an empty sequence", op_rows[job->op].name);
+  own[LINES] = out_size;
+  own[AXIS] = axis;
+  own[CHUNK] = job->dtype == NUMD_BOOL ? BOOL_CHUNK : CHUNK_ITEMS;
+  own[CHUNKS] = (own[LENGTH] + own[CHUNK] - 1) / own[CHUNK];
+  own[LINES_A_UNIT] = own[CHUNKS] > 1 ? 1 : 1 + GROUP_ITEMS / own[LENGTH];
+  choose_way(job, axis);
+  job->n_phases = 1;
+  job->task_bytes = 2 * COLUMNS * MAX_ITEM_BYTES > STRETCH * MAX_ITEM_BYTES ? 2 * COLUMNS * MAX_ITEM_BYTES
+                                                                            : STRETCH * MAX_ITEM_BYTES;
+  job->cost_ns = (uint64_t)size * dtype_rows[job->dtype].size / 16 + 100;
+  if (own[ACROSS]) {
+    const int64_t columns = in->shape[own[COLUMN_AXIS]];
+    own[TILES] = (columns + COLUMNS - 1) / COLUMNS;
+    job->n_units[0] = out_size / columns * own[TILES];
+    return 0;
+  }
+  job->n_units[0] = (own[LINES] + own[LINES_A_UNIT] - 1) / own[LINES_A_UNIT] * own[CHUNKS];
+  if (own[CHUNKS] > 1) {
+    job->n_phases = 2;
+    job->n_units[1] = own[LINES] > 0;
+    job->shared_bytes = own[LINES] * own[CHUNKS] * (int64_t)sizeof(struct best);
+  }
+  return 0;
+}
+
+static unsigned argminmax_run(const struct array_run *run, int phase, int64_t unit, char *task) {
+  if (run->job->own[ACROSS])
+    run_columns(run, unit, task);
+  else if (phase == 0)
+    run_lines(run, unit, task);
+  else
+    choose_chunks(run);
+  return 0;
+}
+
+const struct array_kernel argminmax_kernel = {.plan = argminmax_plan, .run = argminmax_run};

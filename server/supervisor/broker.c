@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "protocol/status.h"
+#include "shared/grow.h"
 
 enum hold_kind { HOLD_WHOLE, HOLD_MAPPED, HOLD_BLOCK, HOLD_LEASE, HOLD_NAME };
 
@@ -38,19 +39,6 @@ struct shared_object {
   struct hold *holds;
   size_t n, room;
 };
-
-/* Makes room for one more item of `size` bytes. False: out of memory. */
-static int grow(void **items, size_t n, size_t *room, size_t size) {
-  if (n < *room)
-    return 1;
-  size_t more = *room ? *room * 2 : 4;
-  void *grown = realloc(*items, more * size);
-  if (!grown)
-    return 0;
-  *items = grown;
-  *room = more;
-  return 1;
-}
 
 static struct holder_count *count_of(struct broker *broker, uint32_t holder) {
   return holder < BROKER_HOLDERS_MAX ? &broker->counts[holder] : NULL; /* NULL: NOBODY */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "server/host/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/sem.h"
+#include "shared/thread.h"
 #include "shared/trace.h"
 #include "shared/wake.h"
 
@@ -173,16 +173,6 @@ int ring_door_new(struct session *session, struct ring_door **out) {
   return 0;
 }
 
-static int start_thread(struct served *c) {
-  sigset_t all, old;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  int r = pthread_create(&c->thread, NULL, serve, c);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return r;
-}
-
 int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *fd, uint64_t *bytes,
                    struct errtext *err) {
   uint32_t i = 0;
@@ -207,7 +197,7 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
     c->runner->before_long = before_long;
     c->runner->before_long_arg = c;
   }
-  if (r == 0 && start_thread(c) != 0) {
+  if (r == 0 && thread_start(&c->thread, serve, c) != 0) {
     session_remove_runner(d->session, c->runner);
     r = errtext_set(err, NUMD_ELIMIT, "no more threads");
   }
@@ -237,17 +227,24 @@ static void end(struct ring_door *d, uint32_t id) {
   free(c);
 }
 
+static int find(struct ring_door *d, uint64_t id, struct served **out, struct errtext *err) {
+  *out = id < MAX_CHANNELS ? d->channels[id] : NULL;
+  return *out ? 0 : errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
+}
+
 int ring_door_close(struct ring_door *d, uint64_t id, struct errtext *err) {
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  end(d, (uint32_t)id);
-  return 0;
+  struct served *c;
+  int status = find(d, id, &c, err);
+  if (status == 0)
+    end(d, (uint32_t)id);
+  return status;
 }
 
 int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct errtext *err) {
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  struct served *c = d->channels[id];
+  struct served *c;
+  int status = find(d, id, &c, err);
+  if (status != 0)
+    return status;
   /* The call may be waiting in the ring, where `cancelled` is looked at when its turn comes, or be running,
    * where the runner's `cancel` is. Both name it by its number, so no other call is hit. */
   if (!(number & SINGLE_CALL))
@@ -259,9 +256,10 @@ int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct e
 /* A socket, since a send with MSG_DONTWAIT never blocks, whatever the client does with its end. */
 int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *err) {
   int ends[2];
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  struct served *c = d->channels[id];
+  struct served *c;
+  int status = find(d, id, &c, err);
+  if (status != 0)
+    return status;
   if (c->notify_fd >= 0)
     return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)

@@ -1,14 +1,15 @@
 /* The methods of the socket door: their table, and the small ones. What methods take and give is written down
  * in protocol/PROTOCOL.md. */
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "protocol/version.h"
+#include "server/host/machine.h"
 #include "server/host/scoreboard.h"
 #include "server/worker/door_ring.h"
 #include "server/worker/methods_impl.h"
 #include "server/worker/stats.h"
+#include "shared/text.h"
 
 struct method {
   const char *name;
@@ -32,26 +33,26 @@ static int run_hello(struct method_call *c, struct errtext *err) {
   c->worker->door.said_hello = true;
   uv_timer_stop(&c->worker->door.hello_timer);
   msgpack_pack_map(c->pk, 5);
-  pack_number(c->pk, "version", WIRE_VERSION);
+  wire_pack_number(c->pk, "version", WIRE_VERSION);
   wire_pack_str(c->pk, "server");
   wire_pack_str(c->pk, "numd " NUMD_VERSION);
-  pack_number(c->pk, "pid", (uint64_t)getpid());
-  pack_number(c->pk, "cores", c->worker->scoreboard->cores.n_cores);
+  wire_pack_number(c->pk, "pid", (uint64_t)getpid());
+  wire_pack_number(c->pk, "cores", c->worker->scoreboard->cores.n_cores);
   wire_pack_str(c->pk, "limits");
   msgpack_pack_map(c->pk, 13);
-  pack_number(c->pk, "frame_bytes", WIRE_FRAME_MAX);
-  pack_number(c->pk, "depth", WIRE_DEPTH_MAX);
-  pack_number(c->pk, "items", WIRE_ITEMS_MAX);
-  pack_number(c->pk, "segments", MAX_SEGMENTS);
-  pack_number(c->pk, "segment_bytes", session_segment_bytes_max());
-  pack_number(c->pk, "plans", MAX_PLANS);
-  pack_number(c->pk, "channels", MAX_CHANNELS);
-  pack_number(c->pk, "dims", MAX_DIMS);
-  pack_number(c->pk, "bindings", MAX_BINDINGS);
-  pack_number(c->pk, "operands", MAX_OPERANDS);
-  pack_number(c->pk, "ops", MAX_OPS);
-  pack_number(c->pk, "outputs", MAX_OUTPUTS);
-  pack_number(c->pk, "calls", LONG_CALLS_MAX);
+  wire_pack_number(c->pk, "frame_bytes", WIRE_FRAME_MAX);
+  wire_pack_number(c->pk, "depth", WIRE_DEPTH_MAX);
+  wire_pack_number(c->pk, "items", WIRE_ITEMS_MAX);
+  wire_pack_number(c->pk, "segments", MAX_SEGMENTS);
+  wire_pack_number(c->pk, "segment_bytes", machine_memory_bytes());
+  wire_pack_number(c->pk, "plans", MAX_PLANS);
+  wire_pack_number(c->pk, "channels", MAX_CHANNELS);
+  wire_pack_number(c->pk, "dims", MAX_DIMS);
+  wire_pack_number(c->pk, "bindings", MAX_BINDINGS);
+  wire_pack_number(c->pk, "operands", MAX_OPERANDS);
+  wire_pack_number(c->pk, "ops", MAX_OPS);
+  wire_pack_number(c->pk, "outputs", MAX_OUTPUTS);
+  wire_pack_number(c->pk, "calls", LONG_CALLS_MAX);
   return 0;
 }
 
@@ -64,7 +65,7 @@ static int read_wait(const msgpack_object *object, enum numd_wait *out, struct e
   const char *s = object->type == MSGPACK_OBJECT_STR ? object->via.str.ptr : "";
   size_t n = object->type == MSGPACK_OBJECT_STR ? object->via.str.size : 0;
   for (int i = 0; i < NUMD_N_WAITS; i++)
-    if (strlen(names[i]) == n && memcmp(names[i], s, n) == 0) {
+    if (text_is(s, n, names[i])) {
       *out = (enum numd_wait)i;
       return 0;
     }
@@ -96,8 +97,8 @@ static int run_open_channel(struct method_call *c, struct errtext *err) {
     return status;
   }
   msgpack_pack_map(c->pk, 2);
-  pack_number(c->pk, "channel", id);
-  pack_number(c->pk, "bytes", bytes);
+  wire_pack_number(c->pk, "channel", id);
+  wire_pack_number(c->pk, "bytes", bytes);
   return 0;
 }
 
@@ -197,7 +198,7 @@ static const struct method methods[] = {
 
 static const struct method *find_method(const struct wire_message *m) {
   for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-    if (strlen(methods[i].name) == m->method_len && memcmp(methods[i].name, m->method, m->method_len) == 0)
+    if (text_is(m->method, m->method_len, methods[i].name))
       return &methods[i];
   return NULL;
 }

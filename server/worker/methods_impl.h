@@ -22,11 +22,6 @@ struct method_call {
   const msgpack_object *params; /* as many as the method takes */
 };
 
-static inline void pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
-  wire_pack_str(pk, key);
-  msgpack_pack_uint64(pk, value);
-}
-
 int method_attach(struct method_call *c, struct errtext *err);
 int method_detach(struct method_call *c, struct errtext *err);
 int method_share(struct method_call *c, struct errtext *err);

@@ -24,8 +24,8 @@ int method_prepare(struct method_call *c, struct errtext *err) {
   msgpack_pack_array(c->pk, (size_t)n);
   for (int i = 0; i < n; i++)
     wire_pack_layout(c->pk, plan_output(plan, i));
-  pack_number(c->pk, "bindings", plan_n_bindings(plan));
-  pack_number(c->pk, "cost_ns", plan_cost_ns(plan));
+  wire_pack_number(c->pk, "bindings", plan_n_bindings(plan));
+  wire_pack_number(c->pk, "cost_ns", plan_cost_ns(plan));
   wire_pack_str(c->pk, "parallel");
   plan_is_parallel(plan) ? msgpack_pack_true(c->pk) : msgpack_pack_false(c->pk);
   return 0;
@@ -34,10 +34,7 @@ int method_prepare(struct method_call *c, struct errtext *err) {
 /* The plan that the first param names, and its id. */
 static int find_plan(struct method_call *c, uint64_t *id, struct plan **plan, struct errtext *err) {
   int status = wire_read_uint(&c->params[0], UINT32_MAX, id, "plan", err);
-  if (status != 0)
-    return status;
-  *plan = *id < MAX_PLANS ? atomic_load_explicit(&c->session->plans[*id], memory_order_relaxed) : NULL;
-  return *plan ? 0 : errtext_set(err, NUMD_EPLAN, "there is no plan %" PRIu64, *id);
+  return status != 0 ? status : session_plan(c->session, *id, plan, err);
 }
 
 int method_explain(struct method_call *c, struct errtext *err) {
@@ -70,8 +67,8 @@ int method_release(struct method_call *c, struct errtext *err) {
 static int read_binding(const msgpack_object *o, int scalar_dtype, uint64_t *out, uint32_t i,
                         struct errtext *err) {
   uint64_t segment = 0, offset = 0;
-  char where[32];
-  snprintf(where, sizeof(where), "bindings[%" PRIu32 "]", i);
+  const struct wire_place place = wire_place_item("bindings", i, "");
+  const char *where = place.text;
   if (scalar_dtype >= 0) {
     *out = 0;
     return wire_read_item(o, (unsigned)scalar_dtype, out, where, err);

@@ -96,7 +96,7 @@ int method_attach(struct method_call *c, struct errtext *err) {
   if (status != 0)
     return status;
   msgpack_pack_map(c->pk, 1);
-  pack_number(c->pk, "bytes", bytes);
+  wire_pack_number(c->pk, "bytes", bytes);
   return 0;
 }
 

@@ -143,8 +143,8 @@ int method_open(struct method_call *c, struct errtext *err) {
   msgpack_pack_map(c->pk, 4);
   wire_pack_str(c->pk, "token");
   msgpack_pack_bin_with_body(c->pk, m.token, CONTROL_TOKEN_BYTES);
-  pack_number(c->pk, "block", m.first);
-  pack_number(c->pk, "ticket", m.ticket);
+  wire_pack_number(c->pk, "block", m.first);
+  wire_pack_number(c->pk, "ticket", m.ticket);
   wire_pack_str(c->pk, "note");
   msgpack_pack_bin_with_body(c->pk, m.note, m.note_bytes);
   return 0;

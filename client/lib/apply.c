@@ -37,22 +37,10 @@ struct apply {
   unsigned made; /* bit i: out[i] is made here */
 };
 
-static int check_count(numd_op op, int n_args) {
-  if (!op_known(op))
-    return error_set(NUMD_EOP, "no operation has the number %d", (int)op);
-  const struct numd_op_info *row = &op_rows[op];
-  if (row->n_in < 0 && (n_args < 1 || n_args > NUMD_OP_MAX_IN))
-    return error_set(NUMD_EINVAL, "%s takes 1 to %d inputs, but %d were given", row->name, NUMD_OP_MAX_IN,
-                     n_args);
-  if (row->n_in >= 0 && n_args != row->n_in)
-    return error_set(NUMD_EINVAL, "%s takes %d inputs, but %d were given", row->name, row->n_in, n_args);
-  return 0;
-}
-
 /* *kept: an array with complex scalars, if there are any. */
 static int bind_args(const struct apply *s, uint64_t bindings[], numd_array **kept) {
   bool complex = false;
-  int r = check_count(s->call.op, s->call.n_args);
+  int r = op_check(s->call.op, s->call.n_args);
   for (int i = 0; r == 0 && i < s->call.n_args; i++)
     r = binding_of(s->call.conn, op_rows[s->call.op].name, i, &s->call.args[i], &bindings[i], &complex);
   return r == 0 && complex ? bindings_keep_complex(s->call.conn, s->call.n_args, s->call.args, bindings, kept)

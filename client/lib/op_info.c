@@ -6,6 +6,16 @@
 #include "client/lib/error.h"
 #include "client/numd.h"
 
+int op_refuse(numd_op op, int n_inputs) {
+  if (!op_known(op))
+    return error_set(NUMD_EOP, "no operation has the number %d", (int)op);
+  if (op_rows[op].n_in < 0)
+    return error_set(NUMD_EINVAL, "%s takes 1 to %d inputs, but %d were given", op_rows[op].name,
+                     NUMD_OP_MAX_IN, n_inputs);
+  return error_set(NUMD_EINVAL, "%s takes %d inputs, but %d were given", op_rows[op].name, op_rows[op].n_in,
+                   n_inputs);
+}
+
 int numd_op_find(const char *name) {
   return op_find(name, strlen(name));
 }

@@ -1,4 +1,4 @@
-/* What the row of an operation says of its outputs. */
+/* What the row of an operation says of its inputs and outputs. */
 #ifndef NUMD_CLIENT_LIB_OP_INFO_H
 #define NUMD_CLIENT_LIB_OP_INFO_H
 
@@ -10,6 +10,15 @@ static inline bool op_counts(numd_op op) {
 }
 static inline int op_n_arrays(numd_op op) {
   return op_rows[op].n_out - op_counts(op);
+}
+
+/* Whether it is an operation, and takes so many inputs. EOP, EINVAL. */
+int op_refuse(numd_op op, int n_inputs);
+static inline int op_check(numd_op op, int n_inputs) {
+  if (op_known(op) &&
+      (op_rows[op].n_in < 0 ? n_inputs >= 1 && n_inputs <= NUMD_OP_MAX_IN : n_inputs == op_rows[op].n_in))
+    return 0;
+  return op_refuse(op, n_inputs);
 }
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "client/lib/error.h"
 #include "client/lib/layout.h"
+#include "client/lib/op_info.h"
 #include "client/lib/params.h"
 #include "protocol/request.h"
 
@@ -106,27 +107,13 @@ static bool has_value(const numd_program *p, int value) {
   return value >= 0 && value < p->n_values;
 }
 
-static int count_inputs(numd_program *p, numd_op code, int n) {
-  const struct numd_op_info *row = &op_rows[code];
-  if (row->n_in < 0 && (n < 1 || n > NUMD_OP_MAX_IN))
-    return mistake(p, NUMD_EINVAL, "%s takes 1 to %d inputs, but %d were given", row->name, NUMD_OP_MAX_IN,
-                   n);
-  if (row->n_in >= 0 && n != row->n_in)
-    return mistake(p, NUMD_EINVAL, "%s takes %d inputs, but %d were given", row->name, row->n_in, n);
-  return 0;
-}
-
 int numd_program_op(numd_program *p, numd_op code, int n_inputs, const int inputs[],
                     const numd_params *params) {
   struct op op = {.code = (uint8_t)code, .n_in = (uint8_t)n_inputs};
-  if (!op_known(code))
-    return mistake(p, NUMD_EOP, "no operation has the number %d", (int)code);
-  if (p->n_ops == MAX_OPS)
-    return mistake(p, NUMD_ELIMIT, "more than %d operations", MAX_OPS);
-  int r = count_inputs(p, code, n_inputs);
-  if (r)
-    return r;
-  if ((r = params_read(code, params, &op.params)))
+  int r = op_check(code, n_inputs);
+  if (r == 0 && p->n_ops == MAX_OPS)
+    r = error_set(NUMD_ELIMIT, "more than %d operations", MAX_OPS);
+  if (r || (r = params_read(code, params, &op.params)))
     return mistake(p, r, "%s", numd_error());
   for (int i = 0; i < n_inputs; i++) {
     if (!has_value(p, inputs[i]))

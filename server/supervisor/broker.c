@@ -202,19 +202,25 @@ static void give_up_leases(struct broker *broker, struct shared_object *object, 
   }
 }
 
-int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
-                const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket) {
-  struct shared_object *object = find(broker, token);
+/* Adds a lease of a block that another hold keeps, too. So a session with as many leases as it may have can
+ * do without those of the same block that it has already. */
+static int add_lease(struct broker *broker, struct shared_object *object, uint32_t holder, uint32_t uid,
+                     uint64_t first, uint64_t *ticket) {
   const struct holder_count *count = count_of(broker, holder);
-  int status = object && count ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
-  if (status != 0)
-    return status;
-  if (count->leases >= BROKER_LEASES_MAX)
+  if (count && count->leases >= BROKER_LEASES_MAX)
     give_up_leases(broker, object, holder, first);
   *ticket = ++broker->last_ticket;
   return add_hold(
       broker, object,
       (struct hold){.kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = first, .ticket = *ticket});
+}
+
+int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
+                const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket) {
+  struct shared_object *object = find(broker, token);
+  int status =
+      object && holder < BROKER_HOLDERS_MAX ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
+  return status != 0 ? status : add_lease(broker, object, holder, uid, first, ticket);
 }
 
 /* Whether anybody has a hold on this very block. */
@@ -265,6 +271,17 @@ bool broker_is_free(struct broker *broker, uint32_t holder, const uint8_t token[
 
 /* ---- Names ---- */
 
+/* The name and the note of a message; NULL if out of memory. */
+static struct name *name_new(const struct control_message *what) {
+  struct name *name = calloc(1, sizeof(*name));
+  if (!name)
+    return NULL;
+  memcpy(name->text, what->name, sizeof(name->text));
+  memcpy(name->note, what->note, sizeof(name->note));
+  name->note_bytes = what->note_bytes;
+  return name;
+}
+
 static struct hold *find_name(const struct broker *broker, uint32_t uid, const char *name,
                               struct shared_object **object) {
   for (size_t i = 0; i < broker->n; i++)
@@ -288,20 +305,19 @@ static size_t count_names(const struct broker *broker, uint32_t uid) {
 
 int broker_publish(struct broker *broker, uint32_t uid, const struct control_message *what) {
   struct shared_object *object = find(broker, what->token), *before = NULL;
-  struct name *name;
   if (!object)
     return NUMD_ESEGMENT;
   if (what->note_bytes > sizeof(what->note))
     return NUMD_EINVAL;
-  if (find_name(broker, uid, what->name, &before) && !what->flag)
+  const struct hold *old = find_name(broker, uid, what->name, &before);
+  if (old && !what->flag)
     return NUMD_EEXIST;
-  if (!before && count_names(broker, uid) >= BROKER_NAMES_MAX)
+  if (!old && count_names(broker, uid) >= BROKER_NAMES_MAX)
     return NUMD_ELIMIT;
-  if (!(name = calloc(1, sizeof(*name))))
+  const size_t k = old ? (size_t)(old - before->holds) : 0; /* the holds may move when one more is added */
+  struct name *name = name_new(what);
+  if (!name)
     return NUMD_ENOMEMORY;
-  memcpy(name->text, what->name, sizeof(name->text));
-  memcpy(name->note, what->note, sizeof(name->note));
-  name->note_bytes = what->note_bytes;
   int status = add_hold(
       broker, object,
       (struct hold){.kind = HOLD_NAME, .holder = NOBODY, .uid = uid, .first = what->first, .name = name});
@@ -309,14 +325,8 @@ int broker_publish(struct broker *broker, uint32_t uid, const struct control_mes
     free(name);
     return status;
   }
-  if (before) { /* the name has two holds now, perhaps in two objects: the one that is not new goes */
-    struct hold *old = NULL;
-    for (size_t k = 0; k < before->n; k++)
-      if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid &&
-          before->holds[k].name != name && strcmp(before->holds[k].name->text, what->name) == 0)
-        old = &before->holds[k];
-    if (old)
-      remove_hold(broker, before, (size_t)(old - before->holds));
+  if (before) {
+    remove_hold(broker, before, k);
     settle(broker, before);
   }
   return 0;
@@ -331,13 +341,7 @@ int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct con
   memcpy(what->note, h->name->note, sizeof(what->note));
   what->note_bytes = h->name->note_bytes;
   what->first = h->first;
-  if (holder < BROKER_HOLDERS_MAX && broker->counts[holder].leases >= BROKER_LEASES_MAX)
-    give_up_leases(broker, object, holder, what->first); /* the NAME keeps the block without them */
-  what->ticket = ++broker->last_ticket;
-  return add_hold(
-      broker, object,
-      (struct hold){
-          .kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = what->first, .ticket = what->ticket});
+  return add_lease(broker, object, holder, uid, what->first, &what->ticket);
 }
 
 int broker_unpublish(struct broker *broker, uint32_t uid, const char *name) {
@@ -474,12 +478,7 @@ int broker_adopt(struct broker *broker, const struct control_message *what, int 
   if (status == 0 && what->name[0] != '\0') {
     hold.kind = HOLD_NAME;
     hold.until_ms = 0;
-    hold.name = calloc(1, sizeof(*hold.name));
-    if (hold.name) {
-      memcpy(hold.name->text, what->name, sizeof(hold.name->text));
-      memcpy(hold.name->note, what->note, sizeof(hold.name->note));
-      hold.name->note_bytes = what->note_bytes;
-    }
+    hold.name = name_new(what);
     status = hold.name ? 0 : NUMD_ENOMEMORY;
   }
   if (status == 0)

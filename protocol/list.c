@@ -3,6 +3,8 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "shared/text.h"
+
 const struct numd_op_info op_rows[NUMD_OP_CODES] = {
 #define X(number, NAME, opname, opclass, inputs, outputs, opkinds, op_typing, opparams, op_ulp, opfast, \
           opdoc)                                                                                        \
@@ -72,20 +74,16 @@ static const struct {
 #define N_STATUSES (sizeof(status_rows) / sizeof(status_rows[0]))
 
 int op_find(const char *name, size_t len) {
-  for (int i = 0; i < NUMD_OP_CODES; i++) {
-    const char *s = op_rows[i].name;
-    if (s && strlen(s) == len && memcmp(s, name, len) == 0)
+  for (int i = 0; i < NUMD_OP_CODES; i++)
+    if (text_is(name, len, op_rows[i].name))
       return i;
-  }
   return -1;
 }
 
 int dtype_find(const char *name, size_t len) {
-  for (int i = 0; i < NUMD_DTYPE_CODES; i++) {
-    const char *s = dtype_rows[i].name;
-    if (s && strlen(s) == len && memcmp(s, name, len) == 0)
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    if (text_is(name, len, dtype_rows[i].name))
       return i;
-  }
   return -1;
 }
 

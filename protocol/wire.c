@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/text.h"
+
 /* What one msgpack header announces. */
 struct header {
   size_t bytes;   /* of the header alone */
@@ -200,6 +202,11 @@ void wire_pack_str(msgpack_packer *pk, const char *s) {
   msgpack_pack_str_with_body(pk, s, strlen(s));
 }
 
+void wire_pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
+  wire_pack_str(pk, key);
+  msgpack_pack_uint64(pk, value);
+}
+
 void wire_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method) {
   msgpack_pack_array(pk, 4);
   msgpack_pack_uint8(pk, WIRE_REQUEST);
@@ -247,13 +254,11 @@ void wire_pack_result(msgpack_packer *pk, uint32_t msgid) {
 }
 
 const msgpack_object *wire_get(const msgpack_object *map, const char *key) {
-  size_t len = strlen(key);
   if (map->type != MSGPACK_OBJECT_MAP)
     return NULL;
   for (uint32_t i = 0; i < map->via.map.size; i++) {
     const msgpack_object_kv *kv = &map->via.map.ptr[i];
-    if (kv->key.type == MSGPACK_OBJECT_STR && kv->key.via.str.size == len &&
-        memcmp(kv->key.via.str.ptr, key, len) == 0)
+    if (kv->key.type == MSGPACK_OBJECT_STR && text_is(kv->key.via.str.ptr, kv->key.via.str.size, key))
       return &kv->val;
   }
   return NULL;
@@ -293,13 +298,25 @@ int wire_check_keys(const msgpack_object *map, const char *const keys[], const c
     if (key->type != MSGPACK_OBJECT_STR)
       return errtext_set(err, NUMD_EPROTOCOL, "%s: keys must be strings", where);
     const char *const *k = keys;
-    while (*k && (strlen(*k) != key->via.str.size || memcmp(*k, key->via.str.ptr, key->via.str.size) != 0))
+    while (*k && !text_is(key->via.str.ptr, key->via.str.size, *k))
       k++;
     if (!*k)
       return errtext_set(err, NUMD_EPROTOCOL, "%s: unknown key '%.*s'", where, wire_clip(key->via.str.size),
                          key->via.str.ptr);
   }
   return 0;
+}
+
+struct wire_place wire_place_item(const char *list, uint32_t i, const char *rest) {
+  struct wire_place p;
+  snprintf(p.text, sizeof(p.text), "%s[%" PRIu32 "]%s", list, i, rest);
+  return p;
+}
+
+struct wire_place wire_place_member(const char *where, const char *member) {
+  struct wire_place p;
+  snprintf(p.text, sizeof(p.text), "%s.%s", where, member);
+  return p;
 }
 
 int wire_clip(uint32_t size) {

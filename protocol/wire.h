@@ -48,6 +48,7 @@ void wire_pack_error(msgpack_packer *pk, uint32_t msgid, int status, const char 
 void wire_pack_goodbye(msgpack_packer *pk, int status, const char *sentence);
 void wire_pack_result(msgpack_packer *pk, uint32_t msgid); /* then the result */
 void wire_pack_str(msgpack_packer *pk, const char *s);
+void wire_pack_number(msgpack_packer *pk, const char *key, uint64_t value); /* a member of a map */
 
 /* A program as `prepare` takes it; a layout as [dtype, shape, strides]. */
 void wire_pack_program(msgpack_packer *pk, struct program_lists program);
@@ -66,6 +67,14 @@ int wire_check_keys(const msgpack_object *map, const char *const keys[], const c
                     struct errtext *err);
 /* How many bytes of a peer's text of `size` bytes a sentence quotes, for "%.*s". */
 int wire_clip(uint32_t size);
+
+/* The place in a message at which something is wrong, as its sender would write it: "ops[3].params.axis".
+ * Bounded, so that every sentence has room for it. */
+struct wire_place {
+  char text[64];
+};
+struct wire_place wire_place_item(const char *list, uint32_t i, const char *rest);
+struct wire_place wire_place_member(const char *where, const char *member);
 
 /* The parameters of an operation as a map, by the names in NUMD_PARAM_LIST: what is not given is absent or
  * nil. op->code is set before. EPROTOCOL, EDTYPE, ELIMIT, or EINVAL: the operation does not take the

@@ -3,20 +3,9 @@
  * of the value, and the range outside which no shape could make sense of it. */
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "protocol/wire.h"
-
-/* The name of a parameter's place: "ops[3].params.axis". */
-struct error_place {
-  char text[64];
-};
-
-static struct error_place error_place_of(const char *where, unsigned bit) {
-  struct error_place p;
-  snprintf(p.text, sizeof(p.text), "%s.%s", where, param_rows[bit].name);
-  return p;
-}
+#include "shared/text.h"
 
 int wire_read_dtype(const msgpack_object *o, uint8_t *out, const char *where, struct errtext *err) {
   if (o->type != MSGPACK_OBJECT_STR)
@@ -145,11 +134,9 @@ static int read_value(const msgpack_object *o, unsigned bit, struct op_params *o
 
 /* The bit of the parameter with this name; -1 if there is none. */
 static int find_param(const msgpack_object_str *name) {
-  for (int bit = 0; bit < NUMD_N_PARAMS; bit++) {
-    const char *s = param_rows[bit].name;
-    if (s && strlen(s) == name->size && memcmp(s, name->ptr, name->size) == 0)
+  for (int bit = 0; bit < NUMD_N_PARAMS; bit++)
+    if (text_is(name->ptr, name->size, param_rows[bit].name))
       return bit;
-  }
   return -1;
 }
 
@@ -172,7 +159,7 @@ int wire_read_params(const msgpack_object *o, struct op *op, const char *where, 
     if (seen >> bit & 1)
       return errtext_set(err, NUMD_EPROTOCOL, "%s: %s is given twice", where, param_rows[bit].name);
     seen |= 1u << bit;
-    struct error_place place = error_place_of(where, (unsigned)bit);
+    struct wire_place place = wire_place_member(where, param_rows[bit].name);
     int status = kv->val.type == MSGPACK_OBJECT_NIL
                      ? 0
                      : read_value(&kv->val, (unsigned)bit, &op->params, place.text, err);

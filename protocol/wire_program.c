@@ -7,25 +7,14 @@
 #include <string.h>
 
 #include "protocol/wire.h"
-
-/* The name of a place: "ops[3].inputs". Short and bounded, so that it fits into every sentence. */
-struct error_place {
-  char text[48];
-};
-
-static struct error_place error_place_of(const char *list, uint32_t i, const char *rest) {
-  struct error_place p;
-  snprintf(p.text, sizeof(p.text), "%s[%" PRIu32 "]%s", list, i, rest);
-  return p;
-}
+#include "shared/text.h"
 
 static bool is_array(const msgpack_object *o, uint32_t size) {
   return o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size == size;
 }
 
 static bool is_text(const msgpack_object *o, const char *text) {
-  return o->type == MSGPACK_OBJECT_STR && o->via.str.size == strlen(text) &&
-         memcmp(o->via.str.ptr, text, o->via.str.size) == 0;
+  return o->type == MSGPACK_OBJECT_STR && text_is(o->via.str.ptr, o->via.str.size, text);
 }
 
 static int read_shape(const msgpack_object *o, struct layout *out, const char *where, struct errtext *err) {
@@ -100,7 +89,7 @@ static int read_operand(const msgpack_object *o, struct operand *out, uint32_t i
   static const char form[] =
       "%s: [\"array\", layout], [\"scalar\", dtype], [\"weak\", dtype] or "
       "[\"constant\", dtype, value] is wanted";
-  struct error_place place = error_place_of("operands", i, "");
+  struct wire_place place = wire_place_item("operands", i, "");
   const char *where = place.text;
   int kind = o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size >= 2 ? operand_kind(o) : -1;
   if (kind < 0)
@@ -153,7 +142,7 @@ static int read_inputs(const msgpack_object *o, struct op *out, uint32_t n_value
 
 static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t n_values,
                    struct errtext *err) {
-  struct error_place place = error_place_of("ops", i, "");
+  struct wire_place place = wire_place_item("ops", i, "");
   const char *where = place.text;
   if (!is_array(o, 3) && !is_array(o, 2))
     return errtext_set(err, NUMD_EPROTOCOL, "%s: [name, inputs, params] is wanted", where);
@@ -168,7 +157,7 @@ static int read_op(const msgpack_object *o, struct op *out, uint32_t i, uint32_t
   int status = read_inputs(&v[1], out, n_values, where, err);
   if (status != 0 || o->via.array.size == 2)
     return status;
-  place = error_place_of("ops", i, ".params");
+  place = wire_place_item("ops", i, ".params");
   return wire_read_params(&v[2], out, place.text, err);
 }
 
@@ -198,7 +187,7 @@ static int read_output_layout(const msgpack_object *o, struct output *out, const
 static int read_output(const msgpack_object *o, struct output *out, uint32_t i, uint32_t n_values,
                        bool *result_seen, struct errtext *err) {
   static const char *const keys[] = {"dtype", "shape", "strides", "result", NULL};
-  struct error_place place = error_place_of("outputs", i, "");
+  struct wire_place place = wire_place_item("outputs", i, "");
   const char *where = place.text;
   uint64_t value = 0;
   bool result = false;

@@ -1,10 +1,11 @@
 #include "shared/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "shared/memfd.h"
 
 static size_t mapped_bytes(void) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -17,12 +18,11 @@ static struct channel_memory *map(int fd) {
 }
 
 int channel_new(enum numd_wait wait, struct channel_memory **out, int *fd_out) {
-  struct channel_memory *c = NULL;
-  int err, fd = memfd_create("numd-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int err, fd = memfd_sealed("numd-channel", mapped_bytes());
   if (fd < 0)
-    return -errno;
-  if (ftruncate(fd, (off_t)mapped_bytes()) < 0 ||
-      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 || !(c = map(fd)))
+    return fd;
+  struct channel_memory *c = map(fd);
+  if (!c)
     goto fail;
   c->signature = CHANNEL_SIGNATURE;
   c->n_slots = CHANNEL_SLOTS;

@@ -11,6 +11,13 @@ static inline int64_t clock_now_ns(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Time since the machine was booted, with the time that it slept. */
+static inline uint64_t clock_boot_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* `ns` from now, or INT64_MAX if that is beyond the end of time. */
 static inline int64_t clock_deadline(int64_t ns) {
   int64_t now = clock_now_ns();

@@ -122,14 +122,14 @@ static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, 
 /* Sleeps on the semaphore until a word has its wanted value or the deadline passes; a post that an earlier
  * call left over ends the sleep too. As look(). */
 static int park(struct waiter *w, const struct watch *watch, int64_t deadline) {
-  atomic_store_explicit(&w->me->parked, w->also | PARKED_SEM, memory_order_relaxed);
+  atomic_store_explicit(&w->me->parked, w->wants_fd | PARKED_SEM, memory_order_relaxed);
   atomic_thread_fence(memory_order_seq_cst);
   int found = look(watch);
   if (found < 0) {
     sem_await_hint(w->my_sem, deadline);
     found = look(watch);
   }
-  atomic_store_explicit(&w->me->parked, w->also, memory_order_relaxed);
+  atomic_store_explicit(&w->me->parked, w->wants_fd, memory_order_relaxed);
   return found;
 }
 
@@ -160,8 +160,8 @@ void wake_parked(struct waiter *w, uint32_t parked) {
 }
 
 void wake_notify_client(struct waiter *w, bool wanted) {
-  w->also = wanted ? PARKED_FD : 0;
-  atomic_store_explicit(&w->me->parked, w->also, memory_order_relaxed);
+  w->wants_fd = wanted ? PARKED_FD : 0;
+  atomic_store_explicit(&w->me->parked, w->wants_fd, memory_order_relaxed);
   atomic_thread_fence(memory_order_seq_cst);
 }
 

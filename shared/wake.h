@@ -66,7 +66,7 @@ struct waiter {
   int64_t hold_off_ns;   /* worker: how long it will not spin when it is preempted next */
   int64_t preempted_at;  /* worker: when it was last preempted */
   long n_switches;       /* worker: how often the scheduler took the core away */
-  uint32_t also;         /* client: PARKED_FD while it wants notifications, else 0; a part of `parked` */
+  uint32_t wants_fd;     /* client: PARKED_FD while it wants notifications, else 0; a part of `parked` */
   const _Atomic int *notify_fd; /* worker: the socket that a byte is sent to, or -1; NULL in a client */
   uint32_t woken;               /* how the peer was woken since a seq was stored: PARKED_* */
   bool unsettled;               /* it stored a seq and has not fenced since */

@@ -1,8 +1,8 @@
-/* One operation at a time: its arguments are checked, its plan is found by signature, outputs are made, and
- * the call goes the way of any other.
+/* One operation at a time: numd_apply checks the arguments, finds the plan by signature, makes the outputs,
+ * and hands the call over like any other.
  *
- * The common case has at most three inputs, one output and short parameters (flags, axes, an axis, a dtype):
- * then all that the signature is made of are a few words. */
+ * In the common case there are at most three inputs, one output and short parameters (flags, axes, an axis, a
+ * dtype), and the signature is a few words without a rest. */
 #include <string.h>
 
 #include "client/lib/array.h"
@@ -30,14 +30,14 @@
 #define SHORT_PARAMS (0u NUMD_PARAM_LIST(SHORT_PARAM))
 #define SHORT_PARAM(bit, NAME, name, type, doc) | SHORT_##type << (bit)
 
-/* What is known of a call before its plan. */
+/* A call of numd_apply, before its plan is known. */
 struct apply {
   struct op_call call;
   numd_array **out;
   unsigned made; /* bit i: out[i] is made here */
 };
 
-/* *kept: an array with complex scalars, if there are any. */
+/* The bindings of the inputs. If there are complex scalars, *kept is the array that holds them. */
 static int bind_args(const struct apply *s, uint64_t bindings[], numd_array **kept) {
   bool complex = false;
   int r = op_check(s->call.op, s->call.n_args);
@@ -57,8 +57,8 @@ static const void *sign_out(numd_array *const *out) {
   return !out ? SIGNATURE_RESULT : *out ? (*out)->layout : NULL;
 }
 
-/* The operation and its parameters in one word. 0: there is no room for them, or one is out of range, which
- * params_read will say. */
+/* The operation and its parameters in one word. 0 if they do not fit, or if one is out of range, which
+ * params_read will refuse with a sentence. */
 static uint64_t sign_head(numd_op op, const numd_params *params) {
   if (!params || !params->given)
     return (uint64_t)op;
@@ -74,7 +74,7 @@ static uint64_t sign_head(numd_op op, const numd_params *params) {
 }
 _Static_assert(NUMD_N_PARAMS <= 25 && MAX_DIMS <= 16, "they fit the head of a signature");
 
-/* What the head and the first places of the signature have no room for. */
+/* The rest of a signature: what its words have no room for. */
 static int sign_rest(const struct apply *s, struct signature_rest *rest, struct signature *signature) {
   int n_arrays = op_n_arrays(s->call.op), r;
   memset(rest, 0, sizeof(*rest));
@@ -142,8 +142,8 @@ static int make_outs(struct apply *s, const numd_plan *plan, int n_arrays, numd_
 
 /* ---- Applying ---- */
 
-/* Finds the plan and makes the outputs. all and bindings: of the inputs and then the outputs, whose number it
- * gives, or the negative of a status. */
+/* Finds the plan and makes the outputs. all and bindings get the inputs and then the outputs. Gives how many
+ * these are together, or the negative of a status. */
 static int set_up(struct apply *s, numd_plan **plan, numd_arg all[], uint64_t bindings[], numd_array **kept) {
   struct signature signature;
   struct signature_rest rest;
@@ -159,7 +159,8 @@ static int set_up(struct apply *s, numd_plan **plan, numd_arg all[], uint64_t bi
   return r ? -r : s->call.n_args + n_arrays;
 }
 
-/* Hands the call over, after which the caller waits or settles. Outputs made here go if that fails. */
+/* Hands the call over; afterwards the caller waits for it or settles (submit.h). If that fails, the outputs
+ * that were made here are dropped. */
 static int start(struct apply *s, numd_ticket *ticket) {
   numd_plan *plan = NULL;
   numd_array *kept = NULL;

@@ -1,6 +1,6 @@
-/* The bookkeeping is private, outside of the shared pages: nothing that another process can write, or that a
- * fork shares with a parent, steers an allocation. Each class has a free list. Blocks above ARENA_LARGE have
- * a segment alone, and a few of these are kept for reuse, since new pages cost more than the arithmetic done
+/* The bookkeeping is in private memory, not in the shared pages, so that neither another process nor a parent
+ * or child can change what is allocated. Each class of sizes has a free list. A block above ARENA_LARGE has a
+ * segment for itself; a few free ones are kept for reuse, since new pages cost more than the arithmetic done
  * on them. All under conn->lock. */
 #include "client/lib/arena.h"
 
@@ -15,7 +15,7 @@
 #define KEEP_BYTES ((uint64_t)512 << 20) /* of large segments that nobody uses */
 #define KEEP_N 16
 #define GRAIN 64     /* every block starts at a cache line */
-#define ASK_MAX 1024 /* blocks of a segment that one question is about */
+#define ASK_MAX 1024 /* blocks of a segment in one question to the daemon, at most */
 
 struct arena {
   numd_segment *current; /* that blocks are cut out of */
@@ -68,8 +68,8 @@ static void free_lists(struct arena *a) {
 
 /* ---- Letting blocks go ---- */
 
-/* A PRIVATE block, or one that nobody else has any more, may be used again; if it has a segment for itself
- * and enough of these are kept, that goes. */
+/* Makes a block FREE that no other process has. If it has a segment for itself and enough of these are kept
+ * already, the segment is dropped instead. */
 static inline void make_free(struct arena *a, struct block *b) {
   if (b->class != BLOCK_ALONE) {
     block_become(b, BLOCK_FREE);
@@ -85,7 +85,7 @@ static inline void make_free(struct arena *a, struct block *b) {
   }
 }
 
-/* Our parent's memory is not ours to give away again. */
+/* Whether the block is in memory of the process that forked this one, which alone may use it again. */
 static bool is_parents(const struct block *b) {
   return b->segment->conn->segments[b->segment->id] != b->segment || !b->segment->ours;
 }
@@ -95,8 +95,8 @@ static void give_up(struct block *b) {
     lease_give_up(b->segment, b->offset);
 }
 
-/* No array of ours is left in it, and no child can have one. The segment that it kept, if any, is to be
- * unreferenced without the lock. */
+/* Lets a block go in which no array of ours is left and no child can have one. Gives the segment to which it
+ * had a reference, or NULL; the caller drops that reference after it has released the lock. */
 static numd_segment *release(struct block *b) {
   numd_segment *s = b->segment;
   struct arena *a = s->conn->arena;
@@ -115,12 +115,13 @@ static numd_segment *release(struct block *b) {
     a->n_waiting++;
   } else {
     block_free(b);
-    segment_drop(s); /* what others hold of it is theirs from now on */
+    segment_drop(s); /* other processes that hold it keep their own mappings */
   }
   return NULL;
 }
 
-/* The last array in the block is gone, in the process that opened the session: the arena is its own. */
+/* Lets the block go, or keeps it for a child that may have arrays in it, after its last array was dropped in
+ * the process that opened the session. As release(). */
 static numd_segment *drop(struct block *b) {
   struct arena *a = b->segment->conn->arena;
   enum block_state state = block_state(b);
@@ -174,7 +175,7 @@ static void reclaim_inherited(struct arena *a) {
       release(b);
 }
 
-/* Gives the blocks of another process up that we held for a forked child alone. */
+/* Gives up the KEPT blocks of the segment that no child has any more. */
 static void reclaim_kept(numd_segment *s) {
   numd_segment_ref(s);
   for (struct block *b = s->blocks, *next; b; b = next) {
@@ -185,8 +186,8 @@ static void reclaim_kept(numd_segment *s) {
   numd_segment_unref(s);
 }
 
-/* A block that was lent in an earlier session stays as it is: the daemon that knew who holds it may be gone.
- */
+/* Whether the daemon is asked who holds the block. Not if it was lent in an earlier session: that daemon may
+ * be gone, and with it the only one who knew. */
 static bool is_asked_for(const struct block *b) {
   return block_state(b) == BLOCK_LENT && b->shared_epoch == b->segment->conn->epoch;
 }
@@ -254,7 +255,8 @@ static int alloc_small(numd_conn *conn, uint64_t bytes, bool *is_zero, struct bl
   return *out ? 0 : cut(conn, bytes, class, out);
 }
 
-/* The smallest kept segment that fits without wasting half of it. */
+/* Takes the smallest of the kept blocks that is large enough and not more than twice as large; NULL if there
+ * is none. */
 static struct block *reuse_large(struct arena *a, uint64_t bytes) {
   struct block **best = NULL;
   for (struct block **p = &a->large; *p; p = &(*p)->next)
@@ -306,7 +308,7 @@ static int init(numd_conn *conn) {
   return conn->arena ? 0 : error_no_memory();
 }
 
-/* After a fork all free memory is the parent's: it is forgotten without being touched. */
+/* In a forked child all free memory is the parent's: the lists are forgotten, the memory is not touched. */
 static void lost(numd_conn *conn, bool inherited) {
   if (!inherited)
     return;

@@ -8,8 +8,8 @@
 #include "client/lib/layout.h"
 #include "protocol/request.h"
 
-/* An array over `block` or, if that is NULL, in `segment`; takes over the caller's references to these and to
- * the layout, also on failure. */
+/* An array in `block` or, if that is NULL, in `segment`; the caller's references to these and to the layout
+ * become the array's, or are dropped on failure. */
 static int make(numd_conn *conn, struct block *block, numd_segment *segment, int64_t offset,
                 const numd_layout *layout, numd_array **out) {
   struct array_impl *a = malloc(sizeof(*a));
@@ -65,7 +65,8 @@ int numd_array_zeros(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t 
   return make_new(conn, dtype, ndim, shape, true, out);
 }
 
-/* Whether [offset + extents) lies within first .. last; `what` names the room for the message. */
+/* Checks that an array at this offset lies within the bytes first .. last; `what` names these in the
+ * sentence. */
 static int check_room(const numd_layout *layout, int64_t offset, uint64_t first, uint64_t last,
                       const char *what) {
   const int64_t *extents = layout_impl(layout)->extents;
@@ -91,7 +92,8 @@ int array_in_block(numd_conn *conn, struct block *block, int64_t offset, const n
   return make(conn, block, NULL, offset, layout, out);
 }
 
-/* An array in a segment of the user's; takes the reference to the layout over, also on failure. */
+/* An array in a segment of the user's; the reference to the layout becomes the array's, or is dropped on
+ * failure. */
 static int in_segment(numd_segment *segment, int64_t offset, const numd_layout *layout, numd_array **out) {
   int r = check_room(layout, offset, 0, segment->bytes, "the segment");
   if (r) {

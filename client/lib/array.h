@@ -29,9 +29,9 @@ int array_of_layout(numd_conn *conn, const numd_layout *layout, numd_array **out
 int array_in_block(numd_conn *conn, struct block *block, int64_t offset, const numd_layout *layout,
                    numd_array **out);
 
-/* Whether the bytes that two arrays reach overlap, as far as their extents tell. */
+/* Whether two arrays may have bytes in common: their extents, from lowest to highest byte, overlap. */
 bool array_overlaps(const numd_array *a, const numd_array *b);
-/* Whether it lives in memory that no other process has, forked children apart. */
+/* Whether no other process, except forked children, has the array's memory. */
 bool array_is_private(const numd_array *array);
 
 #endif

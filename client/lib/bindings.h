@@ -1,7 +1,7 @@
 /* Bindings: what each argument of a call is for the daemon, in 8 bytes (protocol/request.h).
  *
- * A complex scalar does not fit and goes by its place: those of one call are put into a small array of their
- * own, which is kept until the call is done. */
+ * A complex scalar does not fit into 8 bytes: those of one call are put into a small array, which is kept
+ * until the call is done, and each is bound as an element of that array. */
 #ifndef NUMD_CLIENT_LIB_BINDINGS_H
 #define NUMD_CLIENT_LIB_BINDINGS_H
 
@@ -12,8 +12,8 @@
 int binding_refuse_foreign(const char *who, int i); /* EINVAL */
 int binding_refuse_scalar(const char *who, int i);  /* EDTYPE */
 
-/* One argument. *complex is set if it is a complex scalar, whose binding is still to be made. EINVAL, EDTYPE.
- */
+/* The binding of one argument. If that is a complex scalar, *complex is set instead, and
+ * bindings_keep_complex makes the binding. EINVAL, EDTYPE. */
 static inline int binding_of(const numd_conn *conn, const char *who, int i, const numd_arg *arg,
                              uint64_t *binding, bool *complex) {
   const numd_array *a = arg->array;
@@ -28,11 +28,11 @@ static inline int binding_of(const numd_conn *conn, const char *who, int i, cons
   return 0;
 }
 
-/* The bindings of complex scalars. *kept: the array that they are in. */
+/* Puts the complex scalars among the arguments into a new array, *kept, and makes their bindings. */
 int bindings_keep_complex(numd_conn *conn, int n_args, const numd_arg args[], uint64_t bindings[],
                           numd_array **kept);
-/* The bindings of a call of a plan, whose arguments are checked to be what it was prepared for. *kept: an
- * array with complex scalars, or NULL. EINVAL, EDTYPE, ESHAPE. */
+/* Checks that the arguments are what the plan was prepared for, and makes their bindings. *kept: an array
+ * with complex scalars, or NULL. EINVAL, EDTYPE, ESHAPE. */
 int bindings_of_call(const numd_plan *plan, int n_args, const numd_arg args[],
                      uint64_t bindings[MAX_BINDINGS], numd_array **kept);
 

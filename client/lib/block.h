@@ -2,11 +2,11 @@
  *
  *   FREE       on a free list of the arena
  *   PRIVATE    arrays of ours live in it, and no other process has it, forked children apart
- *   INHERITED  as PRIVATE was, but its last array is gone; a forked child may still have arrays in it
+ *   INHERITED  it was PRIVATE, and its last array is gone; a forked child may still have arrays in it
  *   SHARED     arrays of ours live in it, and other processes may hold it, too
- *   LENT       as SHARED was, but our last array is gone; others may still hold it
+ *   LENT       it was SHARED, and our last array is gone; others may still hold it
  *   BORROWED   another process made it; arrays of ours live in it, and we hold it
- *   KEPT       as BORROWED was, but our last array is gone; a forked child may still have arrays in it, so we
+ *   KEPT       it was BORROWED, and our last array is gone; a forked child may still have arrays in it, so we
  *              hold it for the child
  *
  *   FREE -> PRIVATE                        an array is made
@@ -42,9 +42,8 @@ enum block_state {
   BLOCK_STATES
 };
 
-#define BLOCK_ALONE                                                                      \
-  (-1) /* the class of a block that has its segment for itself, or is of another process \
-        */
+/* The class of a block that has its segment for itself, or is of another process. */
+#define BLOCK_ALONE (-1)
 
 struct block {
   numd_segment *segment;
@@ -67,9 +66,9 @@ static inline void block_ref(struct block *block) {
 static inline enum block_state block_state(const struct block *block) {
   return (enum block_state)atomic_load_explicit(&block->state, memory_order_relaxed);
 }
-/* Bit s of each: it may become s. */
+/* For each state, bit s: a block in that state may become s. */
 extern const uint16_t block_next_states[BLOCK_STATES];
-/* Anything but the transitions above is our mistake, and aborts. */
+/* Changes the state; a transition that is not listed above is our mistake, and aborts. */
 static inline void block_become(struct block *block, enum block_state state) {
   assert(block_next_states[block_state(block)] >> state & 1);
   atomic_store_explicit(&block->state, (uint8_t)state, memory_order_relaxed);
@@ -79,8 +78,8 @@ static inline void block_become(struct block *block, enum block_state state) {
 static inline bool block_is_listed(const struct block *block) {
   return block_state(block) >= BLOCK_SHARED;
 }
-/* Notes that the daemon was told in this session that we hold it, and puts it on its segment's list; a block
- * that is there keeps the session that it has. */
+/* Puts the block on its segment's list, and notes that the daemon was told of it in this session; a block
+ * that is listed already keeps the session that was noted. */
 void block_list(struct block *block);
 /* The listed block that begins there, or NULL. */
 struct block *block_find(const numd_segment *segment, uint64_t offset);

@@ -50,7 +50,7 @@ static int submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ticke
   return r;
 }
 
-/* Through the socket, where one request is the whole call, with its time limit. */
+/* Makes a call through the socket: one request, which also has the time limit. */
 static int call_socket(numd_plan *plan, int n_args, const numd_arg args[], numd_scalar *result,
                        int64_t timeout_ns) {
   uint64_t bindings[MAX_BINDINGS];
@@ -85,7 +85,7 @@ static int call_once(numd_plan *plan, int n_args, const numd_arg args[], numd_sc
   if (r || (r = numd_wait(&t, timeout_ns, result)) != NUMD_ETIMEOUT)
     return r;
   numd_cancel(&t);
-  r = numd_wait(&t, NUMD_FOREVER, result); /* it may have been done before it could be cancelled */
+  r = numd_wait(&t, NUMD_FOREVER, result); /* it may still have ended before the cancel came */
   return r == NUMD_ECANCELLED
              ? error_set(NUMD_ETIMEOUT, "the call was not done within the time limit and was cancelled")
              : r;
@@ -113,7 +113,7 @@ int numd_plan_submit(numd_plan *plan, int n_args, const numd_arg args[], numd_ti
   return r;
 }
 
-/* How long a call computes, by the daemon's estimate; a great number if it is slept through. */
+/* How long a call computes, by the daemon's estimate; INT64_MAX if callers sleep through it. */
 static int64_t cost_of(const numd_ticket *ticket) {
   return ticket->spin_ns ? (int64_t)(ticket->spin_ns - WAKE_SPIN_MAX_NS) / 2 : INT64_MAX;
 }

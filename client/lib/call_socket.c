@@ -6,7 +6,7 @@
 #include "client/lib/error.h"
 #include "client/lib/rpc.h"
 
-/* Asks that a call through the socket be given up; conn->lock held. */
+/* Asks the daemon to cancel a call through the socket; conn->lock held. */
 static void cancel_msgid(numd_conn *conn, uint32_t msgid) {
   struct rpc rpc;
   rpc_begin(&rpc, conn, "cancel");
@@ -48,7 +48,7 @@ int socket_call(numd_plan *plan, int n, const numd_arg args[], const uint64_t bi
   return r;
 }
 
-/* Of a call that was waited for when it was submitted. */
+/* The answer to a call that was waited for when it was submitted, kept until its ticket is waited for. */
 struct answer {
   int status;
   struct item result;

@@ -1,4 +1,4 @@
-/* Calls through the socket, one request each: what the ring does not take part in. */
+/* Calls through the socket, one request each. They use no channel. */
 #ifndef NUMD_CLIENT_LIB_CALL_SOCKET_H
 #define NUMD_CLIENT_LIB_CALL_SOCKET_H
 
@@ -8,7 +8,8 @@
 /* Makes the call and waits. ETIMEOUT: it was cancelled. */
 int socket_call(numd_plan *plan, int n, const numd_arg args[], const uint64_t bindings[], struct item *result,
                 int64_t timeout_ns);
-/* The same for a ticket, whose number becomes the address of the answer. ENOMEMORY. */
+/* Makes the call and waits, and keeps the answer for the ticket, whose number becomes the address of the
+ * answer. ENOMEMORY. */
 int socket_submit(numd_plan *plan, int n, const numd_arg args[], const uint64_t bindings[],
                   numd_ticket *ticket);
 /* The call's own status, with its result. EINVAL: the ticket was finished before. */

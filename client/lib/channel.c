@@ -39,8 +39,8 @@ static void free_retired(struct channel_table *t) {
   }
 }
 
-/* The channel may be gone with its connection, and another may be at its address; no two sessions have the
- * same epoch, so that tells them apart. */
+/* The channel may have been freed with its connection, and another may be at its address. Every session has
+ * another epoch, so a channel with this address and this epoch is the same one. */
 void channel_retire(numd_conn *conn, struct channel *channel, uint64_t epoch) {
   const struct channel_table *t = conn->channels;
   for (int i = 0; i < t->n; i++)
@@ -64,7 +64,11 @@ void channel_return(numd_conn *conn, uint64_t epoch, struct channel *channel) {
 
 /* ---- Opening ---- */
 
-static const char *const wait_names[] = {"auto", "spin", "handoff", "sleep"};
+static const char *const wait_names[] = {
+#define X(NAME, name) #name,
+    NUMD_WAIT_LIST(X)
+#undef X
+};
 
 static int open_rpc(numd_conn *conn, uint32_t *id, int *fd) {
   struct rpc rpc;

@@ -1,6 +1,6 @@
-/* Sessions are opened and lost here. Ids of segments and plans are ours to choose, so in another session all
- * segments are attached again under the ids that they had, plans are prepared again when they are next
- * called, and every binding that was ever computed stays good. */
+/* Opening sessions, and what happens when one is lost. The client chooses the ids of segments and plans. So
+ * in another session all segments are attached again under the ids that they had, plans are prepared again
+ * when they are next called, and bindings that were made before stay valid. */
 #include "client/lib/conn.h"
 
 #include <errno.h>
@@ -52,9 +52,9 @@ static void after_fork(void) {
   pthread_mutex_unlock(&registry_lock);
 }
 
-/* A recursive lock knows its owner by a thread id that the child does not have, so the child could not unlock
- * it: it is made anew. The child closes its copy of the socket, so that the worker sees the end of the parent
- * though the child lives. */
+/* A recursive lock knows its owner by a thread id, which is another one in the child, so the child could not
+ * unlock what it took before the fork: the lock is made anew. The child closes its copy of the socket, or the
+ * worker would not see the parent end while the child lives. */
 static void after_fork_in_child(void) {
   fork_watch_after(true);
   atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
@@ -93,7 +93,7 @@ static int try_socket(const char *address, int *out) {
   return 0;
 }
 
-/* Nobody answers at the address: starts a daemon and waits until it does. */
+/* Starts a daemon, since none answers at the address, and waits until it does. */
 static int start_and_connect(numd_conn *c, int why, int *sock) {
   char program[4096];
   int r = c->no_start ? -ENOENT : daemon_find(c->daemon, program, sizeof(program));

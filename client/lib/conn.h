@@ -9,8 +9,9 @@
  *   block       a piece of a segment that arrays live in (block.h).
  *   array       a view of a block, or of a segment that the user attached (array.h).
  *   plan        a program that the daemon has prepared (plan.h).
- *   binding     what one argument of a call is for the daemon, in 8 bytes: the place of an array or the value
- * of a scalar (bindings.h). call        one computation of a plan: submitted, then waited for (call.h).
+ *   binding     8 bytes that tell the daemon one argument of a call: an array's place or a scalar's value
+ *               (bindings.h).
+ *   call        one computation of a plan: submitted, then waited for (call.h).
  *   ticket      what the user holds of a submitted call (numd_ticket).
  *   pending     a call that was submitted and not yet waited for to its end (pending.h).
  *   channel     the shared memory through which one thread's calls go (channel.h).
@@ -36,8 +37,9 @@
  * conn->lock. */
 struct conn_part {
   int (*init)(numd_conn *conn);
-  void (*deinit)(numd_conn *conn); /* of whatever init made, all of it or a part; no session, no other user */
-  /* The session is over. inherited: it was the parent's before a fork, as is all that belongs to it. */
+  void (*deinit)(numd_conn *conn); /* also if init failed half-way; there is no session and no other user */
+  /* The session is over. inherited: this process was forked, and the session and all that it has are the
+   * parent's. */
   void (*lost)(numd_conn *conn, bool inherited);
   /* Another session is open: tells the daemon what it must know before anything else. */
   int (*open)(numd_conn *conn);
@@ -69,7 +71,7 @@ struct numd_conn {
   struct plan_cache *plan_cache;
 };
 
-/* How often this process's ancestors forked to get here. */
+/* How many forks lie between the process that loaded the library and this one. */
 extern _Atomic uint64_t fork_generation;
 
 /* Opens a session. parts: in the order in which they are set up, ending with NULL; taken down in reverse. */
@@ -93,11 +95,11 @@ static inline int conn_enter(numd_conn *conn) {
 /* Whether the daemon hung up; marks the connection broken. */
 bool conn_is_dead(numd_conn *conn);
 
-/* Whether that connection still exists. If so, it and its channels stay until conn_let_go, which must be
- * soon: all connections wait. A thread that kept an address asks before it follows it. */
+/* Whether a connection with this address still exists; a thread that has kept the address asks before it uses
+ * it. If so, the connection and its channels stay until conn_let_go. That must be soon, for until then no
+ * connection can be made or freed. */
 bool conn_hold(numd_conn *conn);
-/* The same, and whether it still has that session: another connection may be at the address of one that is
- * gone. */
+/* As conn_hold, if the connection also has that session still; else it may be another at the same address. */
 bool conn_hold_session(numd_conn *conn, uint64_t epoch);
 void conn_let_go(void);
 

@@ -1,4 +1,4 @@
-/* What a connection is made of, and the requests that are about nothing else. */
+/* The parts of a connection, and the requests that concern the session alone. */
 #include <unistd.h>
 
 #include "client/lib/arena.h"

@@ -1,6 +1,6 @@
-/* Starting a daemon for whoever needs one: found beside the library, in bin/ beside it (Python's package), as
- * installed, or on PATH; run in a session of its own, so that it outlives us and no terminal signal meets it.
- */
+/* Starting a daemon for a client that finds none. The program is looked for beside the library, in bin/
+ * beside it (Python's package), as installed, and on PATH. It runs in a process session of its own, so that
+ * it outlives its client and gets no signals of the terminal. */
 #include "client/lib/daemon_start.h"
 
 #include <dlfcn.h>
@@ -54,7 +54,7 @@ int daemon_find(const char *asked, char *out, size_t len) {
   return on_path(out, len) ? 0 : -ENOENT;
 }
 
-/* In the grandchild: only async-signal-safe calls from here on. */
+/* Runs in the grandchild, a fork of a process that may have threads: only async-signal-safe calls. */
 static void become_daemon(const char *program, const char *address) {
   const char *log = getenv("NUMD_LOG");
   int null = open("/dev/null", O_RDWR), to = log ? open(log, O_WRONLY | O_CREAT | O_APPEND, 0600) : null;

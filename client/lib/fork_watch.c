@@ -1,10 +1,10 @@
 /* Forked children that may still use our memory.
  *
- * A child goes on with every array that it inherited, while we may drop ours: `Process(target=f, args=(a,))`
- * forgets its arguments as soon as it was started. So what existed when we forked is not used for something
- * else while the child lives. Each fork makes a pipe of which the child keeps the writing end
- * until it ends or executes another program; its own children inherit that, too. So the end of the pipe tells
- * that nobody is left who has our arrays. */
+ * A child may go on using every array that it inherited after the parent has dropped its own:
+ * multiprocessing's `Process(target=f, args=(a,))` forgets its arguments once the child has started. So
+ * memory that was in use at a fork is not used for something else while the child lives. Each fork makes a
+ * pipe, of which the child has the writing end until it ends or executes another program; its own children
+ * inherit that end, too. So when the pipe ends, no process is left that may use the memory. */
 #include "client/lib/fork_watch.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 struct fork_watch {
   uint64_t number; /* of the fork; they count from 1 */
-  int fd;          /* the reading end; -1: there was no descriptor left, so nobody can tell */
+  int fd; /* the reading end; -1: no descriptor was left for a pipe, so the child counts as alive for ever */
   struct fork_watch *next;
 };
 

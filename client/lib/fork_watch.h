@@ -6,15 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How often this process forked. What is made notes the count, to be asked about later. */
+/* How often this process has forked. A block notes the count when it is made, for fork_watch_has_heir. */
 extern _Atomic uint64_t fork_watch_count;
 
 /* Around fork(). */
 void fork_watch_before(void);
 void fork_watch_after(bool in_child);
 
-/* Whether a child that was forked after that count still lives, which therefore has what was made before.
- * Any lock may be held. */
+/* Whether a child still lives that was forked since the count was this: it may use what was made then. The
+ * caller may hold any lock. */
 bool fork_watch_has_heir(uint64_t count);
 
 #endif

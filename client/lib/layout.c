@@ -10,8 +10,8 @@
 
 static struct layout_impl *buckets[BUCKETS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* The layouts without dimensions, by dtype: results without dimensions come and go with every call. A layout
- * in this table keeps its first reference for ever, so that a thread finds it without the lock. */
+/* The layouts without dimensions, by dtype. Results without dimensions come and go with every call, so these
+ * layouts keep a reference for ever, by which a thread finds them here without the lock. */
 static const numd_layout *_Atomic scalars[NUMD_DTYPE_CODES];
 
 void layout_lock(void) {
@@ -37,7 +37,7 @@ static bool is_same(const struct layout_impl *have, const struct layout *l) {
          memcmp(have->pub.shape, l->shape, n) == 0 && memcmp(have->pub.strides, l->strides, n) == 0;
 }
 
-/* Checks what the caller gave and makes it a struct layout. */
+/* Makes a struct layout of what the user gave, and checks it. */
 static int check(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t strides[],
                  struct layout *l) {
   if (!dtype_known(dtype))
@@ -147,8 +147,7 @@ int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t 
 }
 
 /* The last reference is dropped under the lock: without it, another thread could find the layout in the table
- * between the count reaching 0 and the layout leaving the table, and would get one that is about to be freed.
- */
+ * between the count reaching 0 and the layout leaving the table, and would use what is about to be freed. */
 void layout_unref(const numd_layout *layout) {
   struct layout_impl *impl = (struct layout_impl *)layout;
   if (!impl)

@@ -22,7 +22,7 @@ int layout_get(numd_dtype dtype, int ndim, const int64_t shape[], const int64_t 
                const numd_layout **out);
 const numd_layout *layout_ref(const numd_layout *layout);
 void layout_unref(const numd_layout *layout);
-/* The same as a program has it. */
+/* Makes a program's struct layout of an interned one. */
 void layout_fill(const numd_layout *from, struct layout *to);
 
 /* Around fork(), so that the child does not inherit the table in the middle of a change. */

@@ -1,4 +1,4 @@
-/* What the daemon is told and asked about parts of segments that several processes hold.
+/* Telling and asking the daemon which parts of segments several processes hold.
  *
  * The daemon keeps every segment that is shared, and knows who holds which part of it. A part is named by the
  * byte at which it begins. A process that gives a handle away leases the part: the lease, which has a number,
@@ -11,11 +11,12 @@
 
 /* Makes sure that the segment has a token of this session: the daemon keeps it from now on. */
 int lease_token(numd_segment *segment);
-/* We hold the part, and a handle of it is on its way. */
+/* Tells that we hold the part and that a handle of it is on its way; *lease gets the lease's number. */
 int lease_begin(numd_segment *segment, uint64_t first, uint64_t *lease);
-/* A handle arrived: we hold the part, and its lease has ended. */
+/* Tells that a handle has arrived: we hold the part, and the lease has ended. */
 int lease_redeem(numd_segment *segment, uint64_t first, uint64_t lease);
-/* We do not hold the part any more. A notification; nothing where the session is gone, and all with it. */
+/* Tells, by a notification, that we do not hold the part any more. Does nothing if the session is lost: its
+ * holds ended with it. */
 void lease_give_up(numd_segment *segment, uint64_t first);
 /* Sets returned[i] if nobody, be it a process or a lease, holds the i-th part any more. EDISCONNECTED and
  * others: nothing is known. */

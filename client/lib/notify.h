@@ -4,8 +4,8 @@
 
 #include "client/lib/channel.h"
 
-/* The socket that tells of completions, and switches that on; of the calling thread's channels. EINVAL,
- * EDISCONNECTED. */
+/* Gives the notification socket of one of the calling thread's channels, and has the worker use it from now
+ * on. EINVAL, EDISCONNECTED. */
 int channel_notify(struct channel *channel, int *fd);
 
 #endif

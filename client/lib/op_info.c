@@ -1,4 +1,4 @@
-/* What the lists of operations and dtypes say, for the library's users. */
+/* The lists of operations and dtypes, as the library's users see them. */
 #include "client/lib/op_info.h"
 
 #include <string.h>

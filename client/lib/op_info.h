@@ -1,4 +1,4 @@
-/* What the row of an operation says of its inputs and outputs. */
+/* Questions about the inputs and outputs of operations, answered by their rows. */
 #ifndef NUMD_CLIENT_LIB_OP_INFO_H
 #define NUMD_CLIENT_LIB_OP_INFO_H
 

@@ -1,7 +1,7 @@
-/* The structure grows at its end, and `size` says how much of it the caller's numd.h knew. What an older
- * caller leaves out is zero, which means the default. What a newer caller adds is refused unless it is zero,
- * since this library cannot do it: ignoring it would be worse than saying so. Linux reads clone3's arguments
- * in this way. */
+/* numd_options grows at its end in later versions, and its `size` says how much of it the caller's numd.h
+ * has. Members that an older caller does not have count as zero, which means the default. Members that a
+ * newer caller has must be zero, for this library does not know them: to ignore what they ask for would be
+ * worse than to refuse it. Linux reads the arguments of clone3 in the same way. */
 #include "client/lib/options.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "client/lib/error.h"
 
 #define FIRST_BYTES 40 /* of the structure in 0.1 */
-#define MAX_BYTES 4096 /* a size above that is no size: nothing so far behind the structure is looked at */
+#define MAX_BYTES 4096 /* a larger size is refused, so that no memory far behind the structure is read */
 
 _Static_assert(offsetof(numd_options, reserved) + sizeof(uint32_t) == FIRST_BYTES,
                "the first structure stays");

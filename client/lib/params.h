@@ -5,8 +5,8 @@
 #include "client/numd.h"
 #include "protocol/program.h"
 
-/* Checks the parameters of an operation and makes them what a program has. NULL: none. EINVAL, EDTYPE,
- * ELIMIT. */
+/* Checks the parameters of an operation (NULL: there are none) and makes a program's struct op_params of
+ * them. EINVAL, EDTYPE, ELIMIT. */
 int params_read(numd_op op, const numd_params *params, struct op_params *out);
 
 #endif

@@ -30,7 +30,8 @@ void pending_deinit(struct pending *p) {
   }
 }
 
-/* The lock may be held for ever: by a thread that this process had before it was forked. */
+/* Does not wait for the lock: in a forked child it may be held for ever, by a thread that only the parent
+ * has. */
 bool pending_any(struct pending *p) {
   if (atomic_flag_test_and_set_explicit(&p->lock, memory_order_acquire))
     return true;
@@ -48,7 +49,7 @@ void pending_add(struct pending *p, uint64_t number) {
   atomic_fetch_add_explicit(&p->n, 1, memory_order_relaxed);
 }
 
-/* Locked. The slot may be used again afterwards. */
+/* Copies the answer out of the call's slot, which is free for another call afterwards. The lock is held. */
 static void take_answer(struct pending *p, struct channel_memory *memory, struct pending_call *c) {
   const struct slot *slot = channel_slot(memory, c->number);
   c->answer.status = slot->status;

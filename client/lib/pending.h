@@ -1,9 +1,9 @@
 /* The calls of a channel's ring that were submitted and not yet waited for to their end.
  *
- * A call is PENDING until its answer is taken out of its slot, whose turn to be used again comes
- * CHANNEL_SLOTS calls later; then it is DONE until its ticket is waited for. Where nobody waited before a
- * later call needs the slot, its answer is put aside. The owner of the channel submits, any thread may wait:
- * all is under a lock that is held for moments only. */
+ * A call is PENDING until its answer is taken out of its slot; then it is DONE until its ticket is waited
+ * for. The call that comes CHANNEL_SLOTS calls later needs the slot and the record: if nobody has waited for
+ * the earlier call by then, its answer is put aside. The owner of the channel submits, and any thread may
+ * wait, so all this is under a lock, which is held for moments only. */
 #ifndef NUMD_CLIENT_LIB_PENDING_H
 #define NUMD_CLIENT_LIB_PENDING_H
 
@@ -44,7 +44,8 @@ struct pending {
 void pending_init(struct pending *pending);
 void pending_deinit(struct pending *pending);
 
-/* Whether anything is PENDING or DONE, or may be: who has the lock is about a ticket. */
+/* Whether any call is PENDING or DONE. Also true while another thread has the lock, for then that thread
+ * submits or waits for a call. */
 bool pending_any(struct pending *pending);
 
 /* Notes a call that the owner submits. Its slot and record must be free. */
@@ -57,8 +58,8 @@ static inline bool pending_is_free(const struct pending *pending, uint64_t numbe
 bool pending_look(struct pending *pending, struct channel_memory *memory, uint64_t number);
 /* Puts the answer of a call that is not PENDING any more aside, so that its record is free. ENOMEMORY. */
 int pending_put_aside(struct pending *pending, uint64_t number);
-/* Gives the answer of a call to who waits for it: 1 if it is there, 0 if the call is PENDING, -1 if nothing
- * is known of it. */
+/* Takes the answer of a call, for the thread that waits for it: 1 if the answer is there, 0 if the call is
+ * PENDING, -1 if there is no such call. */
 int pending_take(struct pending *pending, struct channel_memory *memory, uint64_t number,
                  struct call_answer *out);
 /* Forgets a call whose worker is gone. */

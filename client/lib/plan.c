@@ -1,5 +1,5 @@
-/* Ids of plans are ours to choose. A plan may still be named by calls in the rings, so the id of one that
- * nobody uses any more is given up only when no call is pending. */
+/* The client chooses the ids of plans. Pending calls in the rings may name a plan that nobody uses any more,
+ * so its id is used again only after no call was pending. */
 #include "client/lib/plan.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct plan_table {
   numd_plan *dead; /* to be released when no call is pending */
 };
 
-#define SPIN_COST_MAX_NS 200000 /* calls that take longer are slept through */
+#define SPIN_COST_MAX_NS 200000 /* a caller sleeps through calls that take longer */
 
 static uint64_t read_number(const msgpack_object *map, const char *key) {
   struct errtext err;
@@ -60,9 +60,9 @@ static int read_inputs(numd_plan *plan, const struct program_lists *program) {
   return 0;
 }
 
-/* What the daemon made of an output. Where a layout was asked for, the plan keeps that one, with the strides
- * as they were given: they are in the signature, and an address there is good only as long as a plan keeps
- * it. */
+/* Reads the layout of an output from the daemon's answer. If the program has a layout for the output, the
+ * plan keeps that one, with its own strides: its address is in the plan's signature, where it is valid only
+ * as long as the plan has a reference to it. */
 static int read_output(numd_plan *plan, const struct output *o, const msgpack_object *answer) {
   struct layout l;
   struct errtext err = {""};
@@ -155,8 +155,8 @@ static int count_operands(const struct program_lists *program) {
   return n;
 }
 
-/* A plan that nobody prepared yet. It has room for its operands and for the program's bytes, no more:
- * thousands may be cached. */
+/* A plan that is not yet prepared. It has room for its operands and the program's bytes and nothing else,
+ * since thousands of plans may be cached. */
 static int make(numd_conn *conn, const struct program_lists *program, numd_plan **out) {
   int n = count_operands(program);
   if (n > MAX_BINDINGS)

@@ -5,7 +5,7 @@
 #include "client/lib/conn.h"
 #include "protocol/program.h"
 
-/* What is given for it at each call. */
+/* What each call gives for one input or output of a plan. */
 struct plan_operand {
   const numd_layout *layout; /* of an array; NULL: a scalar, weak */
   uint8_t dtype;
@@ -20,8 +20,8 @@ struct numd_plan {
   size_t program_bytes;
   int n_inputs, n_outputs;
   numd_dtype result_dtype;
-  uint32_t spin_ns; /* how long to spin for a call of it; 0: it is slept through */
-  bool holds_conn;  /* the user's; those found by signature are the connection's own */
+  uint32_t spin_ns; /* for how long a caller spins; 0: it sleeps at once */
+  bool holds_conn;  /* it has a reference to the connection: the user made it, not the plan cache */
   struct numd_plan *next_dead;
   struct plan_operand operands[]; /* inputs, then outputs; the program's bytes lie behind them */
 };

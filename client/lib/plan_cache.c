@@ -1,10 +1,10 @@
 /* Plans found by signature.
  *
- * A signature is the operation, its parameters, and the addresses of its operands' interned layouts, so
- * comparing two is comparing six words; operations with long parameters, many inputs or several outputs have
- * the rest behind a pointer and compare that by content. Each thread's channel has a table of its own, found
- * without a lock; behind it is the connection's. An entry holds its plan, and the plan the layouts, so no
- * address in a signature is ever reused while it is in a table. */
+ * A signature is the operation, its parameters, and the addresses of its operands' interned layouts, so two
+ * of them are compared by six words. An operation with long parameters, many inputs or several outputs has a
+ * rest behind a pointer, which is compared by content. Each thread's channel has a table of its own, used
+ * without a lock; behind it is the connection's. An entry has a reference to its plan, and the plan to the
+ * layouts, so an address in a signature is not used for another layout while the signature is in a table. */
 #include "client/lib/plan_cache.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ struct entry {
   numd_plan *plan;
 };
 
-/* Of a connection. */
+/* An entry of the connection's table. */
 struct node {
   struct entry entry;
   struct node *next;
@@ -33,7 +33,7 @@ struct plan_cache {
   struct node *buckets[BUCKETS];
 };
 
-/* Of a thread: a signature has one place, by its hash. */
+/* The table of a thread: a signature can be in one place only, which its hash tells. */
 struct thread_cache {
   struct entry entries[PLAN_CACHE_THREAD];
 };
@@ -81,7 +81,7 @@ static bool is_same(const struct signature *a, const struct signature *b) {
          a->out == b->out && (a->rest == b->rest || same_rest(a->rest, b->rest));
 }
 
-/* Takes the plan's reference over, if it succeeds. */
+/* If it succeeds, the caller's reference to the plan becomes the entry's. */
 static int entry_set(struct entry *entry, const struct signature *s, numd_plan *plan) {
   struct signature_rest *rest = NULL;
   if (s->rest) {
@@ -207,7 +207,7 @@ static int make_thread_cache(struct channel *ch) {
   return 0;
 }
 
-/* Puts the plan of the signature in the place that another signature has, or none. */
+/* Puts the plan of the signature into the entry, in which there may be another one. */
 __attribute__((noinline)) static int replace(struct entry *e, const struct op_call *call,
                                              const struct signature *s, uint64_t hash) {
   numd_plan *plan = NULL;

@@ -4,21 +4,22 @@
 
 #include "client/lib/plan.h"
 
-#define PLAN_CACHE_MAX 4096   /* signatures of a connection; then all are forgotten */
+#define PLAN_CACHE_MAX 4096   /* signatures of a connection; if there are more, all are forgotten */
 #define PLAN_CACHE_THREAD 256 /* places in a thread's own table */
 
-/* What the plan of an operation is found by. `rest` is NULL where the words say all. */
+/* By what the plan of an operation is found. `rest` is NULL if the words before it say everything. */
 struct signature {
   uint64_t head;      /* operation, short parameters */
-  const void *arg[3]; /* layout; a scalar's dtype as a small number */
-  const void *out;    /* layout; NULL: open; SIGNATURE_RESULT */
+  const void *arg[3]; /* a layout, or a scalar's dtype as a small number */
+  const void *out;    /* a layout; NULL if that is open; or SIGNATURE_RESULT */
   const struct signature_rest *rest;
 };
 
 #define SIGNATURE_RESULT ((const void *)(uintptr_t)1)
 #define SIGNATURE_SCALAR(dtype) ((const void *)(uintptr_t)(16 + (dtype)))
 
-/* Longer parameters, and arguments and outputs beyond those. All bytes count, so they are cleared first. */
+/* Longer parameters, and the arguments and outputs beyond those of struct signature. It is compared by its
+ * bytes, so it is cleared before it is filled in. */
 struct signature_rest {
   struct op_params params;
   const void *arg[NUMD_OP_MAX_IN - 3];

@@ -36,7 +36,7 @@ __attribute__((format(printf, 3, 4))) static int mistake(numd_program *p, int st
   return -error_set(p->error, "%s", p->sentence);
 }
 
-/* The list with room for one more than the n entries that it has; NULL: no memory, and a mistake. */
+/* The list with room for one more than its n entries; NULL, with the mistake remembered, if out of memory. */
 static void *grow(numd_program *p, void *list, int n, size_t bytes) {
   if (n & (n - 1)) /* there is room up to the next power of two */
     return list;

@@ -1,5 +1,5 @@
-/* The socket is used by one thread at a time, under conn->lock. It blocks, with a receive time limit of one
- * slice (conn.c), after which the deadline is looked at. */
+/* One thread at a time uses the socket, under conn->lock. It is a blocking socket whose receives end after a
+ * slice (conn.c), so that the deadline is looked at now and then. */
 #include "client/lib/rpc.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ static int send_all(struct rpc *rpc, int send_fd, int64_t deadline) {
     if (n == -EAGAIN && clock_now_ns() < deadline)
       continue;
     if (n == -EPIPE || n == -ECONNRESET)
-      return 0; /* what the daemon said before it hung up is still to be read */
+      return 0; /* the daemon has hung up; its goodbye may still be there to be read */
     if (n < 0)
       return lost(rpc->conn, strerror((int)-n));
     send_fd = -1;
@@ -59,7 +59,7 @@ static int send_all(struct rpc *rpc, int send_fd, int64_t deadline) {
   return 0;
 }
 
-/* Receives more into conn->in. A descriptor that comes along is the response's. */
+/* Receives more bytes into conn->in; a descriptor beside them belongs to the response. */
 static int receive(struct rpc *rpc, int64_t deadline) {
   numd_conn *c = rpc->conn;
   if (c->in_cap - c->in_len < 4096) {
@@ -92,7 +92,8 @@ static int receive(struct rpc *rpc, int64_t deadline) {
   }
 }
 
-/* The status in [number, name, sentence], with its sentence behind `said`; 0 if it is malformed. */
+/* Sets the thread's error to a [number, name, sentence] of the daemon, with `said` before the sentence. Gives
+ * its status; 0 if it is malformed. */
 static int stated(const msgpack_object *e, const char *said) {
   const msgpack_object *v = e->via.array.ptr;
   if (e->type != MSGPACK_OBJECT_ARRAY || e->via.array.size < 3 ||
@@ -131,7 +132,7 @@ static int take_frame(struct rpc *rpc, int *status) {
              memcmp(rpc->reply.method, "goodbye", 7) == 0;
   if (bye)
     *status = goodbye(rpc, &rpc->reply.params);
-  wire_free(&rpc->reply); /* anything else answers a request that was given up */
+  wire_free(&rpc->reply); /* the response to an earlier request, for which nobody waits any more */
   return bye;
 }
 
@@ -153,7 +154,8 @@ int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns) {
       break;
     status = receive(rpc, deadline);
   }
-  /* Nobody can say what became of a request that was given up: the next one begins in a new session. */
+  /* A request that was given up may still be carried out, so this session's state is not known any more: the
+   * next request begins another session. */
   if (status == NUMD_ETIMEOUT && timeout_ns == RPC_TIMEOUT_NS)
     atomic_store_explicit(&rpc->conn->broken, true, memory_order_relaxed);
   return status ? status : reply_status(rpc);

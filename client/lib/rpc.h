@@ -23,13 +23,13 @@ struct rpc {
 
 /* Starts a request: afterwards the caller packs its params into rpc->pk. conn->lock is held until rpc_end. */
 void rpc_begin(struct rpc *rpc, numd_conn *conn, const char *method);
-/* Sends it, with send_fd beside it unless that is -1, and waits. The error's status, or EDISCONNECTED or
- * ETIMEOUT. */
+/* Sends the request, with send_fd beside it unless that is -1, and waits for the response. 0, the status of
+ * an error response, EDISCONNECTED or ETIMEOUT. */
 int rpc_run(struct rpc *rpc, int send_fd, int64_t timeout_ns);
-/* The same for a request that is answered by a text, which is to be freed. */
+/* As rpc_run, for a request whose result is a text; *text is the caller's to free. */
 int rpc_run_for_text(struct rpc *rpc, char **text);
 void rpc_end(struct rpc *rpc);
-/* The same for a notification, which is not answered: sends it and ends it. */
+/* Starts a notification, which has no response; rpc_notify sends and ends it. */
 void rpc_begin_notify(struct rpc *rpc, numd_conn *conn, const char *method);
 void rpc_notify(struct rpc *rpc);
 

@@ -15,7 +15,7 @@
 #include "client/lib/error.h"
 #include "client/lib/rpc.h"
 
-/* A longer segment is refused where the machine has not as much memory. */
+/* Segments longer than this are refused if they are longer than memory_limit. */
 #define LIMITED_BYTES ((uint64_t)64 << 20)
 
 static int free_id(const numd_conn *conn) {
@@ -39,7 +39,7 @@ static int attach(numd_segment *s) {
   return r;
 }
 
-/* As a notification. */
+/* Detaches it, by a notification, since nobody waits for the answer. */
 static void detach(numd_segment *s) {
   struct rpc rpc;
   if (!conn_has_session(s->conn))
@@ -72,14 +72,14 @@ static int map(numd_segment *s) {
     return errno == ENOMEM
                ? error_no_memory()
                : error_set(NUMD_EDESCRIPTOR, "object cannot be mapped for writing: %s", strerror(errno));
-  madvise(p, s->bytes, MADV_HUGEPAGE); /* heeded where the system allows it for shared memory */
+  madvise(p, s->bytes, MADV_HUGEPAGE); /* has an effect where the system allows it for shared memory */
   s->data = p;
   return 0;
 }
 
 /* ---- Making and finding ---- */
 
-/* Maps the object and attaches it under a new id; takes fd over in any case. */
+/* Maps the object of fd and attaches it under a new id. fd becomes the segment's, or is closed on failure. */
 static int new_segment(numd_conn *conn, int fd, bool ours, numd_segment **out) {
   int id = free_id(conn), r;
   numd_segment *s = id < 0 ? NULL : calloc(1, sizeof(*s));
@@ -107,7 +107,7 @@ void segment_drop(numd_segment *s) {
   destroy(s);
 }
 
-/* The memory that this process and those beside it may use: of the machine, and of its control group. */
+/* The memory that this process may use: the machine's, or less if its control group has a limit. */
 static uint64_t memory_limit(const char **whose) {
   struct sysinfo info;
   uint64_t limit = UINT64_MAX, group;
@@ -128,7 +128,7 @@ static uint64_t memory_limit(const char **whose) {
   return limit;
 }
 
-/* A memfd, which the size of /dev/shm does not limit. */
+/* Makes a memfd rather than a named object, since the size of /dev/shm does not limit memfds. */
 int segment_create(numd_conn *conn, uint64_t bytes, numd_segment **out) {
   const char *whose;
   uint64_t limit = memory_limit(&whose);
@@ -199,8 +199,8 @@ numd_segment *segment_find(numd_conn *conn, const uint8_t token[SEGMENT_TOKEN_BY
 
 /* ---- The user's ---- */
 
-/* An object on a file system of limited size, as /dev/shm is, may be longer than what is left there: whoever
- * touched the rest would be killed by SIGBUS. */
+/* Refuses an object for whose length its file system, as /dev/shm, has no room left: a process that touched
+ * the pages that it cannot have would be killed by SIGBUS. */
 static int check_space(int fd) {
   struct stat st;
   struct statvfs fs;
@@ -296,8 +296,8 @@ static int attach_all(numd_conn *conn) {
   return r;
 }
 
-/* After a fork, segments that arrays of the parent live in stay mapped and are attached again, but are not
- * ours any more. */
+/* In a forked child, the segments of inherited arrays stay mapped and are attached again in its own session,
+ * but their free memory is the parent's. */
 static void disown_all(numd_conn *conn, bool inherited) {
   for (int i = 0; inherited && i < MAX_SEGMENTS; i++)
     if (conn->segments[i]) {
@@ -306,7 +306,7 @@ static void disown_all(numd_conn *conn, bool inherited) {
     }
 }
 
-/* No array is left, so what remains is of the connection's own. */
+/* Destroys the segments that are left: there are no arrays any more, so only the arena's. */
 static void destroy_all(numd_conn *conn) {
   for (int i = 0; i < MAX_SEGMENTS; i++)
     if (conn->segments[i])

@@ -18,7 +18,7 @@ struct numd_segment {
   int fd;
   char *data;
   uint64_t bytes;
-  bool ours;            /* made here, by this process: its blocks are ours to hand out */
+  bool ours;            /* made by this process, whose arena alone may hand out its blocks */
   uint64_t token_epoch; /* the session in which the token was given; 0: none yet */
   uint8_t token[SEGMENT_TOKEN_BYTES];
   uint64_t used;        /* ours: bytes handed out from the start (arena.c) */

@@ -28,7 +28,7 @@ static void fill(const numd_array *array, numd_handle *out) {
   memcpy(out->strides, l->strides, sizeof(int64_t) * (size_t)l->ndim);
 }
 
-/* Has the daemon keep the array's memory for whoever redeems the lease. */
+/* Has the daemon keep the array's memory until a process redeems the lease. */
 static int lease_array(numd_array *array, uint64_t *lease) {
   struct block *b = array_impl(array)->block;
   numd_segment *s = array_segment(array);
@@ -60,7 +60,7 @@ int numd_array_export(numd_array *array, numd_handle *out) {
 
 /* ---- Arrays of handles ---- */
 
-/* We hold the block again, be it that it was LENT, KEPT or in use all the time. */
+/* Takes a reference to a listed block, which becomes SHARED if it was LENT and BORROWED if it was KEPT. */
 static void hold(struct block *b) {
   block_ref(b);
   if (block_state(b) == BLOCK_LENT)
@@ -69,7 +69,7 @@ static void hold(struct block *b) {
     block_become(b, BLOCK_BORROWED);
 }
 
-/* The block that begins there, with a new reference; made if we do not know it. */
+/* The listed block that begins there, with a new reference; a new BORROWED one if there is none. */
 static int hold_block(numd_segment *s, uint64_t first, uint64_t bytes, struct block **out) {
   struct block *b = block_find(s, first);
   if (!b) {
@@ -104,7 +104,8 @@ static int import_block(numd_conn *conn, const numd_handle *h, struct block **ou
 
 static int import_array(numd_conn *conn, const numd_handle *h, const numd_layout *layout, numd_array **out) {
   struct block *block;
-  numd_conn_ref(conn); /* a segment that fails to be used drops its reference under conn->lock */
+  numd_conn_ref(
+      conn); /* on failure a segment drops its reference to conn, perhaps the last, under conn->lock */
   pthread_mutex_lock(&conn->lock);
   int r = import_block(conn, h, &block);
   pthread_mutex_unlock(&conn->lock);
@@ -132,7 +133,8 @@ int numd_array_import(numd_conn *conn, const numd_handle *handle, numd_array **o
 
 /* ---- Names ---- */
 
-/* A name has a note for whoever opens it: a handle, whose token and lease the daemon puts in. */
+/* Publishes the array. The note of the name is a handle for the clients that open it; the daemon gives these
+ * its token and a lease of their own. */
 static int publish(numd_array *array, const char *name, int replace) {
   struct rpc rpc;
   numd_handle note;
@@ -155,7 +157,8 @@ static int publish(numd_array *array, const char *name, int replace) {
     msgpack_pack_false(&rpc.pk);
   r = rpc_run(&rpc, -1, RPC_TIMEOUT_NS);
   rpc_end(&rpc);
-  /* The lease held the memory until the name did. If there is no name, nobody is to hold it. */
+  /* The lease was there to hold the memory until the name does. Now the name does, or there is none: the
+   * lease ends. */
   int over = lease_redeem(s, note.block, lease);
   return r ? r : over;
 }

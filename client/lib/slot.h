@@ -1,12 +1,12 @@
-/* Handing a call over to the worker: its slot is filled, and then the slot's seq says whose it is. */
+/* Handing a call over to the worker: the slot is filled in, and then its seq makes it the worker's. */
 #ifndef NUMD_CLIENT_LIB_SLOT_H
 #define NUMD_CLIENT_LIB_SLOT_H
 
 #include "client/lib/channel.h"
 #include "shared/trace.h"
 
-/* By the channel's owner, who waits for the answer at once or settles (wake.h). spill: room for the bindings
- * that the slot itself has none for. */
+/* Called by the channel's owner, which afterwards waits for the answer at once or settles (wake.h). spill:
+ * where the bindings go for which the slot itself has no room. */
 static inline void slot_hand_over(struct channel *ch, struct slot *slot, uint64_t *spill, uint32_t plan_id,
                                   int n, const uint64_t bindings[], uint16_t flags, uint32_t seq) {
   int i = 0;
@@ -20,7 +20,7 @@ static inline void slot_hand_over(struct channel *ch, struct slot *slot, uint64_
     slot->more_bindings[i - 3] = bindings[i];
   for (; i < n; i++)
     spill[i - SLOT_INLINE] = bindings[i];
-  if (seq % 64 == 1) /* cores change seldom, and spinners publish theirs */
+  if (seq % 64 == 1) /* a thread changes its core seldom, and publishes it whenever it spins, too */
     wake_publish_cpu(&ch->waiter);
   trace_stamp(TRACE_ENCODED);
   atomic_store_explicit(&slot->seq, seq, memory_order_release);

@@ -4,10 +4,11 @@
 #include "shared/clock.h"
 
 #define NEXT_CHOICE (1 << 18)   /* calls until the next time: cores may have changed */
-#define PINGS 24                /* to time a slot by */
-#define CHOICE_LIMIT_NS 2000000 /* how long all of it may take */
+#define PINGS 24                /* by which one slot is timed */
+#define CHOICE_LIMIT_NS 2000000 /* how long one choice may take */
 
-/* One ping through the slot at hand, which hands over to slot `next`. Whether it was answered at once. */
+/* Sends a ping through the present single slot, which names `next` as the slot of the next call. Whether it
+ * was answered at once. */
 static bool ping(struct channel *ch, uint16_t next) {
   struct slot *slot = &ch->memory->single[ch->single_at];
   uint64_t call = ch->next_single++;
@@ -22,7 +23,7 @@ static bool ping(struct channel *ch, uint16_t next) {
   return false;
 }
 
-/* How long a ping takes through a slot, in nanoseconds; a great number if the worker was not spinning. */
+/* How long a ping through a slot takes, in nanoseconds; INT64_MAX if the worker was not spinning. */
 static int64_t time_slot(struct channel *ch, uint16_t at) {
   if (!ping(ch, at))
     return INT64_MAX;

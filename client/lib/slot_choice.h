@@ -5,8 +5,8 @@
 
 #include "client/lib/channel.h"
 
-/* Times the single slots by pings and takes the quickest, if the worker spins; sets until_choice. No call is
- * pending. By the owner. */
+/* Times the single slots by pings and takes the quickest, if the worker spins; sets until_choice. Called by
+ * the owner while no call is pending. */
 void slot_choose(struct channel *channel);
 
 #endif

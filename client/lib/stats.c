@@ -21,7 +21,7 @@ static void put_string(FILE *f, const msgpack_object_str *s) {
   fputc('"', f);
 }
 
-/* Depth is bounded by wire_scan. */
+/* Writes a value. It calls itself for values in containers, whose depth wire_scan has bounded. */
 static void put(FILE *f, const msgpack_object *o) {
   switch (o->type) {
     case MSGPACK_OBJECT_BOOLEAN:

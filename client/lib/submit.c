@@ -3,7 +3,7 @@
 #include "client/lib/slot.h"
 #include "client/lib/slot_choice.h"
 
-/* Makes slot and record of a ring call free, which the call that had them before may still have. */
+/* Makes the slot and the record of a ring call free: the call CHANNEL_SLOTS before it may still have them. */
 static int make_room(struct channel *ch, uint64_t number) {
   uint64_t earlier = number - CHANNEL_SLOTS;
   while (pending_look(&ch->pending, ch->memory, earlier)) {

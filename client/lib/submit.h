@@ -4,7 +4,8 @@
 
 #include "client/lib/channel.h"
 
-/* Hands a call over. The caller waits for it at once (as the owner) or settles. ENOMEMORY, EDISCONNECTED. */
+/* Hands a call over, and gives its number. Called by the owner, which then waits for the call at once or
+ * settles (wake.h). ENOMEMORY, EDISCONNECTED. */
 int channel_submit(struct channel *channel, uint32_t plan_id, int n, const uint64_t bindings[],
                    uint64_t *number);
 static inline void channel_settle(struct channel *channel) {

@@ -29,7 +29,7 @@ static void remember(const struct thread_channel *m) {
   last_channel = *m;
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == m->conn) {
-      mine[i] = *m; /* that one was of a session that is gone */
+      mine[i] = *m; /* in place of the channel of a session that is lost */
       return;
     }
   if (n_mine == THREAD_CHANNELS) {
@@ -41,7 +41,7 @@ static void remember(const struct thread_channel *m) {
   mine[n_mine++] = *m;
 }
 
-/* The thread has no use any more for its channels of earlier sessions. conn->lock held. */
+/* Retires the thread's channels of earlier sessions. conn->lock held. */
 static void retire_mine(numd_conn *conn) {
   for (int i = 0; i < n_mine; i++)
     if (mine[i].conn == conn && mine[i].epoch != conn->epoch && mine[i].channel) {

@@ -4,15 +4,15 @@
 
 #include "client/lib/channel.h"
 
-/* A connection is named with the epoch of the session: both may be gone, and another connection in their
- * place. */
+/* The channel belongs to the session with this epoch. The connection may have been freed since, and another
+ * may be at its address: the epoch tells (conn_hold_session). */
 struct thread_channel {
   numd_conn *conn;
   uint64_t epoch;
   struct channel *channel;
 };
 
-/* The one that the thread used last. */
+/* The channel that the calling thread used last. */
 extern __thread struct thread_channel last_channel __attribute__((tls_model("initial-exec")));
 
 /* The calling thread's channel, opened on its first call. */
@@ -28,7 +28,7 @@ static inline int thread_channel_get(numd_conn *conn, struct channel **out) {
 /* Whether the calling thread is the owner of the channel. */
 bool thread_channel_is_mine(const struct channel *channel);
 
-/* Calls `each` with the thread's channels whose sessions last. They stay for as long as it runs. */
+/* Calls `each` with the thread's channels whose sessions are not lost; they are not freed while it runs. */
 void thread_channel_each(void (*each)(struct channel *channel, int arg), int arg);
 
 #endif

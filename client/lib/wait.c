@@ -14,7 +14,7 @@ static int failed(int status, uint32_t detail) {
   return error_status(status);
 }
 
-/* Waits for a slice at most: the owner by the waiting policy, another thread by a short sleep. */
+/* Waits for a slice at most: the owner by the waiting policy, another thread by sleeping for a moment. */
 static void wait_a_while(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, int64_t spin_ns,
                          int64_t deadline) {
   if (thread_channel_is_mine(ch)) {
@@ -39,7 +39,7 @@ static int wait_for(struct channel *ch, _Atomic uint32_t *seq, uint32_t done, in
       wake_settle(&ch->waiter);
     if (wake_is(seq, done))
       return 0;
-    /* Not done after a slice: the end of file on the socket is the sign of death. */
+    /* After a slice without the answer: if the worker is gone, the socket is at its end. */
     if (channel_is_lost(ch))
       return wake_is(seq, done) ? 0 : NUMD_EDISCONNECTED;
     if (late)

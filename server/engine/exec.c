@@ -119,7 +119,7 @@ struct map_run {
 static void map_block(struct map_run *m, int64_t b) {
   const struct step *s = m->step;
   int inner_loop = s->ndim - 1;
-  int64_t at = b * s->block, n = s->shape[inner_loop] - at < s->block ? s->shape[inner_loop] - at : s->block;
+  int64_t at = b * s->block, n = smaller(s->shape[inner_loop] - at, s->block);
   char *slot[MAX_MEMORIES + MAX_REGISTERS], *to[MAX_MEMORIES], *free_arena = arena;
   for (uint32_t i = 0; i < s->n_memories; i++)
     slot[i] = m->cursor.at[i] + at * s->memories[i].stride[inner_loop];
@@ -136,7 +136,7 @@ static void map_block(struct map_run *m, int64_t b) {
  * tiled steps along it last. */
 static void map_units(struct call *call, const struct step *s, int64_t first, int64_t last) {
   int inner_loop = s->ndim - 1;
-  int64_t blocks = (s->shape[inner_loop] + s->block - 1) / s->block, rows = s->n_units / blocks;
+  int64_t blocks = parts_of(s->shape[inner_loop], s->block), rows = s->n_units / blocks;
   int64_t b = s->tiled ? first / rows : first % blocks, row = s->tiled ? first % rows : first / blocks;
   struct map_run m = {.step = s};
   cursor_seek(&m.cursor, call, s, 0, inner_loop, row);
@@ -165,19 +165,18 @@ static void transpose_units(struct call *call, const struct step *s, int64_t fir
   const int inner = s->ndim - 1, out = s->memories[1].written;
   const struct memory *to = &s->memories[out], *from = &s->memories[!out];
   const int item = to->item_bytes;
-  const int64_t blocks = (s->shape[inner] + s->block - 1) / s->block, rows = s->n_units / blocks;
+  const int64_t blocks = parts_of(s->shape[inner], s->block), rows = s->n_units / blocks;
   const bool truth = s->instructions[0].fn == kernel_map(NUMD_OP_COPY, NUMD_BOOL);
   struct cursor c;
   cursor_seek(&c, call, s, 0, inner, first % rows);
   for (int64_t u = first, n; u < last && !call_given_up(call); u += n) {
     const int64_t at = u / rows * s->block, left = s->shape[inner] - at;
-    const int64_t columns = left < s->block ? left : s->block,
-                  follow = s->shape[inner - 1] - c.index[inner - 1];
+    const int64_t columns = smaller(left, s->block), follow = s->shape[inner - 1] - c.index[inner - 1];
     char *const data = c.at[out] + at * item;
-    n = last - u < follow ? last - u : follow;
-    n = n < TRANSPOSE_ROWS ? n : TRANSPOSE_ROWS;
+    n = smaller(last - u, follow);
+    n = smaller(n, TRANSPOSE_ROWS);
     kernel_transpose_copy(item, n, columns, c.at[!out] + at * from->stride[inner], from->stride[inner], data,
-                to->stride[inner - 1]);
+                          to->stride[inner - 1]);
     for (int64_t r = 0; truth && r < n; r++) {
       char *const row = data + r * to->stride[inner - 1], *const ptr[] = {row, row};
       static const int64_t ones[] = {1, 1};
@@ -200,7 +199,7 @@ static void run_units(struct call *call, const struct step *s, int64_t first, in
 static void map_task(void *arg, int64_t task) {
   const struct map_job *job = arg;
   int64_t first = task * job->units_a_task, last = first + job->units_a_task;
-  run_units(job->call, job->step, first, last < job->step->n_units ? last : job->step->n_units);
+  run_units(job->call, job->step, first, smaller(last, job->step->n_units));
 }
 
 static void exec_map(struct call *call, const struct step *s) {
@@ -208,8 +207,8 @@ static void exec_map(struct call *call, const struct step *s) {
     run_units(call, s, 0, s->n_units);
   } else {
     int64_t tasks = (int64_t)(s->cost_ns / TASK_NS) + 1;
-    struct map_job job = {.call = call, .step = s, .units_a_task = (s->n_units + tasks - 1) / tasks};
-    pool_run(call->pool, call, (s->n_units + job.units_a_task - 1) / job.units_a_task, map_task, &job);
+    struct map_job job = {.call = call, .step = s, .units_a_task = parts_of(s->n_units, tasks)};
+    pool_run(call->pool, call, parts_of(s->n_units, job.units_a_task), map_task, &job);
   }
 }
 

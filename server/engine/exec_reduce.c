@@ -123,14 +123,14 @@ static bool is_decided(const struct reduction *red, const char *acc) {
 static unsigned reduce_blocks(struct call *call, const struct step *s, const struct cursor *kept,
                               int64_t first, int64_t last, struct cascade sums[]) {
   int inner_loop = s->ndim - 1;
-  int64_t inner = s->shape[inner_loop], blocks = (inner + s->block - 1) / s->block;
+  int64_t inner = s->shape[inner_loop], blocks = parts_of(inner, s->block);
   char *slot[MAX_MEMORIES + MAX_REGISTERS];
   struct cursor c;
   unsigned flags = 0;
   cursor_seek_from(&c, kept, s->n_kept, inner_loop, first / blocks);
   for (int64_t u = first, b = first % blocks; u < last; b = 0) {
     for (; b < blocks && u < last; b++, u++) {
-      int64_t at = b * s->block, n = inner - at < s->block ? inner - at : s->block;
+      int64_t at = b * s->block, n = smaller(inner - at, s->block);
       for (uint32_t i = 0; i < s->n_memories; i++)
         slot[i] = c.at[i] + at * s->memories[i].stride[inner_loop];
       flags |= exec_block(s, slot, exec_arena(), n, u + 1 < last && at + 2 * n <= inner);
@@ -164,8 +164,6 @@ static unsigned reduce_single(const struct step *s, const struct cursor *kept) {
   return flags;
 }
 
-#define MAX_REDUCTIONS 4
-
 static void init_sums(const struct step *s, int64_t items, struct cascade sums[], char *memory) {
   for (uint32_t r = 0; r < s->n_reductions; r++) {
     cascade_init(&sums[r], &s->reductions[r], items, memory);
@@ -179,8 +177,7 @@ static unsigned reduce_chunk(struct reduction_run *j, const struct cursor *kept,
   const struct step *s = j->step;
   char memory[MAX_REDUCTIONS * CASCADE_LEVELS * MAX_ITEM_BYTES] __attribute__((aligned(64)));
   struct cascade sums[MAX_REDUCTIONS];
-  const int64_t first = chunk * s->chunk,
-                last = first + s->chunk < s->n_units ? first + s->chunk : s->n_units;
+  const int64_t first = chunk * s->chunk, last = smaller(first + s->chunk, s->n_units);
   const bool alone = can_stop(s) && s->n_kept_items == 1 && s->n_chunks > 1;
   if (alone && atomic_load_explicit(&j->decided, memory_order_relaxed)) {
     memcpy(partial(j, &s->reductions[0], chunk), s->reductions[0].identity, s->reductions[0].identity_bytes);
@@ -337,9 +334,8 @@ static void rows_task(void *arg, int64_t task) {
   const struct step *s = j->step;
   int inner_loop = s->ndim - 1;
   int64_t chunk = task % s->n_chunks, tile = task / s->n_chunks % j->tiles, k = task / s->n_chunks / j->tiles;
-  int64_t inner = s->shape[inner_loop], at = tile * s->block,
-          n = inner - at < s->block ? inner - at : s->block;
-  int64_t first = chunk * s->chunk, last = first + s->chunk < s->n_units ? first + s->chunk : s->n_units;
+  int64_t inner = s->shape[inner_loop], at = tile * s->block, n = smaller(inner - at, s->block);
+  int64_t first = chunk * s->chunk, last = smaller(first + s->chunk, s->n_units);
   struct cascade sums[MAX_REDUCTIONS];
   struct cursor kept;
   cursor_seek(&kept, j->call, s, 0, s->n_kept - 1, k);
@@ -368,7 +364,7 @@ static void combine_rows(const struct reduction_run *j) {
   cursor_seek(&kept, j->call, s, 0, s->n_kept - 1, 0);
   for (int64_t k = 0; k < s->n_kept_items / inner && !call_given_up(j->call); k++, cursor_next(&kept))
     for (int64_t at = 0; at < inner; at += s->block) {
-      int64_t n = inner - at < s->block ? inner - at : s->block;
+      int64_t n = smaller(inner - at, s->block);
       for (uint32_t r = 0; r < s->n_reductions; r++) {
         const struct reduction *red = &s->reductions[r];
         int64_t to_stride = s->memories[red->target].stride[inner_loop];
@@ -404,13 +400,13 @@ void exec_reduce(struct call *call, const struct step *s) {
     store_identities(call, s);
   } else if (s->kind == STEP_REDUCE_INNER) {
     j.kept_a_task = s->parallel ? 1 + KEPT_ITEMS_A_TASK / s->n_reduced_items : s->n_kept_items;
-    int64_t tasks = (s->n_kept_items + j.kept_a_task - 1) / j.kept_a_task;
+    int64_t tasks = parts_of(s->n_kept_items, j.kept_a_task);
     pool_run(pool, call, s->n_chunks > 1 ? s->n_kept_items * s->n_chunks : tasks, inner_task, &j);
     if (s->n_chunks > 1 && !call_given_up(call))
       combine_inner(&j);
   } else {
     int64_t inner = s->shape[s->ndim - 1];
-    j.tiles = (inner + s->block - 1) / s->block;
+    j.tiles = parts_of(inner, s->block);
     pool_run(pool, call, s->n_kept_items / inner * j.tiles * s->n_chunks, rows_task, &j);
     if (s->n_chunks > 1 && !call_given_up(call))
       combine_rows(&j);

@@ -14,17 +14,12 @@
 
 #include "server/engine/scalar.h"
 #include "shared/checked.h"
+#include "shared/grow.h"
 
-/* Grows an array by one; the address of the new item, zeroed; NULL if out of memory. */
-static void *grow(void **items, uint32_t *n, uint32_t *cap, size_t item_bytes) {
-  if (*n == *cap) {
-    uint32_t more = *cap ? *cap * 2 : 64;
-    void *p = realloc(*items, more * item_bytes);
-    if (!p)
-      return NULL;
-    *items = p;
-    *cap = more;
-  }
+/* Adds an item, all zeros, to an array; NULL if out of memory. */
+static void *add_item(void **items, uint32_t *n, size_t *room, size_t item_bytes) {
+  if (!grow(items, *n, room, item_bytes))
+    return NULL;
   void *item = (char *)*items + (size_t)(*n)++ * item_bytes;
   memset(item, 0, item_bytes);
   return item;
@@ -37,7 +32,7 @@ int lower_add_value(struct lowering *l, uint8_t kind, uint32_t *number) {
   struct lowered *o = l->out;
   if (o->n_values == VALUES_MAX)
     return errtext_set(l->err, NUMD_ELIMIT, "%s: more than %d values", OP_NAME(l), VALUES_MAX);
-  struct value *v = grow((void **)&o->values, &o->n_values, &o->values_cap, sizeof(*v));
+  struct value *v = add_item((void **)&o->values, &o->n_values, &o->values_room, sizeof(*v));
   if (!v)
     return -ENOMEM;
   v->kind = kind;
@@ -51,7 +46,7 @@ int lower_add_node(struct lowering *l, uint8_t kind, uint8_t op, uint8_t dtype, 
   int r = lower_add_value(l, VALUE_NODE, number);
   if (r)
     return r;
-  struct node *n = grow((void **)&o->nodes, &o->n_nodes, &o->nodes_cap, sizeof(*n));
+  struct node *n = add_item((void **)&o->nodes, &o->n_nodes, &o->nodes_room, sizeof(*n));
   if (!n)
     return -ENOMEM;
   n->kind = kind;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/engine/lower.h"
+#include "shared/checked.h"
 
 static int same_number(struct lowering *l, const struct layout *from, const struct layout *to) {
   char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
@@ -30,8 +31,7 @@ static int lower_reshape(struct lowering *l, const struct op *op, uint32_t *out)
   for (int d = 0; d < to.ndim; d++) {
     to.shape[d] = op->params.ints[0][d];
     bool is_open = to.shape[d] == -1;
-    if ((is_open && open >= 0) || to.shape[d] < -1 ||
-        (!is_open && __builtin_mul_overflow(known, to.shape[d], &known)))
+    if ((is_open && open >= 0) || to.shape[d] < -1 || (!is_open && mul_overflows(known, to.shape[d], &known)))
       return same_number(l, from, &to);
     open = is_open ? d : open;
   }
@@ -141,8 +141,7 @@ static int lower_slice(struct lowering *l, const struct op *op, uint32_t *out) {
   for (int d = 0; d < ndim && !r; d++) {
     int64_t n = p->ints[0][d], start = p->ints[1][d], step = p->ints[2][d], last;
     int64_t length = value_at(l, v)->layout.shape[d];
-    bool overflow =
-        n > 0 && (__builtin_mul_overflow(n - 1, step, &last) || __builtin_add_overflow(last, start, &last));
+    bool overflow = n > 0 && (mul_overflows(n - 1, step, &last) || add_overflows(last, start, &last));
     if (n < 0 || (n > 0 && (overflow || start < 0 || start >= length || last < 0 || last >= length)))
       return errtext_set(l->err, NUMD_EINDEX,
                          "slice: %lld elements from %lld by %lld leave axis %d of length %lld", (long long)n,
@@ -174,7 +173,7 @@ static int concat_shape(struct lowering *l, const struct op *op, const uint32_t 
     if (!fits)
       return errtext_set(l->err, NUMD_ESHAPE, "%s: shapes %s and %s do not match beside axis %d", OP_NAME(l),
                          array_shape_text(&value_at(l, in[0])->layout, ta), array_shape_text(a, tb), axis);
-    if (__builtin_add_overflow(out->shape[axis], a->shape[axis], &out->shape[axis]))
+    if (add_overflows(out->shape[axis], a->shape[axis], &out->shape[axis]))
       return lower_check_size(l, out);
   }
   return 0;
@@ -257,8 +256,8 @@ static int repeat_axis(struct lowering *l, uint32_t v, int axis, int64_t around,
   if (from.ndim + 2 > MAX_DIMS)
     return errtext_set(l->err, NUMD_ESHAPE, "%s: an array with %d dimensions has too many", OP_NAME(l),
                        from.ndim);
-  if (__builtin_mul_overflow(shape.shape[axis], around, &shape.shape[axis]) ||
-      __builtin_mul_overflow(shape.shape[axis], inside, &shape.shape[axis]))
+  if (mul_overflows(shape.shape[axis], around, &shape.shape[axis]) ||
+      mul_overflows(shape.shape[axis], inside, &shape.shape[axis]))
     return errtext_set(l->err, NUMD_ESHAPE, "%s: the result is too large", OP_NAME(l));
   split = source = from;
   split.ndim = source.ndim = (uint8_t)(from.ndim + 2);

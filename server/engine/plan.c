@@ -196,7 +196,7 @@ int plan_compile(const struct program *program, struct plan **out, struct errtex
   if ((r = plan_build_steps(m)) || (r = set_bindings(m, err)) || (r = set_outputs(m)))
     goto out;
   note_one_kernel(m->plan);
-  if (!(m->plan->text = plan_text(m->plan, &m->low, m->group))) {
+  if (!(m->plan->text = plan_text(m->plan, &m->low, m->group, m->in_memory))) {
     r = -ENOMEM;
     goto out;
   }

@@ -57,7 +57,8 @@ static bool is_made_here(const struct making *m, uint32_t v) {
 static bool can_join(const struct making *m, const struct open_group *g, const struct node *n) {
   if (!g->open || is_alone(n) || !layout_same_shape(g->shape, group_shape(m, n)))
     return false;
-  if (n->kind == NODE_REDUCE && ((g->has_reduction && g->axes != n->axes) || g->n_reductions == 4))
+  if (n->kind == NODE_REDUCE &&
+      ((g->has_reduction && g->axes != n->axes) || g->n_reductions == MAX_REDUCTIONS))
     return false;
   if (g->n_memories + 4 > MAX_MEMORIES || g->n_nodes + 1 > MAX_REGISTERS)
     return false;
@@ -96,7 +97,8 @@ static void find_uses(struct making *m) {
       continue;
     const struct value *out = &m->low.values[n->out];
     if (n->kind != NODE_MAP || out->is_output || out->kind == VALUE_VIEW)
-      m->in_memory[n->out] = true;
+      for (uint32_t k = 0; k < node_n_results(n); k++)
+        m->in_memory[n->out + k] = true;
     for (int j = 0; j < n->n_in; j++) {
       uint32_t base = base_of(m, n->in[j]);
       const struct value *v = &m->low.values[base];

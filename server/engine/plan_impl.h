@@ -55,6 +55,11 @@ struct node {
   unsigned cost_ps;      /* an element */
 };
 
+/* How many values the node gives: `out` and those that follow it. */
+static inline uint32_t node_n_results(const struct node *n) {
+  return n->kind == NODE_ARRAY ? op_rows[n->op].n_out : 1;
+}
+
 /* A weak scalar that each call brings in a binding and converts, before it runs, to the dtype that kernels
  * want. */
 struct scalar_use {
@@ -67,9 +72,11 @@ struct scalar_use {
 
 struct lowered {
   struct value *values;
-  uint32_t n_values, values_cap;
+  uint32_t n_values;
+  size_t values_room;
   struct node *nodes;
-  uint32_t n_nodes, nodes_cap;
+  uint32_t n_nodes;
+  size_t nodes_room;
   struct scalar_use scalars[SCALAR_BYTES / MAX_ITEM_BYTES];
   uint32_t n_scalars;
   _Alignas(MAX_ITEM_BYTES) char constants[CONSTANT_BYTES];
@@ -112,6 +119,7 @@ struct memory {
 
 #define MAX_MEMORIES 96
 #define MAX_REGISTERS 64
+#define MAX_REDUCTIONS 4
 #define BLOCK_MAX 4096
 #define BLOCK_BUDGET 32768 /* bytes of L1 for the blocks of a step */
 

@@ -20,7 +20,7 @@ struct text {
   const struct plan *plan;
   const struct lowered *low;
   const uint32_t *group;
-  bool *in_memory;     /* of each value: needed outside the step that makes it */
+  const bool *in_memory;
   uint32_t *last_read; /* of each value: the last step, plus 1, that read it */
 };
 
@@ -28,10 +28,6 @@ struct text {
 
 static const struct value *value_of(const struct text *t, uint32_t v) {
   return &t->low->values[v];
-}
-
-static uint32_t base_of(const struct text *t, uint32_t v) {
-  return value_of(t, v)->kind == VALUE_VIEW ? value_of(t, v)->index : v;
 }
 
 /* Bytes of a value's elements in memory, repeated ones counted once; 0 for scalars and constants. */
@@ -44,27 +40,6 @@ static uint64_t bytes_of(const struct text *t, uint32_t number) {
     if ((v->kind != VALUE_VIEW && v->kind != VALUE_BINDING) || v->layout.strides[d] != 0)
       bytes *= (uint64_t)v->layout.shape[d];
   return bytes;
-}
-
-static uint32_t n_results(const struct node *n) {
-  return n->kind == NODE_ARRAY ? op_rows[n->op].n_out : 1;
-}
-
-static void note_uses(struct text *t) {
-  for (uint32_t i = 0; i < t->low->n_nodes; i++) {
-    const struct node *n = &t->low->nodes[i];
-    if (t->group[i] >= t->plan->n_steps)
-      continue;
-    for (uint32_t k = 0; k < n_results(n); k++)
-      t->in_memory[n->out + k] = n->kind != NODE_MAP || value_of(t, n->out + k)->is_output ||
-                                 value_of(t, n->out + k)->kind == VALUE_VIEW || t->in_memory[n->out + k];
-    for (int j = 0; j < n->n_in; j++) {
-      uint32_t base = base_of(t, n->in[j]);
-      const struct value *v = value_of(t, base);
-      if (v->kind == VALUE_NODE && (base != n->in[j] || t->group[v->index] != t->group[i]))
-        t->in_memory[base] = true;
-    }
-  }
 }
 
 /* ---- What moves ---- */
@@ -82,7 +57,7 @@ static void add_node(struct text *t, uint32_t step, const struct node *n, struct
     t->last_read[v] = step + 1;
     sum->read += bytes_of(t, v);
   }
-  for (uint32_t k = 0; k < n_results(n); k++)
+  for (uint32_t k = 0; k < node_n_results(n); k++)
     if (t->in_memory[n->out + k])
       sum->written += bytes_of(t, n->out + k);
 }
@@ -114,7 +89,7 @@ static struct traffic one_at_a_time(const struct text *t) {
       continue;
     for (int j = 0; j < n->n_in; j++)
       sum.read += bytes_of(t, before_cast(t, n->in[j]));
-    for (uint32_t k = 0; k < n_results(n); k++)
+    for (uint32_t k = 0; k < node_n_results(n); k++)
       sum.written += bytes_of(t, n->out + k);
   }
   return sum;
@@ -170,7 +145,7 @@ static void print_value(const struct text *t, uint32_t number) {
 
 static void print_node(const struct text *t, const struct node *n) {
   fputs("  ", t->f);
-  for (uint32_t k = 0; k < n_results(n); k++) {
+  for (uint32_t k = 0; k < node_n_results(n); k++) {
     fputs(k ? ", " : "", t->f);
     print_value(t, n->out + k);
   }
@@ -180,7 +155,7 @@ static void print_node(const struct text *t, const struct node *n) {
     print_value(t, n->in[j]);
   }
   fputs("):", t->f);
-  for (uint32_t k = 0; k < n_results(n); k++) {
+  for (uint32_t k = 0; k < node_n_results(n); k++) {
     fputs(k ? ", " : " ", t->f);
     print_layout(t->f, &value_of(t, n->out + k)->layout);
   }
@@ -237,20 +212,18 @@ static void print_all(struct text *t) {
   fputs("\n", t->f);
 }
 
-char *plan_text(const struct plan *p, const struct lowered *low, const uint32_t group[]) {
+char *plan_text(const struct plan *p, const struct lowered *low, const uint32_t group[],
+                const bool in_memory[]) {
   char *text = NULL;
   size_t len;
-  struct text t = {.f = open_memstream(&text, &len), .plan = p, .low = low, .group = group};
-  t.in_memory = calloc(low->n_values + 1, sizeof(*t.in_memory));
+  struct text t = {
+      .f = open_memstream(&text, &len), .plan = p, .low = low, .group = group, .in_memory = in_memory};
   t.last_read = calloc(low->n_values + 1, sizeof(*t.last_read));
-  bool failed = !t.f || !t.in_memory || !t.last_read;
-  if (!failed) {
-    note_uses(&t);
+  bool failed = !t.f || !t.last_read;
+  if (!failed)
     print_all(&t);
-  }
   if (t.f && fclose(t.f) != 0)
     failed = true;
-  free(t.in_memory);
   free(t.last_read);
   if (!failed)
     return text;

@@ -5,7 +5,8 @@
 
 #include "server/engine/plan_impl.h"
 
-/* group[i] is the step of node i. malloc'ed; NULL if out of memory. */
-char *plan_text(const struct plan *plan, const struct lowered *low, const uint32_t group[]);
+/* group[i] is the step of node i; in_memory[v]: value v lives in memory. malloc'ed; NULL if out of memory. */
+char *plan_text(const struct plan *plan, const struct lowered *low, const uint32_t group[],
+                const bool in_memory[]);
 
 #endif

@@ -12,13 +12,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "server/engine/exec.h"
 #include "shared/available_cores.h"
+#include "shared/thread.h"
 #include "shared/turns.h"
 
 struct pool_job {
@@ -87,19 +87,10 @@ int pool_new(struct cores *cores, uint32_t member, struct pool **out) {
   return 0;
 }
 
-/* Starts one more helper, with all signals left to other threads. */
 static bool start_helper(struct pool *p, int i) {
   struct helper *h = &p->helpers[i];
-  sigset_t all, old;
   h->pool = p;
-  if (sem_init(&h->wake, 0, 0) < 0)
-    return false;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  bool started = pthread_create(&h->thread, NULL, helper_main, h) == 0;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return started;
+  return sem_init(&h->wake, 0, 0) == 0 && thread_start(&h->thread, helper_main, h) == 0;
 }
 
 static int grow_to(struct pool *p, int n) {
@@ -146,10 +137,6 @@ const cpu_set_t *pool_placement(struct pool *p) {
   return turns_placement(&p->turns);
 }
 
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
-
 static bool is_given_up(const void *call) {
   return call_is_given_up(call);
 }
@@ -161,7 +148,7 @@ static int begin_work(struct pool *p, const struct call *call, int want, struct 
     return want;
   struct turn turn = turns_begin(&p->turns, is_given_up, call);
   j->placement = turn.cores;
-  want = least(want, least(turn.most, (int)p->cores->n_cores - turn.others));
+  want = (int)smaller(want, smaller(turn.most, (int)p->cores->n_cores - turn.others));
   return want > 1 ? cores_take(p->cores, p->member, want) : 0;
 }
 

@@ -79,8 +79,8 @@ static void choose_panels(struct step *s, double flops) {
   const int64_t row = llabs(s->memories[2].stride[s->ndim]), col = llabs(s->memories[2].stride[s->ndim + 1]);
   s->panel_rows = s->n == 1 || (s->m > 1 && (row >= col ? s->m >= PANEL_SIDE / 8 || s->m >= s->n
                                                         : s->n < PANEL_SIDE / 8 && s->m >= s->n));
-  const int64_t side = s->panel_rows ? s->m : s->n, panels = 2 * ((side + PANEL_SIDE - 1) / PANEL_SIDE);
-  s->panel = align_up((side + panels - 1) / panels, PANEL_GRAIN);
+  const int64_t side = s->panel_rows ? s->m : s->n, panels = 2 * parts_of(side, PANEL_SIDE);
+  s->panel = align_up(parts_of(side, panels), PANEL_GRAIN);
   if (flops < PANEL_MIN_FLOPS || s->panel > side)
     s->panel = side;
 }
@@ -94,9 +94,9 @@ static void choose_chunks(struct step *s) {
   const int64_t side = s->m + s->n, chunks = s->k / (CHUNK_ITEMS / side);
   if (s->k < CHUNKED_ITEMS / side || s->k / CHUNKS < s->m * s->n)
     return;
-  const int64_t count = chunks < CHUNKS ? chunks : CHUNKS;
-  s->chunk = align_up((s->k + count - 1) / count, PANEL_GRAIN);
-  s->n_chunks = (s->k + s->chunk - 1) / s->chunk;
+  const int64_t count = smaller(chunks, CHUNKS);
+  s->chunk = align_up(parts_of(s->k, count), PANEL_GRAIN);
+  s->n_chunks = parts_of(s->k, s->chunk);
 }
 
 /* The time for the arithmetic or for reading the operands, whichever is longer. */
@@ -192,11 +192,11 @@ static struct part part_of(const struct cursor *cursor) {
 static void take_panel(const struct step *s, struct part *p, int64_t panel) {
   const int64_t first = panel * s->panel;
   if (s->panel_rows) {
-    p->m = s->m - first < s->panel ? s->m - first : s->panel;
+    p->m = smaller(s->m - first, s->panel);
     p->a.data += first * p->a.stride[0];
     p->c.data += first * p->c.stride[0];
   } else {
-    p->n = s->n - first < s->panel ? s->n - first : s->panel;
+    p->n = smaller(s->n - first, s->panel);
     p->b.data += first * p->b.stride[1];
     p->c.data += first * p->c.stride[1];
   }
@@ -254,7 +254,7 @@ static void run_small(const struct product_job *j, int64_t first, int64_t last) 
   for (int64_t at = first % s->shape[inner], count; first < last && !call_given_up(j->call);
        first += count, at = 0, cursor_next(&c)) {
     struct part p = part_of(&c);
-    count = s->shape[inner] - at < last - first ? s->shape[inner] - at : last - first;
+    count = smaller(s->shape[inner] - at, last - first);
     p.a.data += at * batch[0];
     p.b.data += at * batch[1];
     p.c.data += at * batch[2];
@@ -266,7 +266,7 @@ static void product_task(void *arg, int64_t task) {
   const struct product_job *j = arg;
   const struct step *s = j->step;
   const int64_t first = task / j->n_panels * j->units_a_task;
-  const int64_t last = first + j->units_a_task < s->n_units ? first + j->units_a_task : s->n_units;
+  const int64_t last = smaller(first + j->units_a_task, s->n_units);
   if (s->ndim > 0 && !s->conjugate && kernel_matmul_is_small(s->dtype, s->m, s->n, s->k))
     run_small(j, first, last);
   else
@@ -287,7 +287,7 @@ static void chunk_task(void *arg, int64_t task) {
   void *scratch;
   cursor_seek(&c, j->call, s, 0, s->ndim, 0);
   struct part p = part_of(&c);
-  p.k = s->k - first < s->chunk ? s->k - first : s->chunk;
+  p.k = smaller(s->k - first, s->chunk);
   p.a.data += first * p.a.stride[1];
   p.b.data += first * p.b.stride[0];
   p.c = (struct kernel_matrix){j->partial + task * partial_bytes(s), {s->n * item, item}};
@@ -342,10 +342,10 @@ void product_run(struct call *call, const struct step *s) {
     return;
   }
   const int64_t side = s->panel_rows ? s->m : s->n;
-  j.n_panels = (side + s->panel - 1) / s->panel;
+  j.n_panels = parts_of(side, s->panel);
   const double flops = 2.0 * (double)s->m * (double)s->n * (double)s->k + PRODUCT_FLOPS;
   if (flops < SMALL_TASK_FLOPS)
     j.units_a_task = 1 + (int64_t)(SMALL_TASK_FLOPS / flops);
-  const int64_t tasks = (s->n_units + j.units_a_task - 1) / j.units_a_task * j.n_panels;
+  const int64_t tasks = parts_of(s->n_units, j.units_a_task) * j.n_panels;
   pool_run(s->parallel ? call->pool : NULL, call, tasks, product_task, &j);
 }

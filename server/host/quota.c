@@ -7,6 +7,7 @@
 
 #include "protocol/status.h"
 #include "server/host/scoreboard.h"
+#include "shared/text.h"
 
 static const struct {
   const char *name, *what;
@@ -42,7 +43,7 @@ bool quota_parse(const char *text, uint64_t limits[N_QUOTAS]) {
   const char *equals = strchr(text, '=');
   size_t len = equals ? (size_t)(equals - text) : 0;
   for (int q = 0; equals && q < N_QUOTAS; q++)
-    if (strlen(quotas[q].name) == len && memcmp(quotas[q].name, text, len) == 0)
+    if (text_is(text, len, quotas[q].name))
       return quota_parse_size(equals + 1, &limits[q]);
   return false;
 }

@@ -1,18 +1,12 @@
 #include "server/host/scoreboard.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shared/available_cores.h"
-
-static uint64_t boot_time_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_BOOTTIME, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "shared/clock.h"
+#include "shared/memfd.h"
 
 int scoreboard_map(int fd, struct scoreboard **out) {
   void *p = mmap(NULL, sizeof(struct scoreboard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -23,20 +17,16 @@ int scoreboard_map(int fd, struct scoreboard **out) {
 }
 
 int scoreboard_new(struct scoreboard **out, int *fd) {
-  int rc = 0, memfd = memfd_create("numd-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  int memfd = memfd_sealed("numd-scoreboard", sizeof(struct scoreboard));
   if (memfd < 0)
-    return -errno;
-  if (ftruncate(memfd, sizeof(struct scoreboard)) < 0 ||
-      fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-    rc = -errno;
-  if (rc == 0)
-    rc = scoreboard_map(memfd, out);
+    return memfd;
+  int rc = scoreboard_map(memfd, out);
   if (rc < 0) {
     close(memfd);
     return rc;
   }
   cores_init(&(*out)->cores, available_cores());
-  (*out)->started_ns = boot_time_ns();
+  (*out)->started_ns = clock_boot_ns();
   *fd = memfd;
   return 0;
 }

@@ -26,7 +26,7 @@ static void refuse(int client, int status, const char *sentence) {
 }
 
 /* Has a worker serve the client, if it may be served. 0, or the status of a refusal with its sentence. */
-static int judge(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
+static int serve_if_allowed(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
   const struct scoreboard *scoreboard = a->workers->scoreboard;
   uint64_t held = workers_count_sessions(a->workers, who->uid);
   if (!access_allows(a->access, client, who, why))
@@ -49,7 +49,7 @@ static void serve_or_refuse(struct accept *a, int client) {
     close(client);
     return;
   }
-  int status = judge(a, client, &who, &why);
+  int status = serve_if_allowed(a, client, &who, &why);
   if (status != 0) {
     log_warning("process %d of user %u is refused: %s", who.pid, who.uid, why.text);
     refuse(client, status, why.text);

@@ -1,5 +1,3 @@
-#include "server/supervisor/broker.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -7,122 +5,8 @@
 #include <unistd.h>
 
 #include "protocol/status.h"
-
-enum hold_kind { HOLD_WHOLE, HOLD_MAPPED, HOLD_BLOCK, HOLD_LEASE, HOLD_NAME };
-
-#define NOBODY UINT32_MAX /* the holder of names, and of leases whose session has ended */
-
-struct name {
-  char text[CONTROL_NAME_BYTES];
-  uint32_t note_bytes;
-  uint8_t note[CONTROL_NOTE_BYTES];
-};
-
-struct hold {
-  enum hold_kind kind;
-  uint32_t holder, uid; /* uid: of NAME and LEASE */
-  uint64_t first;       /* of BLOCK, LEASE and NAME */
-  uint64_t ticket;      /* of LEASE */
-  uint64_t until_ms;    /* of LEASE: when it ends; 0 while its session lives */
-  struct name *name;    /* of NAME */
-};
-
-/* An object and its holds. A session that imports it twice has two segments of it, and so two holds. */
-struct shared_object {
-  uint8_t token[CONTROL_TOKEN_BYTES];
-  int fd;
-  uint32_t uid; /* of the first that shared it */
-  dev_t device;
-  ino_t inode;
-  bool lost; /* a client that we no longer know of may still use any block of it */
-  struct hold *holds;
-  size_t n, room;
-};
-
-/* Makes room for one more item of `size` bytes. False: out of memory. */
-static int grow(void **items, size_t n, size_t *room, size_t size) {
-  if (n < *room)
-    return 1;
-  size_t more = *room ? *room * 2 : 4;
-  void *grown = realloc(*items, more * size);
-  if (!grown)
-    return 0;
-  *items = grown;
-  *room = more;
-  return 1;
-}
-
-static struct holder_count *count_of(struct broker *broker, uint32_t holder) {
-  return holder < BROKER_HOLDERS_MAX ? &broker->counts[holder] : NULL; /* NULL: NOBODY */
-}
-
-static int add_hold(struct broker *broker, struct shared_object *object, struct hold hold) {
-  struct holder_count *count = count_of(broker, hold.holder);
-  if (count &&
-      (count->holds >= BROKER_HELD_MAX || (hold.kind == HOLD_LEASE && count->leases >= BROKER_LEASES_MAX)))
-    return NUMD_ELIMIT;
-  if (!grow((void **)&object->holds, object->n, &object->room, sizeof(hold)))
-    return NUMD_ENOMEMORY;
-  object->holds[object->n++] = hold;
-  if (count) {
-    count->holds++;
-    count->leases += hold.kind == HOLD_LEASE;
-  }
-  return 0;
-}
-
-/* Takes a hold off its holder's counts. */
-static void discount(struct broker *broker, const struct hold *hold) {
-  struct holder_count *count = count_of(broker, hold->holder);
-  if (count) {
-    count->holds--;
-    count->leases -= hold->kind == HOLD_LEASE;
-  }
-}
-
-static void remove_hold(struct broker *broker, struct shared_object *object, size_t k) {
-  discount(broker, &object->holds[k]);
-  free(object->holds[k].name);
-  struct hold *last = &object->holds[--object->n];
-  object->holds[k] = *last;
-  last->name = NULL;
-}
-
-static void object_deinit(struct broker *broker, struct shared_object *object) {
-  while (object->n > 0)
-    remove_hold(broker, object, 0);
-  close(object->fd);
-  free(object->holds);
-}
-
-/* Forgets the object if nobody holds it. True if it did; another object may have its place then. */
-static bool settle(struct broker *broker, struct shared_object *object) {
-  if (object->n > 0)
-    return false;
-  object_deinit(broker, object);
-  struct shared_object *last = &broker->objects[--broker->n];
-  *object = *last;
-  *last = (struct shared_object){.fd = -1};
-  return true;
-}
-
-static struct shared_object *find(struct broker *broker, const uint8_t token[CONTROL_TOKEN_BYTES]) {
-  for (size_t i = 0; i < broker->n; i++)
-    if (memcmp(broker->objects[i].token, token, CONTROL_TOKEN_BYTES) == 0)
-      return &broker->objects[i];
-  return NULL;
-}
-
-/* The hold of a kind that a session has, in the case of BLOCK on that block; or NULL. */
-static struct hold *find_hold(struct shared_object *object, enum hold_kind kind, uint32_t holder,
-                              uint64_t first) {
-  for (size_t k = 0; k < object->n; k++) {
-    struct hold *h = &object->holds[k];
-    if (h->kind == kind && h->holder == holder && (kind != HOLD_BLOCK || h->first == first))
-      return h;
-  }
-  return NULL;
-}
+#include "server/supervisor/broker_impl.h"
+#include "shared/grow.h"
 
 /* ---- Objects ---- */
 
@@ -152,7 +36,7 @@ int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
   else if ((known = find_file(broker, &st))) {
     close(fd);
     memcpy(token, known->token, CONTROL_TOKEN_BYTES);
-    return add_hold(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
+    return hold_add(broker, known, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
   } else if (broker_count_objects(broker, uid) >= broker->objects_max)
     status = NUMD_ELIMIT;
   else if (!grow((void **)&broker->objects, broker->n, &broker->room, sizeof(object)))
@@ -160,7 +44,7 @@ int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
   else if (getrandom(object.token, sizeof(object.token), 0) != sizeof(object.token))
     status = NUMD_EINTERNAL;
   if (status == 0)
-    status = add_hold(broker, &object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
+    status = hold_add(broker, &object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
   if (status != 0) {
     close(fd);
     return status;
@@ -173,60 +57,43 @@ int broker_share(struct broker *broker, uint32_t holder, uint32_t uid, int fd,
 }
 
 int broker_import(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd) {
-  struct shared_object *object = find(broker, token);
+  struct shared_object *object = object_find(broker, token);
   if (!object)
     return NUMD_ESEGMENT;
   *fd = object->fd;
-  return add_hold(broker, object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
+  return hold_add(broker, object, (struct hold){.kind = HOLD_WHOLE, .holder = holder});
 }
 
 void broker_drop(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES]) {
-  struct shared_object *object = find(broker, token);
+  struct shared_object *object = object_find(broker, token);
   if (!object)
     return;
-  struct hold *h = find_hold(object, HOLD_WHOLE, holder, 0);
+  struct hold *h = hold_find(object, HOLD_WHOLE, holder, 0);
   if (!h)
-    h = find_hold(object, HOLD_MAPPED, holder, 0);
+    h = hold_find(object, HOLD_MAPPED, holder, 0);
   if (h)
-    remove_hold(broker, object, (size_t)(h - object->holds));
-  if (!find_hold(object, HOLD_WHOLE, holder, 0) && !find_hold(object, HOLD_MAPPED, holder, 0))
+    hold_remove(broker, object, (size_t)(h - object->holds));
+  if (!hold_find(object, HOLD_WHOLE, holder, 0) && !hold_find(object, HOLD_MAPPED, holder, 0))
     for (size_t k = object->n; k-- > 0;)
       if (object->holds[k].kind == HOLD_BLOCK && object->holds[k].holder == holder)
-        remove_hold(broker, object, k);
-  settle(broker, object);
+        hold_remove(broker, object, k);
+  object_settle(broker, object);
 }
 
 /* ---- Blocks ---- */
 
 static int hold_block(struct broker *broker, struct shared_object *object, uint32_t holder, uint64_t first) {
-  if (find_hold(object, HOLD_BLOCK, holder, first))
+  if (hold_find(object, HOLD_BLOCK, holder, first))
     return 0;
-  return add_hold(broker, object, (struct hold){.kind = HOLD_BLOCK, .holder = holder, .first = first});
-}
-
-/* Ends the leases that a session has of a block. */
-static void give_up_leases(struct broker *broker, struct shared_object *object, uint32_t holder,
-                           uint64_t first) {
-  for (size_t k = object->n; k-- > 0;) {
-    const struct hold *h = &object->holds[k];
-    if (h->kind == HOLD_LEASE && h->holder == holder && h->first == first)
-      remove_hold(broker, object, k);
-  }
+  return hold_add(broker, object, (struct hold){.kind = HOLD_BLOCK, .holder = holder, .first = first});
 }
 
 int broker_lend(struct broker *broker, uint32_t holder, uint32_t uid,
                 const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first, uint64_t *ticket) {
-  struct shared_object *object = find(broker, token);
-  const struct holder_count *count = count_of(broker, holder);
-  int status = object && count ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
-  if (status != 0)
-    return status;
-  if (count->leases >= BROKER_LEASES_MAX)
-    give_up_leases(broker, object, holder, first);
-  *ticket = ++broker->last_ticket;
-  return add_hold(
-      broker, object,
-      (struct hold){.kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = first, .ticket = *ticket});
+  struct shared_object *object = object_find(broker, token);
+  int status =
+      object && holder < BROKER_HOLDERS_MAX ? hold_block(broker, object, holder, first) : NUMD_ESEGMENT;
+  return status != 0 ? status : hold_add_lease(broker, object, holder, uid, first, ticket);
 }
 
 /* Whether anybody has a hold on this very block. */
@@ -239,16 +106,16 @@ static bool is_held(const struct shared_object *object, uint64_t first) {
 
 int broker_take(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
                 uint64_t first, uint64_t ticket) {
-  struct shared_object *object = find(broker, token);
+  struct shared_object *object = object_find(broker, token);
   if (!object || !is_held(object, first))
     return NUMD_ESEGMENT;
   int status = hold_block(broker, object, holder, first);
   for (size_t k = 0; status == 0 && k < object->n; k++)
     if (object->holds[k].kind == HOLD_LEASE && object->holds[k].ticket == ticket) {
-      remove_hold(broker, object, k);
+      hold_remove(broker, object, k);
       break;
     }
-  struct hold *whole = find_hold(object, HOLD_WHOLE, holder, 0);
+  struct hold *whole = hold_find(object, HOLD_WHOLE, holder, 0);
   if (status == 0 && whole)
     whole->kind = HOLD_MAPPED;
   return status;
@@ -256,110 +123,23 @@ int broker_take(struct broker *broker, uint32_t holder, const uint8_t token[CONT
 
 void broker_give(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
                  uint64_t first) {
-  struct shared_object *object = find(broker, token);
-  struct hold *h = object ? find_hold(object, HOLD_BLOCK, holder, first) : NULL;
+  struct shared_object *object = object_find(broker, token);
+  struct hold *h = object ? hold_find(object, HOLD_BLOCK, holder, first) : NULL;
   if (h)
-    remove_hold(broker, object, (size_t)(h - object->holds));
+    hold_remove(broker, object, (size_t)(h - object->holds));
   if (object)
-    settle(broker, object);
+    object_settle(broker, object);
 }
 
 bool broker_is_free(struct broker *broker, uint32_t holder, const uint8_t token[CONTROL_TOKEN_BYTES],
                     uint64_t first) {
-  const struct shared_object *object = find(broker, token);
+  const struct shared_object *object = object_find(broker, token);
   if (!object || object->lost || is_held(object, first))
     return false;
   for (size_t k = 0; k < object->n; k++)
     if (object->holds[k].kind == HOLD_WHOLE && object->holds[k].holder != holder)
       return false;
   return true;
-}
-
-/* ---- Names ---- */
-
-static struct hold *find_name(const struct broker *broker, uint32_t uid, const char *name,
-                              struct shared_object **object) {
-  for (size_t i = 0; i < broker->n; i++)
-    for (size_t k = 0; k < broker->objects[i].n; k++) {
-      struct hold *h = &broker->objects[i].holds[k];
-      if (h->kind == HOLD_NAME && h->uid == uid && strcmp(h->name->text, name) == 0) {
-        *object = &broker->objects[i];
-        return h;
-      }
-    }
-  return NULL;
-}
-
-static size_t count_names(const struct broker *broker, uint32_t uid) {
-  size_t n = 0;
-  for (size_t i = 0; i < broker->n; i++)
-    for (size_t k = 0; k < broker->objects[i].n; k++)
-      n += broker->objects[i].holds[k].kind == HOLD_NAME && broker->objects[i].holds[k].uid == uid;
-  return n;
-}
-
-int broker_publish(struct broker *broker, uint32_t uid, const struct control_message *what) {
-  struct shared_object *object = find(broker, what->token), *before = NULL;
-  struct name *name;
-  if (!object)
-    return NUMD_ESEGMENT;
-  if (what->note_bytes > sizeof(what->note))
-    return NUMD_EINVAL;
-  if (find_name(broker, uid, what->name, &before) && !what->flag)
-    return NUMD_EEXIST;
-  if (!before && count_names(broker, uid) >= BROKER_NAMES_MAX)
-    return NUMD_ELIMIT;
-  if (!(name = calloc(1, sizeof(*name))))
-    return NUMD_ENOMEMORY;
-  memcpy(name->text, what->name, sizeof(name->text));
-  memcpy(name->note, what->note, sizeof(name->note));
-  name->note_bytes = what->note_bytes;
-  int status = add_hold(
-      broker, object,
-      (struct hold){.kind = HOLD_NAME, .holder = NOBODY, .uid = uid, .first = what->first, .name = name});
-  if (status != 0) {
-    free(name);
-    return status;
-  }
-  if (before) { /* the name has two holds now, perhaps in two objects: the one that is not new goes */
-    struct hold *old = NULL;
-    for (size_t k = 0; k < before->n; k++)
-      if (before->holds[k].kind == HOLD_NAME && before->holds[k].uid == uid &&
-          before->holds[k].name != name && strcmp(before->holds[k].name->text, what->name) == 0)
-        old = &before->holds[k];
-    if (old)
-      remove_hold(broker, before, (size_t)(old - before->holds));
-    settle(broker, before);
-  }
-  return 0;
-}
-
-int broker_open(struct broker *broker, uint32_t holder, uint32_t uid, struct control_message *what) {
-  struct shared_object *object;
-  struct hold *h = find_name(broker, uid, what->name, &object);
-  if (!h)
-    return NUMD_ESEGMENT;
-  memcpy(what->token, object->token, CONTROL_TOKEN_BYTES);
-  memcpy(what->note, h->name->note, sizeof(what->note));
-  what->note_bytes = h->name->note_bytes;
-  what->first = h->first;
-  if (holder < BROKER_HOLDERS_MAX && broker->counts[holder].leases >= BROKER_LEASES_MAX)
-    give_up_leases(broker, object, holder, what->first); /* the NAME keeps the block without them */
-  what->ticket = ++broker->last_ticket;
-  return add_hold(
-      broker, object,
-      (struct hold){
-          .kind = HOLD_LEASE, .holder = holder, .uid = uid, .first = what->first, .ticket = what->ticket});
-}
-
-int broker_unpublish(struct broker *broker, uint32_t uid, const char *name) {
-  struct shared_object *object;
-  struct hold *h = find_name(broker, uid, name, &object);
-  if (!h)
-    return NUMD_ESEGMENT;
-  remove_hold(broker, object, (size_t)(h - object->holds));
-  settle(broker, object);
-  return 0;
 }
 
 /* ---- Ends ---- */
@@ -386,15 +166,15 @@ void broker_drop_all(struct broker *broker, uint32_t holder, bool lost, uint64_t
       }
       if (h->kind == HOLD_LEASE && room > 0) {
         room--;
-        discount(broker, h);
+        hold_discount(broker, h);
         h->holder = NOBODY;
         h->until_ms = now_ms + BROKER_LEASE_MS;
       } else {
         object->lost |= lost;
-        remove_hold(broker, object, k);
+        hold_remove(broker, object, k);
       }
     }
-    if (!settle(broker, object))
+    if (!object_settle(broker, object))
       i++;
   }
 }
@@ -408,11 +188,11 @@ bool broker_expire(struct broker *broker, uint64_t now_ms) {
       if (h->kind != HOLD_LEASE || h->until_ms == 0)
         continue;
       if (h->until_ms <= now_ms)
-        remove_hold(broker, object, k);
+        hold_remove(broker, object, k);
       else
         more = true;
     }
-    if (!settle(broker, object))
+    if (!object_settle(broker, object))
       i++;
   }
   return more;
@@ -423,86 +203,6 @@ void broker_deinit(struct broker *broker) {
     object_deinit(broker, &broker->objects[i]);
   free(broker->objects);
   memset(broker, 0, sizeof(*broker));
-}
-
-/* ---- Upgrade in place ---- */
-
-static int tell_hold(const struct shared_object *object, const struct hold *hold, int control) {
-  struct control_message m = {
-      .type = CONTROL_ADOPT, .uid = hold->uid, .gid = object->uid, .first = hold->first};
-  memcpy(m.token, object->token, sizeof(m.token));
-  m.ticket = hold->ticket;
-  if (hold->name) {
-    memcpy(m.name, hold->name->text, sizeof(m.name));
-    memcpy(m.note, hold->name->note, sizeof(m.note));
-    m.note_bytes = hold->name->note_bytes;
-  }
-  return control_send(control, &m, object->fd);
-}
-
-int broker_hand_over(struct broker *broker, int control) {
-  int rc = 0;
-  for (size_t i = 0; i < broker->n && rc == 0; i++) {
-    struct shared_object *object = &broker->objects[i];
-    const struct hold none = {.uid = object->uid};
-    size_t told = 0;
-    object->lost = true;
-    for (size_t k = 0; k < object->n && rc == 0; k++)
-      if (object->holds[k].kind == HOLD_NAME || object->holds[k].kind == HOLD_LEASE) {
-        rc = tell_hold(object, &object->holds[k], control);
-        told++;
-      }
-    if (rc == 0 && told == 0) /* a client may be about to import it, by a token that another client sent */
-      rc = tell_hold(object, &none, control);
-  }
-  return rc;
-}
-
-/* The object of a token, which is added to the table if it is not there. fd becomes the broker's. */
-static struct shared_object *adopt_object(struct broker *broker, const struct control_message *what, int fd) {
-  struct shared_object *known = find(broker, what->token);
-  struct stat st;
-  if (known || fstat(fd, &st) < 0 ||
-      !grow((void **)&broker->objects, broker->n, &broker->room, sizeof(*broker->objects))) {
-    close(fd);
-    return known;
-  }
-  struct shared_object *object = &broker->objects[broker->n++];
-  *object = (struct shared_object){
-      .fd = fd, .uid = what->gid, .device = st.st_dev, .inode = st.st_ino, .lost = true};
-  memcpy(object->token, what->token, sizeof(object->token));
-  return object;
-}
-
-int broker_adopt(struct broker *broker, const struct control_message *what, int fd, uint64_t now_ms) {
-  struct shared_object *object = adopt_object(broker, what, fd);
-  struct hold hold = {.kind = HOLD_LEASE,
-                      .holder = NOBODY,
-                      .uid = what->uid,
-                      .first = what->first,
-                      .ticket = what->ticket,
-                      .until_ms = now_ms + BROKER_LEASE_MS};
-  int status = object ? 0 : NUMD_ENOMEMORY;
-  if (status == 0 && what->name[0] != '\0') {
-    hold.kind = HOLD_NAME;
-    hold.until_ms = 0;
-    hold.name = calloc(1, sizeof(*hold.name));
-    if (hold.name) {
-      memcpy(hold.name->text, what->name, sizeof(hold.name->text));
-      memcpy(hold.name->note, what->note, sizeof(hold.name->note));
-      hold.name->note_bytes = what->note_bytes;
-    }
-    status = hold.name ? 0 : NUMD_ENOMEMORY;
-  }
-  if (status == 0)
-    status = add_hold(broker, object, hold);
-  if (status != 0)
-    free(hold.name);
-  if (what->ticket > broker->last_ticket)
-    broker->last_ticket = what->ticket;
-  if (object)
-    settle(broker, object);
-  return status;
 }
 
 /* ---- Telling ---- */

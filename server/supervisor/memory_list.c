@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/grow.h"
+
 #define DAEMON 0 /* stands for a client's process id where the broker is the holder */
 
 struct held_object {
@@ -41,14 +43,8 @@ static void add(struct held_objects *items, const char *path, int client) {
     return; /* our own: a channel, the scoreboard */
   if (stat(path, &st) < 0)
     return;
-  if (items->n == items->room) {
-    size_t room = items->room ? items->room * 2 : 64;
-    struct held_object *grown = realloc(items->item, room * sizeof(*grown));
-    if (!grown)
-      return;
-    items->item = grown;
-    items->room = room;
-  }
+  if (!grow((void **)&items->item, items->n, &items->room, sizeof(*items->item)))
+    return;
   struct held_object *item = &items->item[items->n++];
   *item = (struct held_object){.device = st.st_dev,
                                .inode = st.st_ino,

@@ -33,8 +33,8 @@ static int share(struct broker *broker, struct worker_process *worker, struct co
 
 /* Does what a question asks for. Gives the status of the answer; its other members are put into the
  * message. */
-static int consider(struct broker *broker, struct worker_process *worker, struct control_message *m, int fd,
-                    struct beside *beside) {
+static int handle_question(struct broker *broker, struct worker_process *worker, struct control_message *m,
+                           int fd, struct beside *beside) {
   uint32_t holder = worker->entry, uid = worker->client_uid;
   switch (m->type) {
     case CONTROL_SHARE:
@@ -65,7 +65,7 @@ static int consider(struct broker *broker, struct worker_process *worker, struct
 
 static void answer(struct broker *broker, struct worker_process *worker, struct control_message *m, int fd) {
   struct beside beside = {.fd = -1};
-  m->status = consider(broker, worker, m, fd, &beside);
+  m->status = handle_question(broker, worker, m, fd, &beside);
   m->type = CONTROL_REPLY;
   int rc = control_send(worker->control, m, m->status == 0 ? beside.fd : -1);
   if (rc < 0)

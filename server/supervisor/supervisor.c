@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "protocol/version.h"
 #include "server/host/log.h"
+#include "server/host/machine.h"
 #include "server/supervisor/accept.h"
 #include "server/supervisor/broker.h"
 #include "server/supervisor/listen.h"
@@ -199,16 +199,6 @@ static int find_worker(struct supervisor *s) {
   return -ENOENT;
 }
 
-/* Every shared object and every worker costs a descriptor, so this process may have as many as the system
- * allows. */
-static void raise_fd_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
-
 /* Workers share matrix products out over cores by their own tiling, so each call of BLAS has one thread; the
  * pool of their loop has LONG_CALL_THREADS (long_call.h). */
 static void set_worker_environment(void) {
@@ -223,17 +213,12 @@ static void set_access(struct supervisor_options *o) {
   o->access.everybody = geteuid() == 0 && o->idle_ms < 0 && !o->access.has_group && o->access.n_uids == 0;
 }
 
-static uint64_t machine_memory(void) {
-  struct sysinfo info;
-  return sysinfo(&info) < 0 ? (uint64_t)1 << 40 : ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-}
-
 /* Sets quotas and limits. If several users may connect, one of them gets at most three quarters of the
  * sessions. */
 static void set_limits(struct supervisor *s) {
   const struct supervisor_options *o = &s->options;
   bool others = o->access.everybody || o->access.has_group || o->access.n_uids > 0;
-  uint64_t memory = machine_memory(), most = (uint64_t)o->workers_max;
+  uint64_t memory = machine_memory_bytes(), most = (uint64_t)o->workers_max;
   struct rlimit fds = {.rlim_cur = 1024};
   getrlimit(RLIMIT_NOFILE, &fds);
   memcpy(s->scoreboard->limits, o->quotas, sizeof(o->quotas));
@@ -303,7 +288,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   s->scoreboard_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
   systemd_init(&s->systemd);
-  raise_fd_limit();
+  machine_raise_fd_limit(); /* every shared object and every worker has a descriptor here */
   set_worker_environment();
   int rc = find_worker(s);
   if (rc < 0)

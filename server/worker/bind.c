@@ -17,7 +17,7 @@
 #define SCRATCH_KEPT ((size_t)64 << 20) /* scratch that a runner keeps from call to call, at most */
 
 /* A call with what its bindings are bound to. */
-struct binding_run {
+struct bound_call {
   struct call call;
   struct segment *segment[MAX_BINDINGS];
   uint64_t offset[MAX_BINDINGS];
@@ -31,7 +31,7 @@ static int fail(struct completion *c, int status, uint32_t binding) {
 }
 
 static int bind_array(struct session *session, const struct plan *p, uint32_t i, uint64_t binding,
-                      struct binding_run *run) {
+                      struct bound_call *run) {
   uint32_t id = binding_segment(binding);
   uint64_t offset = binding_offset(binding);
   struct segment *s =
@@ -50,7 +50,7 @@ static int bind_array(struct session *session, const struct plan *p, uint32_t i,
   return 0;
 }
 
-static int bind_scalars(const struct plan *p, const struct request *request, struct binding_run *run,
+static int bind_scalars(const struct plan *p, const struct request *request, struct bound_call *run,
                         struct completion *completion) {
   for (uint32_t i = 0; i < p->n_scalars; i++) {
     const struct scalar_use *use = &p->scalars[i];
@@ -69,7 +69,7 @@ static bool is_same_object(const struct segment *a, const struct segment *b) {
 }
 
 /* Whether two arrays of a call have bytes in common, as far as the ranges that they touch tell. */
-static bool ranges_meet(const struct plan *p, const struct binding_run *run, uint32_t a, uint32_t b) {
+static bool ranges_meet(const struct plan *p, const struct bound_call *run, uint32_t a, uint32_t b) {
   const struct bound *p_a = &p->bounds[a], *p_b = &p->bounds[b];
   if (!is_same_object(run->segment[a], run->segment[b]) || p_a->lo == p_a->hi || p_b->lo == p_b->hi)
     return false;
@@ -79,7 +79,7 @@ static bool ranges_meet(const struct plan *p, const struct binding_run *run, uin
 
 /* Looks for overlaps of output `o`. EINVAL: with another output. *redirect is set if it overlaps an input in
  * a way that the plan's steps are not made for, so that the output must be computed in private memory. */
-static int check_overlap(const struct plan *p, const struct binding_run *run, uint32_t o, bool *redirect) {
+static int check_overlap(const struct plan *p, const struct bound_call *run, uint32_t o, bool *redirect) {
   for (uint32_t i = 0; i < p->n_bindings; i++) {
     if (i == o || p->bounds[i].kind == BIND_SCALAR || !ranges_meet(p, run, o, i))
       continue;
@@ -114,7 +114,7 @@ static void trim_scratch(struct runner *r) {
 /* Runs the call with the outputs in `mask` in private memory, behind the plan's own scratch, and copies them
  * to their bindings when every input has been read. */
 static int run_redirected(struct runner *runner, const struct plan *p, uint64_t mask,
-                          struct binding_run *run) {
+                          struct bound_call *run) {
   static const _Atomic uint64_t never = 0; /* no call has this id */
   char *where[MAX_BINDINGS];
   int64_t at = align_up(p->scratch_bytes, 64), total = at;
@@ -145,7 +145,7 @@ static int run_redirected(struct runner *runner, const struct plan *p, uint64_t 
 }
 
 static int bind_all(struct session *session, const struct plan *p, const struct request *request,
-                    struct binding_run *run, struct completion *completion) {
+                    struct bound_call *run, struct completion *completion) {
   if (request->n_bindings != p->n_bindings)
     return fail(completion, NUMD_EINVAL, NO_DETAIL);
   for (uint32_t i = 0; i < p->n_bindings; i++) {
@@ -159,7 +159,7 @@ static int bind_all(struct session *session, const struct plan *p, const struct 
 
 /* Completes the call. If a segment shrank while the call ran, the kernels read zeros in place of its data, so
  * the status is ELOST whatever they gave. */
-static int finish(const struct plan *p, const struct binding_run *run, int status,
+static int finish(const struct plan *p, const struct bound_call *run, int status,
                   struct completion *completion) {
   for (uint32_t i = 0; i < p->n_bindings; i++)
     if (p->bounds[i].kind != BIND_SCALAR &&
@@ -170,7 +170,7 @@ static int finish(const struct plan *p, const struct binding_run *run, int statu
 
 static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
                     const struct request *request, struct completion *completion) {
-  struct binding_run run;
+  struct bound_call run;
   uint64_t redirect = 0;
   int status = bind_all(session, p, request, &run, completion);
   if (status)

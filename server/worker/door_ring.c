@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +17,12 @@
 #include "server/host/scoreboard.h"
 #include "shared/clock.h"
 #include "shared/sem.h"
+#include "shared/thread.h"
 #include "shared/trace.h"
 #include "shared/wake.h"
 
-struct served {
+/* A channel, and the thread that serves it. */
+struct served_channel {
   struct session *session;
   struct channel_memory *memory;
   struct runner *runner;
@@ -36,7 +37,7 @@ struct served {
 
 struct ring_door {
   struct session *session;
-  struct served *channels[MAX_CHANNELS];
+  struct served_channel *channels[MAX_CHANNELS];
 };
 
 static bool take_token(void *arg) {
@@ -54,7 +55,7 @@ static void give_token(void *arg) {
   cores_give_spin(&s->scoreboard->cores, s->entry);
 }
 
-static const cpu_set_t *cores(void *arg) {
+static const cpu_set_t *placement(void *arg) {
   const struct session *s = arg;
   return s->pool ? pool_placement(s->pool) : NULL;
 }
@@ -84,7 +85,7 @@ static int take_request(const struct slot *slot, const uint64_t *spill, uint16_t
   return 0;
 }
 
-static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
+static void give_completion(struct served_channel *c, struct slot *slot, uint32_t seq,
                             const struct completion *done) {
   slot->status = done->status;
   slot->detail = done->detail;
@@ -94,7 +95,7 @@ static void give_completion(struct served *c, struct slot *slot, uint32_t seq,
   trace_stamp(TRACE_SIGNALLED);
 }
 
-static void count_call(struct served *c, const struct completion *done) {
+static void count_call(struct served_channel *c, const struct completion *done) {
   struct scoreboard *scoreboard = c->session->scoreboard;
   uint32_t entry = c->session->entry;
   cores_count_call(&scoreboard->cores, entry);
@@ -102,18 +103,18 @@ static void count_call(struct served *c, const struct completion *done) {
     atomic_fetch_add_explicit(&scoreboard->entries[entry].errors, 1, memory_order_relaxed);
 }
 
-static bool is_cancelled(struct served *c, uint64_t number) {
+static bool is_cancelled(struct served_channel *c, uint64_t number) {
   return atomic_load_explicit(&c->cancelled[number % CHANNEL_SLOTS], memory_order_relaxed) == number + 1;
 }
 
 static void before_long(void *arg) {
-  struct served *c = arg;
+  struct served_channel *c = arg;
   wake_leave_peer(&c->waiter);
 }
 
 /* Takes the request in a slot, runs it as the call `id` (runner_name_call), and answers it. Gives the
  * request's flags. */
-static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *spill, uint64_t id,
+static uint16_t run_call(struct served_channel *c, struct slot *slot, const uint64_t *spill, uint64_t id,
                          bool cancelled, uint16_t known, uint32_t seq_done) {
   uint16_t flags;
   struct request request;
@@ -135,11 +136,11 @@ static uint16_t run_call(struct served *c, struct slot *slot, const uint64_t *sp
 }
 
 static void *serve(void *arg) {
-  struct served *c = arg;
+  struct served_channel *c = arg;
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  const struct spin_token token = {take_token, keep_token, give_token, cores, c->session};
+  const struct spin_token token = {take_token, keep_token, give_token, placement, c->session};
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {
@@ -173,16 +174,6 @@ int ring_door_new(struct session *session, struct ring_door **out) {
   return 0;
 }
 
-static int start_thread(struct served *c) {
-  sigset_t all, old;
-  sigfillset(&all);
-  sigdelset(&all, SIGBUS);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  int r = pthread_create(&c->thread, NULL, serve, c);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  return r;
-}
-
 int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *fd, uint64_t *bytes,
                    struct errtext *err) {
   uint32_t i = 0;
@@ -190,7 +181,7 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
     i++;
   if (i == MAX_CHANNELS)
     return errtext_set(err, NUMD_ELIMIT, "a session has at most %d channels", MAX_CHANNELS);
-  struct served *c = calloc(1, sizeof(*c));
+  struct served_channel *c = calloc(1, sizeof(*c));
   if (!c)
     return errtext_set(err, NUMD_ENOMEMORY, "no memory for a channel");
   int r = channel_new(wait, &c->memory, fd);
@@ -207,7 +198,7 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
     c->runner->before_long = before_long;
     c->runner->before_long_arg = c;
   }
-  if (r == 0 && start_thread(c) != 0) {
+  if (r == 0 && thread_start(&c->thread, serve, c) != 0) {
     session_remove_runner(d->session, c->runner);
     r = errtext_set(err, NUMD_ELIMIT, "no more threads");
   }
@@ -223,8 +214,8 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
   return 0;
 }
 
-static void end(struct ring_door *d, uint32_t id) {
-  struct served *c = d->channels[id];
+static void end_channel(struct ring_door *d, uint32_t id) {
+  struct served_channel *c = d->channels[id];
   atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, CANCEL_ALL, memory_order_relaxed);
   sem_hint(&c->memory->worker_sem.sem);
@@ -237,17 +228,24 @@ static void end(struct ring_door *d, uint32_t id) {
   free(c);
 }
 
+static int find_channel(struct ring_door *d, uint64_t id, struct served_channel **out, struct errtext *err) {
+  *out = id < MAX_CHANNELS ? d->channels[id] : NULL;
+  return *out ? 0 : errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
+}
+
 int ring_door_close(struct ring_door *d, uint64_t id, struct errtext *err) {
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  end(d, (uint32_t)id);
-  return 0;
+  struct served_channel *c;
+  int status = find_channel(d, id, &c, err);
+  if (status == 0)
+    end_channel(d, (uint32_t)id);
+  return status;
 }
 
 int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct errtext *err) {
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  struct served *c = d->channels[id];
+  struct served_channel *c;
+  int status = find_channel(d, id, &c, err);
+  if (status != 0)
+    return status;
   /* The call may be waiting in the ring, where `cancelled` is looked at when its turn comes, or be running,
    * where the runner's `cancel` is. Both name it by its number, so no other call is hit. */
   if (!(number & SINGLE_CALL))
@@ -259,9 +257,10 @@ int ring_door_cancel(struct ring_door *d, uint64_t id, uint64_t number, struct e
 /* A socket, since a send with MSG_DONTWAIT never blocks, whatever the client does with its end. */
 int ring_door_notify(struct ring_door *d, uint64_t id, int *fd, struct errtext *err) {
   int ends[2];
-  if (id >= MAX_CHANNELS || !d->channels[id])
-    return errtext_set(err, NUMD_ECHANNEL, "no channel %llu", (unsigned long long)id);
-  struct served *c = d->channels[id];
+  struct served_channel *c;
+  int status = find_channel(d, id, &c, err);
+  if (status != 0)
+    return status;
   if (c->notify_fd >= 0)
     return errtext_set(err, NUMD_EEXIST, "channel %llu has a notification socket", (unsigned long long)id);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
@@ -277,7 +276,7 @@ struct ring_door *ring_door_free(struct ring_door *d) {
     return NULL;
   for (uint32_t i = 0; i < MAX_CHANNELS; i++)
     if (d->channels[i])
-      end(d, i);
+      end_channel(d, i);
   free(d);
   return NULL;
 }

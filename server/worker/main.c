@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "server/host/log.h"
+#include "server/host/machine.h"
 #include "server/host/scoreboard.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/drop_rights.h"
@@ -42,20 +42,11 @@ static void set_up_signals(void) {
   signal(SIGTERM, SIG_DFL);
 }
 
-/* Every segment has a descriptor, so this process may have as many as the system allows. */
-static void raise_fd_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
-
 /* What a spare does in advance. 0 or -errno. */
 static int prepare(struct scoreboard **scoreboard) {
   syscall(SYS_close_range, SCOREBOARD_FD + 1, ~0u, 0); /* whatever else the parent left open */
   set_up_signals();
-  raise_fd_limit();
+  machine_raise_fd_limit(); /* every segment has a descriptor */
   int rc = scoreboard_map(SCOREBOARD_FD, scoreboard);
   if (rc == 0)
     rc = sigbus_install();

@@ -1,57 +1,58 @@
 /* The methods of the socket door: their table, and the small ones. What methods take and give is written down
  * in protocol/PROTOCOL.md. */
 #include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "protocol/version.h"
+#include "server/host/machine.h"
 #include "server/host/scoreboard.h"
 #include "server/worker/door_ring.h"
 #include "server/worker/methods_impl.h"
 #include "server/worker/stats.h"
+#include "shared/text.h"
 
 struct method {
   const char *name;
   uint32_t n_params;
   bool may_notify;
-  int (*run)(struct method_call *call, struct errtext *err);
+  int (*run)(struct method_request *r, struct errtext *err);
 };
 
 /* [version, {"client": str, "pid": int}] */
-static int run_hello(struct method_call *c, struct errtext *err) {
+static int run_hello(struct method_request *r, struct errtext *err) {
   static const char *const keys[] = {"client", "pid", NULL};
   uint64_t version = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &version, "version", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &version, "version", err);
   if (status == 0)
-    status = wire_check_keys(&c->params[1], keys, "hello", err);
+    status = wire_check_keys(&r->params[1], keys, "hello", err);
   if (status != 0)
     return status;
   if (version != WIRE_VERSION)
     return errtext_set(err, NUMD_EVERSION, "this daemon speaks version %d, not %" PRIu64, WIRE_VERSION,
                        version);
-  c->worker->door.said_hello = true;
-  uv_timer_stop(&c->worker->door.hello_timer);
-  msgpack_pack_map(c->pk, 5);
-  pack_number(c->pk, "version", WIRE_VERSION);
-  wire_pack_str(c->pk, "server");
-  wire_pack_str(c->pk, "numd " NUMD_VERSION);
-  pack_number(c->pk, "pid", (uint64_t)getpid());
-  pack_number(c->pk, "cores", c->worker->scoreboard->cores.n_cores);
-  wire_pack_str(c->pk, "limits");
-  msgpack_pack_map(c->pk, 13);
-  pack_number(c->pk, "frame_bytes", WIRE_FRAME_MAX);
-  pack_number(c->pk, "depth", WIRE_DEPTH_MAX);
-  pack_number(c->pk, "items", WIRE_ITEMS_MAX);
-  pack_number(c->pk, "segments", MAX_SEGMENTS);
-  pack_number(c->pk, "segment_bytes", session_segment_bytes_max());
-  pack_number(c->pk, "plans", MAX_PLANS);
-  pack_number(c->pk, "channels", MAX_CHANNELS);
-  pack_number(c->pk, "dims", MAX_DIMS);
-  pack_number(c->pk, "bindings", MAX_BINDINGS);
-  pack_number(c->pk, "operands", MAX_OPERANDS);
-  pack_number(c->pk, "ops", MAX_OPS);
-  pack_number(c->pk, "outputs", MAX_OUTPUTS);
-  pack_number(c->pk, "calls", LONG_CALLS_MAX);
+  r->worker->door.said_hello = true;
+  uv_timer_stop(&r->worker->door.hello_timer);
+  msgpack_pack_map(r->pk, 5);
+  wire_pack_number(r->pk, "version", WIRE_VERSION);
+  wire_pack_str(r->pk, "server");
+  wire_pack_str(r->pk, "numd " NUMD_VERSION);
+  wire_pack_number(r->pk, "pid", (uint64_t)getpid());
+  wire_pack_number(r->pk, "cores", r->worker->scoreboard->cores.n_cores);
+  wire_pack_str(r->pk, "limits");
+  msgpack_pack_map(r->pk, 13);
+  wire_pack_number(r->pk, "frame_bytes", WIRE_FRAME_MAX);
+  wire_pack_number(r->pk, "depth", WIRE_DEPTH_MAX);
+  wire_pack_number(r->pk, "items", WIRE_ITEMS_MAX);
+  wire_pack_number(r->pk, "segments", MAX_SEGMENTS);
+  wire_pack_number(r->pk, "segment_bytes", machine_memory_bytes());
+  wire_pack_number(r->pk, "plans", MAX_PLANS);
+  wire_pack_number(r->pk, "channels", MAX_CHANNELS);
+  wire_pack_number(r->pk, "dims", MAX_DIMS);
+  wire_pack_number(r->pk, "bindings", MAX_BINDINGS);
+  wire_pack_number(r->pk, "operands", MAX_OPERANDS);
+  wire_pack_number(r->pk, "ops", MAX_OPS);
+  wire_pack_number(r->pk, "outputs", MAX_OUTPUTS);
+  wire_pack_number(r->pk, "calls", LONG_CALLS_MAX);
   return 0;
 }
 
@@ -64,7 +65,7 @@ static int read_wait(const msgpack_object *object, enum numd_wait *out, struct e
   const char *s = object->type == MSGPACK_OBJECT_STR ? object->via.str.ptr : "";
   size_t n = object->type == MSGPACK_OBJECT_STR ? object->via.str.size : 0;
   for (int i = 0; i < NUMD_N_WAITS; i++)
-    if (strlen(names[i]) == n && memcmp(names[i], s, n) == 0) {
+    if (text_is(s, n, names[i])) {
       *out = (enum numd_wait)i;
       return 0;
     }
@@ -72,65 +73,65 @@ static int read_wait(const msgpack_object *object, enum numd_wait *out, struct e
 }
 
 /* [{"wait": "auto"|"spin"|"handoff"|"sleep"}] */
-static int run_open_channel(struct method_call *c, struct errtext *err) {
+static int run_open_channel(struct method_request *r, struct errtext *err) {
   static const char *const keys[] = {"wait", NULL};
-  const msgpack_object *wait = wire_get(&c->params[0], "wait");
+  const msgpack_object *wait = wire_get(&r->params[0], "wait");
   enum numd_wait policy = NUMD_WAIT_AUTO;
   uint32_t id = 0;
   uint64_t bytes = 0;
-  int fd = -1, status = wire_check_keys(&c->params[0], keys, "open_channel", err);
+  int fd = -1, status = wire_check_keys(&r->params[0], keys, "open_channel", err);
   if (status == 0 && wait)
     status = read_wait(wait, &policy, err);
   if (status != 0)
     return status;
-  status = quota_charge(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1, err);
+  status = quota_charge(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1, err);
   if (status != 0)
     return status;
-  status = ring_door_open(c->session->ring, policy, &id, &fd, &bytes, err);
-  if (status == 0 && door_put_fd(&c->worker->door, c->mark, fd) != 0) {
-    ring_door_close(c->session->ring, id, err);
+  status = ring_door_open(r->session->ring, policy, &id, &fd, &bytes, err);
+  if (status == 0 && door_put_fd(&r->worker->door, r->mark, fd) != 0) {
+    ring_door_close(r->session->ring, id, err);
     status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
   }
   if (status != 0) {
-    quota_give(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1);
+    quota_give(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1);
     return status;
   }
-  msgpack_pack_map(c->pk, 2);
-  pack_number(c->pk, "channel", id);
-  pack_number(c->pk, "bytes", bytes);
+  msgpack_pack_map(r->pk, 2);
+  wire_pack_number(r->pk, "channel", id);
+  wire_pack_number(r->pk, "bytes", bytes);
   return 0;
 }
 
-static int run_close_channel(struct method_call *c, struct errtext *err) {
+static int run_close_channel(struct method_request *r, struct errtext *err) {
   uint64_t id = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "channel", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "channel", err);
   if (status == 0)
-    status = ring_door_close(c->session->ring, id, err);
+    status = ring_door_close(r->session->ring, id, err);
   if (status != 0)
     return status;
-  quota_give(c->worker->scoreboard, c->worker->entry, QUOTA_CHANNELS, 1);
-  worker_reap(c->worker);
-  msgpack_pack_nil(c->pk);
+  quota_give(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1);
+  worker_reap(r->worker);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
-static int run_notify(struct method_call *c, struct errtext *err) {
+static int run_notify(struct method_request *r, struct errtext *err) {
   uint64_t id = 0;
-  int fd = -1, status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "channel", err);
+  int fd = -1, status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "channel", err);
   if (status == 0)
-    status = ring_door_notify(c->session->ring, id, &fd, err);
+    status = ring_door_notify(r->session->ring, id, &fd, err);
   if (status != 0)
     return status;
-  if (door_put_fd(&c->worker->door, c->mark, fd) != 0)
+  if (door_put_fd(&r->worker->door, r->mark, fd) != 0)
     return errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
-  msgpack_pack_nil(c->pk);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
 /* [{"channel": c, "call": n}] or [{"msgid": n}] */
-static int run_cancel(struct method_call *c, struct errtext *err) {
+static int run_cancel(struct method_request *r, struct errtext *err) {
   static const char *const keys[] = {"channel", "call", "msgid", NULL};
-  const msgpack_object *map = &c->params[0];
+  const msgpack_object *map = &r->params[0];
   uint64_t channel = 0, number = 0, msgid = 0;
   int status = wire_check_keys(map, keys, "cancel", err);
   const msgpack_object *ch = wire_get(map, "channel"), *n = wire_get(map, "call"),
@@ -144,28 +145,28 @@ static int run_cancel(struct method_call *c, struct errtext *err) {
   if (status == 0 && n)
     status = wire_read_uint(n, UINT64_MAX, &number, "call", err);
   if (status == 0 && ch)
-    status = ring_door_cancel(c->session->ring, channel, number, err);
+    status = ring_door_cancel(r->session->ring, channel, number, err);
   if (status != 0)
     return status;
   if (id)
-    long_call_cancel(&c->worker->long_calls, (uint32_t)msgid);
-  msgpack_pack_nil(c->pk);
+    long_call_cancel(&r->worker->long_calls, (uint32_t)msgid);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
-static int run_stats(struct method_call *c, struct errtext *err) {
-  const struct scoreboard *scoreboard = c->worker->scoreboard;
+static int run_stats(struct method_request *r, struct errtext *err) {
+  const struct scoreboard *scoreboard = r->worker->scoreboard;
   struct control_message m = {.type = CONTROL_HELD};
-  int status = worker_ask(c->worker, &m, NULL, err);
+  int status = worker_ask(r->worker, &m, NULL, err);
   if (status != 0)
     return status;
   const struct stats_held held = {.sessions = m.first, .descriptors = m.ticket};
-  stats_pack(c->pk, scoreboard, atomic_load(&scoreboard->entries[c->worker->entry].uid), &held);
+  stats_pack(r->pk, scoreboard, atomic_load(&scoreboard->entries[r->worker->entry].uid), &held);
   return 0;
 }
 
-static int run_ping(struct method_call *c, struct errtext *err) {
-  msgpack_pack_nil(c->pk);
+static int run_ping(struct method_request *r, struct errtext *err) {
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
@@ -197,7 +198,7 @@ static const struct method methods[] = {
 
 static const struct method *find_method(const struct wire_message *m) {
   for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-    if (strlen(methods[i].name) == m->method_len && memcmp(methods[i].name, m->method, m->method_len) == 0)
+    if (text_is(m->method, m->method_len, methods[i].name))
       return &methods[i];
   return NULL;
 }
@@ -225,11 +226,11 @@ void methods_count_error(struct worker *worker) {
 
 void methods_handle(struct door_socket *door, struct wire_message *m) {
   struct errtext err = {""};
-  struct method_call call = {.worker = door->worker,
-                             .session = door->worker->session,
-                             .pk = &door->pk,
-                             .mark = door_mark(door),
-                             .msgid = m->msgid};
+  struct method_request request = {.worker = door->worker,
+                                   .session = door->worker->session,
+                                   .pk = &door->pk,
+                                   .mark = door_mark(door),
+                                   .msgid = m->msgid};
   bool notify = m->type == WIRE_NOTIFY;
   if (m->type == WIRE_RESPONSE) {
     door_goodbye(door, NUMD_EPROTOCOL, "a client does not send responses");
@@ -243,14 +244,14 @@ void methods_handle(struct door_socket *door, struct wire_message *m) {
   }
   int status = check_message(door, m, method, &err);
   if (status == 0) {
-    call.params = m->params.via.array.ptr;
-    wire_pack_result(call.pk, call.msgid);
-    status = method->run(&call, &err);
+    request.params = m->params.via.array.ptr;
+    wire_pack_result(request.pk, request.msgid);
+    status = method->run(&request, &err);
   }
   if (status != 0 || notify)
-    door_rewind(door, call.mark);
+    door_rewind(door, request.mark);
   if (status > 0)
     methods_count_error(door->worker);
   if (status > 0 && !notify)
-    wire_pack_error(call.pk, call.msgid, status, err.text);
+    wire_pack_error(request.pk, request.msgid, status, err.text);
 }

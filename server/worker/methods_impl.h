@@ -13,7 +13,8 @@
 
 #define MEANT_LATER (-1) /* a method's result: the answer will be put out when a long call is done */
 
-struct method_call {
+/* A client's request of a method, and where its response goes. */
+struct method_request {
   struct worker *worker;
   struct session *session;
   msgpack_packer *pk;
@@ -22,25 +23,20 @@ struct method_call {
   const msgpack_object *params; /* as many as the method takes */
 };
 
-static inline void pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
-  wire_pack_str(pk, key);
-  msgpack_pack_uint64(pk, value);
-}
-
-int method_attach(struct method_call *c, struct errtext *err);
-int method_detach(struct method_call *c, struct errtext *err);
-int method_share(struct method_call *c, struct errtext *err);
-int method_lend(struct method_call *c, struct errtext *err);
-int method_take(struct method_call *c, struct errtext *err);
-int method_give(struct method_call *c, struct errtext *err);
-int method_returned(struct method_call *c, struct errtext *err);
-int method_publish(struct method_call *c, struct errtext *err);
-int method_open(struct method_call *c, struct errtext *err);
-int method_unpublish(struct method_call *c, struct errtext *err);
-int method_memory(struct method_call *c, struct errtext *err);
-int method_prepare(struct method_call *c, struct errtext *err);
-int method_explain(struct method_call *c, struct errtext *err);
-int method_release(struct method_call *c, struct errtext *err);
-int method_call(struct method_call *c, struct errtext *err);
+int method_attach(struct method_request *r, struct errtext *err);
+int method_detach(struct method_request *r, struct errtext *err);
+int method_share(struct method_request *r, struct errtext *err);
+int method_lend(struct method_request *r, struct errtext *err);
+int method_take(struct method_request *r, struct errtext *err);
+int method_give(struct method_request *r, struct errtext *err);
+int method_returned(struct method_request *r, struct errtext *err);
+int method_publish(struct method_request *r, struct errtext *err);
+int method_open(struct method_request *r, struct errtext *err);
+int method_unpublish(struct method_request *r, struct errtext *err);
+int method_memory(struct method_request *r, struct errtext *err);
+int method_prepare(struct method_request *r, struct errtext *err);
+int method_explain(struct method_request *r, struct errtext *err);
+int method_release(struct method_request *r, struct errtext *err);
+int method_call(struct method_request *r, struct errtext *err);
 
 #endif

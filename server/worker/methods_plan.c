@@ -7,62 +7,59 @@
 #include "shared/trace.h"
 
 /* [id, program] */
-int method_prepare(struct method_call *c, struct errtext *err) {
-  struct program *program = &c->worker->program;
+int method_prepare(struct method_request *r, struct errtext *err) {
+  struct program *program = &r->worker->program;
   struct plan *plan = NULL;
   uint64_t id = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "plan", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "plan", err);
   if (status == 0)
-    status = wire_read_program(&c->params[1], program, err);
+    status = wire_read_program(&r->params[1], program, err);
   if (status == 0)
-    status = session_prepare(c->session, id, program, &plan, err);
+    status = session_prepare(r->session, id, program, &plan, err);
   if (status != 0)
     return status;
   int n = plan_n_outputs(plan);
-  msgpack_pack_map(c->pk, 4);
-  wire_pack_str(c->pk, "outputs");
-  msgpack_pack_array(c->pk, (size_t)n);
+  msgpack_pack_map(r->pk, 4);
+  wire_pack_str(r->pk, "outputs");
+  msgpack_pack_array(r->pk, (size_t)n);
   for (int i = 0; i < n; i++)
-    wire_pack_layout(c->pk, plan_output(plan, i));
-  pack_number(c->pk, "bindings", plan_n_bindings(plan));
-  pack_number(c->pk, "cost_ns", plan_cost_ns(plan));
-  wire_pack_str(c->pk, "parallel");
-  plan_is_parallel(plan) ? msgpack_pack_true(c->pk) : msgpack_pack_false(c->pk);
+    wire_pack_layout(r->pk, plan_output(plan, i));
+  wire_pack_number(r->pk, "bindings", plan_n_bindings(plan));
+  wire_pack_number(r->pk, "cost_ns", plan_cost_ns(plan));
+  wire_pack_str(r->pk, "parallel");
+  plan_is_parallel(plan) ? msgpack_pack_true(r->pk) : msgpack_pack_false(r->pk);
   return 0;
 }
 
 /* The plan that the first param names, and its id. */
-static int find_plan(struct method_call *c, uint64_t *id, struct plan **plan, struct errtext *err) {
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, id, "plan", err);
-  if (status != 0)
-    return status;
-  *plan = *id < MAX_PLANS ? atomic_load_explicit(&c->session->plans[*id], memory_order_relaxed) : NULL;
-  return *plan ? 0 : errtext_set(err, NUMD_EPLAN, "there is no plan %" PRIu64, *id);
+static int find_plan(struct method_request *r, uint64_t *id, struct plan **plan, struct errtext *err) {
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, id, "plan", err);
+  return status != 0 ? status : session_plan(r->session, *id, plan, err);
 }
 
-int method_explain(struct method_call *c, struct errtext *err) {
+int method_explain(struct method_request *r, struct errtext *err) {
   struct plan *plan = NULL;
   uint64_t id = 0;
-  int status = find_plan(c, &id, &plan, err);
+  int status = find_plan(r, &id, &plan, err);
   if (status != 0)
     return status;
   char *text = plan_explain(plan);
   if (!text)
     return errtext_set(err, NUMD_ENOMEMORY, "out of memory");
-  wire_pack_str(c->pk, text);
+  wire_pack_str(r->pk, text);
   free(text);
   return 0;
 }
 
-int method_release(struct method_call *c, struct errtext *err) {
+int method_release(struct method_request *r, struct errtext *err) {
   uint64_t id = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "plan", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "plan", err);
   if (status == 0)
-    status = session_release(c->session, id, err);
+    status = session_release(r->session, id, err);
   if (status != 0)
     return status;
-  worker_reap(c->worker);
-  msgpack_pack_nil(c->pk);
+  worker_reap(r->worker);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
@@ -70,8 +67,8 @@ int method_release(struct method_call *c, struct errtext *err) {
 static int read_binding(const msgpack_object *o, int scalar_dtype, uint64_t *out, uint32_t i,
                         struct errtext *err) {
   uint64_t segment = 0, offset = 0;
-  char where[32];
-  snprintf(where, sizeof(where), "bindings[%" PRIu32 "]", i);
+  const struct wire_place place = wire_place_item("bindings", i, "");
+  const char *where = place.text;
   if (scalar_dtype >= 0) {
     *out = 0;
     return wire_read_item(o, (unsigned)scalar_dtype, out, where, err);
@@ -91,9 +88,9 @@ static int read_binding(const msgpack_object *o, int scalar_dtype, uint64_t *out
   return 0;
 }
 
-static int read_request(struct method_call *c, const struct plan *plan, struct request *request,
+static int read_request(struct method_request *r, const struct plan *plan, struct request *request,
                         struct errtext *err) {
-  const msgpack_object *list = &c->params[1];
+  const msgpack_object *list = &r->params[1];
   int status = 0;
   request->n_bindings = plan_n_bindings(plan);
   if (list->type != MSGPACK_OBJECT_ARRAY)
@@ -123,30 +120,30 @@ static void pack_result(msgpack_packer *pk, int dtype, const struct completion *
 }
 
 /* [plan, [binding, ...]] */
-int method_call(struct method_call *c, struct errtext *err) {
+int method_call(struct method_request *r, struct errtext *err) {
   struct completion completion;
   struct request request;
   struct plan *plan = NULL;
   uint64_t id = 0;
-  int status = find_plan(c, &id, &plan, err);
+  int status = find_plan(r, &id, &plan, err);
   if (status == 0)
-    status = read_request(c, plan, &request, err);
+    status = read_request(r, plan, &request, err);
   if (status != 0)
     return status;
-  struct scoreboard *scoreboard = c->worker->scoreboard;
-  cores_count_call(&scoreboard->cores, c->worker->entry);
-  atomic_fetch_add_explicit(&scoreboard->entries[c->worker->entry].calls_socket, 1, memory_order_relaxed);
+  struct scoreboard *scoreboard = r->worker->scoreboard;
+  cores_count_call(&scoreboard->cores, r->worker->entry);
+  atomic_fetch_add_explicit(&scoreboard->entries[r->worker->entry].calls_socket, 1, memory_order_relaxed);
   request.plan_id = (uint32_t)id;
   int dtype = plan_result_dtype(plan);
   if (plan_cost_ns(plan) > LONG_CALL_NS) {
-    status = long_call_start(&c->worker->long_calls, c->msgid, dtype, &request, err);
+    status = long_call_start(&r->worker->long_calls, r->msgid, dtype, &request, err);
     return status == 0 ? MEANT_LATER : status;
   }
   trace_stamp(TRACE_DECODED);
-  session_run(c->session, c->worker->runner, &request, &completion);
+  session_run(r->session, r->worker->runner, &request, &completion);
   status = completion_status(&completion, err);
   if (status == 0)
-    pack_result(c->pk, dtype, &completion);
+    pack_result(r->pk, dtype, &completion);
   return status;
 }
 

@@ -39,25 +39,25 @@ static int read_token(const msgpack_object *o, uint8_t token[CONTROL_TOKEN_BYTES
 
 /* Sends a copy of the descriptor of an imported object beside the response, and remembers the token in the
  * segment. */
-static int answer_import(struct method_call *c, uint64_t id, const uint8_t token[CONTROL_TOKEN_BYTES],
+static int answer_import(struct method_request *r, uint64_t id, const uint8_t token[CONTROL_TOKEN_BYTES],
                          struct errtext *err) {
   struct segment *segment = NULL;
-  int status = session_segment(c->session, id, &segment, err);
+  int status = session_segment(r->session, id, &segment, err);
   if (status != 0)
     return status;
   segment->has_token = true;
   memcpy(segment->token, token, CONTROL_TOKEN_BYTES);
   int copy = fcntl(segment->fd, F_DUPFD_CLOEXEC, 0);
-  if (copy >= 0 && door_put_fd(&c->worker->door, c->mark, copy) == 0)
+  if (copy >= 0 && door_put_fd(&r->worker->door, r->mark, copy) == 0)
     return 0;
-  session_detach(c->session, id, err);
+  session_detach(r->session, id, err);
   return errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
 }
 
 /* [id, {"name": str} | {"fd": true} | {"token": bin}] */
-int method_attach(struct method_call *c, struct errtext *err) {
+int method_attach(struct method_request *r, struct errtext *err) {
   static const char *const keys[] = {"name", "fd", "token", NULL};
-  const msgpack_object *how = &c->params[1], *name, *by_fd, *by_token;
+  const msgpack_object *how = &r->params[1], *name, *by_fd, *by_token;
   uint8_t token[CONTROL_TOKEN_BYTES];
   uint64_t id = 0, bytes = 0;
   bool yes = false;
@@ -70,68 +70,68 @@ int method_attach(struct method_call *c, struct errtext *err) {
   if (status == 0 && (!!name + yes + !!by_token != 1 || how->via.map.size != 1))
     status = errtext_set(err, NUMD_EPROTOCOL, "attach: one of name, fd and token is wanted");
   /* The descriptor is claimed even if the request is refused, or the next request would get it as its own. */
-  if (yes && (fd = door_take_fd(&c->worker->door)) < 0 && status == 0)
+  if (yes && (fd = door_take_fd(&r->worker->door)) < 0 && status == 0)
     status = errtext_set(
         err, NUMD_EDESCRIPTOR,
         fd == DOOR_FD_NONE ? "no descriptor came with the request" : "the descriptor is not a file");
   if (status == 0)
-    status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "segment", err);
+    status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)
-    status = c->worker->guest ? errtext_set(err, NUMD_EACCESS,
+    status = r->worker->guest ? errtext_set(err, NUMD_EACCESS,
                                             "name: this daemon runs as another user than the client; "
                                             "send a descriptor instead")
                               : open_name(name, &fd, err);
   if (status == 0 && by_token && (status = read_token(by_token, token, err)) == 0)
-    status = worker_import(c->worker, token, &fd, err);
+    status = worker_import(r->worker, token, &fd, err);
   if (status != 0) {
     if (fd >= 0)
       close(fd);
     return status;
   }
-  status = session_attach(c->session, id, fd, &bytes, err);
+  status = session_attach(r->session, id, fd, &bytes, err);
   if (by_token && status == 0)
-    status = answer_import(c, id, token, err);
+    status = answer_import(r, id, token, err);
   if (by_token && status != 0)
-    worker_drop(c->worker, token);
+    worker_drop(r->worker, token);
   if (status != 0)
     return status;
-  msgpack_pack_map(c->pk, 1);
-  pack_number(c->pk, "bytes", bytes);
+  msgpack_pack_map(r->pk, 1);
+  wire_pack_number(r->pk, "bytes", bytes);
   return 0;
 }
 
-int method_detach(struct method_call *c, struct errtext *err) {
+int method_detach(struct method_request *r, struct errtext *err) {
   struct segment *segment = NULL;
   uint64_t id = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "segment", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0)
-    status = session_segment(c->session, id, &segment, err);
+    status = session_segment(r->session, id, &segment, err);
   if (status != 0)
     return status;
   bool had_token = segment->has_token;
   uint8_t token[CONTROL_TOKEN_BYTES];
   memcpy(token, segment->token, sizeof(token));
-  status = session_detach(c->session, id, err);
+  status = session_detach(r->session, id, err);
   if (status != 0)
     return status;
   if (had_token)
-    worker_drop(c->worker, token);
-  worker_reap(c->worker);
-  msgpack_pack_nil(c->pk);
+    worker_drop(r->worker, token);
+  worker_reap(r->worker);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
-int method_share(struct method_call *c, struct errtext *err) {
+int method_share(struct method_request *r, struct errtext *err) {
   struct segment *segment = NULL;
   uint64_t id = 0;
-  int status = wire_read_uint(&c->params[0], UINT32_MAX, &id, "segment", err);
+  int status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0)
-    status = session_segment(c->session, id, &segment, err);
+    status = session_segment(r->session, id, &segment, err);
   if (status == 0 && !segment->has_token)
-    status = worker_share(c->worker, segment->fd, segment->token, err);
+    status = worker_share(r->worker, segment->fd, segment->token, err);
   if (status != 0)
     return status;
   segment->has_token = true;
-  msgpack_pack_bin_with_body(c->pk, segment->token, CONTROL_TOKEN_BYTES);
+  msgpack_pack_bin_with_body(r->pk, segment->token, CONTROL_TOKEN_BYTES);
   return 0;
 }

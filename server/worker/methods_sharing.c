@@ -10,13 +10,13 @@
 #define RETURNED_MAX 4096 /* blocks asked for at once */
 
 /* Puts the token of the segment that a param names into the message; ESEGMENT if it has none. */
-static int shared_segment(struct method_call *c, const msgpack_object *param, struct control_message *m,
+static int shared_segment(struct method_request *r, const msgpack_object *param, struct control_message *m,
                           struct errtext *err) {
   struct segment *segment = NULL;
   uint64_t id = 0;
   int status = wire_read_uint(param, UINT32_MAX, &id, "segment", err);
   if (status == 0)
-    status = session_segment(c->session, id, &segment, err);
+    status = session_segment(r->session, id, &segment, err);
   if (status == 0 && !segment->has_token)
     status = errtext_set(err, NUMD_ESEGMENT, "segment %u is not shared", (unsigned)id);
   if (status == 0)
@@ -24,67 +24,67 @@ static int shared_segment(struct method_call *c, const msgpack_object *param, st
   return status;
 }
 
-static int shared_block(struct method_call *c, struct control_message *m, struct errtext *err) {
-  int status = shared_segment(c, &c->params[0], m, err);
-  return status ? status : wire_read_uint(&c->params[1], UINT64_MAX, &m->first, "block", err);
+static int shared_block(struct method_request *r, struct control_message *m, struct errtext *err) {
+  int status = shared_segment(r, &r->params[0], m, err);
+  return status ? status : wire_read_uint(&r->params[1], UINT64_MAX, &m->first, "block", err);
 }
 
 /* [segment, block] */
-int method_lend(struct method_call *c, struct errtext *err) {
+int method_lend(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_LEND};
-  int status = shared_block(c, &m, err);
+  int status = shared_block(r, &m, err);
   if (status == 0)
-    status = worker_ask(c->worker, &m, NULL, err);
+    status = worker_ask(r->worker, &m, NULL, err);
   if (status == 0)
-    msgpack_pack_uint64(c->pk, m.ticket);
+    msgpack_pack_uint64(r->pk, m.ticket);
   return status;
 }
 
 /* [segment, block, ticket] */
-int method_take(struct method_call *c, struct errtext *err) {
+int method_take(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_TAKE};
-  int status = shared_block(c, &m, err);
+  int status = shared_block(r, &m, err);
   if (status == 0)
-    status = wire_read_uint(&c->params[2], UINT64_MAX, &m.ticket, "ticket", err);
+    status = wire_read_uint(&r->params[2], UINT64_MAX, &m.ticket, "ticket", err);
   if (status == 0)
-    status = worker_ask(c->worker, &m, NULL, err);
+    status = worker_ask(r->worker, &m, NULL, err);
   if (status == NUMD_ESEGMENT)
     return errtext_set(err, status, "block %llu: nobody holds it any more", (unsigned long long)m.first);
   if (status == 0)
-    msgpack_pack_nil(c->pk);
+    msgpack_pack_nil(r->pk);
   return status;
 }
 
 /* [segment, block] */
-int method_give(struct method_call *c, struct errtext *err) {
+int method_give(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_GIVE};
-  int status = shared_block(c, &m, err);
+  int status = shared_block(r, &m, err);
   if (status != 0)
     return status;
-  worker_give(c->worker, m.token, m.first);
-  msgpack_pack_nil(c->pk);
+  worker_give(r->worker, m.token, m.first);
+  msgpack_pack_nil(r->pk);
   return 0;
 }
 
 /* [segment, [block, ...]] */
-int method_returned(struct method_call *c, struct errtext *err) {
+int method_returned(struct method_request *r, struct errtext *err) {
   struct control_message m = {0};
-  const msgpack_object *list = &c->params[1];
-  int status = shared_segment(c, &c->params[0], &m, err);
+  const msgpack_object *list = &r->params[1];
+  int status = shared_segment(r, &r->params[0], &m, err);
   if (status == 0 && (list->type != MSGPACK_OBJECT_ARRAY || list->via.array.size > RETURNED_MAX))
     status = errtext_set(err, NUMD_EPROTOCOL, "blocks: an array of at most %d is wanted", RETURNED_MAX);
   if (status != 0)
     return status;
-  msgpack_pack_array(c->pk, list->via.array.size);
+  msgpack_pack_array(r->pk, list->via.array.size);
   for (uint32_t i = 0; status == 0 && i < list->via.array.size; i++) {
     m.type = CONTROL_IS_FREE;
     status = wire_read_uint(&list->via.array.ptr[i], UINT64_MAX, &m.first, "blocks", err);
     if (status == 0)
-      status = worker_ask(c->worker, &m, NULL, err);
+      status = worker_ask(r->worker, &m, NULL, err);
     if (m.flag)
-      msgpack_pack_true(c->pk);
+      msgpack_pack_true(r->pk);
     else
-      msgpack_pack_false(c->pk);
+      msgpack_pack_false(r->pk);
   }
   return status;
 }
@@ -108,65 +108,65 @@ static int about_name(const char *name, int status, struct errtext *err) {
 }
 
 /* [name, segment, block, note, replace] */
-int method_publish(struct method_call *c, struct errtext *err) {
+int method_publish(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_PUBLISH};
-  const msgpack_object *note = &c->params[3];
+  const msgpack_object *note = &r->params[3];
   bool replace = false;
-  int status = read_name(&c->params[0], m.name, err);
+  int status = read_name(&r->params[0], m.name, err);
   if (status == 0)
-    status = shared_segment(c, &c->params[1], &m, err);
+    status = shared_segment(r, &r->params[1], &m, err);
   if (status == 0)
-    status = wire_read_uint(&c->params[2], UINT64_MAX, &m.first, "block", err);
+    status = wire_read_uint(&r->params[2], UINT64_MAX, &m.first, "block", err);
   if (status == 0 && (note->type != MSGPACK_OBJECT_BIN || note->via.bin.size > CONTROL_NOTE_BYTES))
     status = errtext_set(err, NUMD_EPROTOCOL, "note: at most %d bytes are wanted", CONTROL_NOTE_BYTES);
   if (status == 0)
-    status = wire_read_bool(&c->params[4], &replace, "replace", err);
+    status = wire_read_bool(&r->params[4], &replace, "replace", err);
   if (status != 0)
     return status;
   m.flag = replace;
   m.note_bytes = note->via.bin.size;
   memcpy(m.note, note->via.bin.ptr, m.note_bytes);
-  status = worker_ask(c->worker, &m, NULL, err);
+  status = worker_ask(r->worker, &m, NULL, err);
   if (status == 0)
-    msgpack_pack_nil(c->pk);
+    msgpack_pack_nil(r->pk);
   return status;
 }
 
 /* [name] */
-int method_open(struct method_call *c, struct errtext *err) {
+int method_open(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_OPEN};
-  int status = read_name(&c->params[0], m.name, err);
+  int status = read_name(&r->params[0], m.name, err);
   if (status == 0)
-    status = about_name(m.name, worker_ask(c->worker, &m, NULL, err), err);
+    status = about_name(m.name, worker_ask(r->worker, &m, NULL, err), err);
   if (status != 0)
     return status;
-  msgpack_pack_map(c->pk, 4);
-  wire_pack_str(c->pk, "token");
-  msgpack_pack_bin_with_body(c->pk, m.token, CONTROL_TOKEN_BYTES);
-  pack_number(c->pk, "block", m.first);
-  pack_number(c->pk, "ticket", m.ticket);
-  wire_pack_str(c->pk, "note");
-  msgpack_pack_bin_with_body(c->pk, m.note, m.note_bytes);
+  msgpack_pack_map(r->pk, 4);
+  wire_pack_str(r->pk, "token");
+  msgpack_pack_bin_with_body(r->pk, m.token, CONTROL_TOKEN_BYTES);
+  wire_pack_number(r->pk, "block", m.first);
+  wire_pack_number(r->pk, "ticket", m.ticket);
+  wire_pack_str(r->pk, "note");
+  msgpack_pack_bin_with_body(r->pk, m.note, m.note_bytes);
   return 0;
 }
 
 /* [name] */
-int method_unpublish(struct method_call *c, struct errtext *err) {
+int method_unpublish(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_UNPUBLISH};
-  int status = read_name(&c->params[0], m.name, err);
+  int status = read_name(&r->params[0], m.name, err);
   if (status == 0)
-    status = about_name(m.name, worker_ask(c->worker, &m, NULL, err), err);
+    status = about_name(m.name, worker_ask(r->worker, &m, NULL, err), err);
   if (status == 0)
-    msgpack_pack_nil(c->pk);
+    msgpack_pack_nil(r->pk);
   return status;
 }
 
 /* [] */
-int method_memory(struct method_call *c, struct errtext *err) {
+int method_memory(struct method_request *r, struct errtext *err) {
   struct control_message m = {.type = CONTROL_MEMORY};
   struct stat st;
   static char text[WIRE_FRAME_MAX];
-  int fd = -1, status = worker_ask(c->worker, &m, &fd, err);
+  int fd = -1, status = worker_ask(r->worker, &m, &fd, err);
   if (status != 0)
     return status;
   ssize_t n = fd >= 0 && fstat(fd, &st) == 0 && st.st_size < WIRE_FRAME_MAX - 4096
@@ -176,7 +176,7 @@ int method_memory(struct method_call *c, struct errtext *err) {
     close(fd);
   if (n <= 0)
     return errtext_set(err, NUMD_ELIMIT, "the list of segments is too long for an answer");
-  msgpack_pack_str(c->pk, (size_t)n);
-  msgpack_pack_str_body(c->pk, text, (size_t)n);
+  msgpack_pack_str(r->pk, (size_t)n);
+  msgpack_pack_str_body(r->pk, text, (size_t)n);
   return 0;
 }

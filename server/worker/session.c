@@ -19,9 +19,9 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "server/host/machine.h"
 #include "server/host/scoreboard.h"
 #include "server/worker/sigbus.h"
 #include "shared/clock.h"
@@ -43,13 +43,6 @@ struct retired {
   int n_waits;
   struct wait waits[MAX_RUNNERS];
 };
-
-uint64_t session_segment_bytes_max(void) {
-  struct sysinfo info;
-  if (sysinfo(&info) < 0)
-    return (uint64_t)1 << 40;
-  return ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
-}
 
 int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry) {
   memset(session, 0, sizeof(*session));
@@ -183,7 +176,7 @@ static int check_object(int fd, struct segment *segment, size_t *page, struct er
 /* Charges a segment against the session's own limit and its user's quotas. */
 static int charge_segment(struct session *session, struct segment *segment, struct errtext *err) {
   uint64_t bytes = segment->bytes;
-  uint64_t most = session_segment_bytes_max();
+  uint64_t most = machine_memory_bytes();
   if (bytes > BINDING_OFFSET_MAX || bytes > most || session->segment_bytes > most - bytes)
     return errtext_set(
         err, NUMD_ELIMIT, "a segment of %llu bytes: a session may hold %llu bytes, this one has %llu already",
@@ -293,10 +286,16 @@ int session_prepare(struct session *session, uint64_t id, const struct program *
   return 0;
 }
 
+int session_plan(struct session *session, uint64_t id, struct plan **out, struct errtext *err) {
+  *out = id < MAX_PLANS ? atomic_load_explicit(&session->plans[id], memory_order_relaxed) : NULL;
+  return *out ? 0 : errtext_set(err, NUMD_EPLAN, "there is no plan %llu", (unsigned long long)id);
+}
+
 int session_release(struct session *session, uint64_t id, struct errtext *err) {
-  struct plan *plan = id < MAX_PLANS ? atomic_load_explicit(&session->plans[id], memory_order_relaxed) : NULL;
-  if (!plan)
-    return errtext_set(err, NUMD_EPLAN, "there is no plan %llu", (unsigned long long)id);
+  struct plan *plan = NULL;
+  int status = session_plan(session, id, &plan, err);
+  if (status != 0)
+    return status;
   struct retired *r = malloc(sizeof(*r));
   if (!r)
     return errtext_set(err, NUMD_ENOMEMORY, "out of memory");

@@ -68,10 +68,9 @@ struct session {
   struct retired *retired; /* removed from the tables, waiting for the runners */
 };
 
-/* What a session may hold besides the numbers of ids and its user's quotas (quota.h). Segments: no more bytes
- * than the machine has memory. */
+/* What a session may hold besides the numbers of ids, its user's quotas (quota.h) and, in segments, as many
+ * bytes as the machine has memory. */
 #define SESSION_PLAN_BYTES_MAX ((uint64_t)256 << 20)
-uint64_t session_segment_bytes_max(void);
 
 /* scoreboard may be NULL: then nothing is charged. All threads of the session must have ended before
  * session_deinit. 0 or -errno. */
@@ -90,6 +89,8 @@ int session_segment(struct session *session, uint64_t id, struct segment **out, 
  * stays the session's. */
 int session_prepare(struct session *session, uint64_t id, const struct program *program, struct plan **plan,
                     struct errtext *err);
+/* The plan with an id, for the main thread; EPLAN. */
+int session_plan(struct session *session, uint64_t id, struct plan **out, struct errtext *err);
 int session_release(struct session *session, uint64_t id, struct errtext *err);
 
 /* Makes a runner, and frees it again, when its thread must be outside a call. Main thread only. ELIMIT,

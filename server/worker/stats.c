@@ -1,22 +1,11 @@
 #include "server/worker/stats.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include "protocol/version.h"
 #include "protocol/wire.h"
 #include "server/worker/sandbox.h"
-
-static uint64_t boot_time_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_BOOTTIME, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void pack_number(msgpack_packer *pk, const char *key, uint64_t value) {
-  wire_pack_str(pk, key);
-  msgpack_pack_uint64(pk, value);
-}
+#include "shared/clock.h"
 
 #define GET(word) ((uint64_t)atomic_load_explicit(&(word), memory_order_relaxed))
 
@@ -32,13 +21,13 @@ static void pack_daemon(msgpack_packer *pk, const struct scoreboard *scoreboard)
   msgpack_pack_map(pk, 8);
   wire_pack_str(pk, "version");
   wire_pack_str(pk, NUMD_VERSION);
-  pack_number(pk, "pid", (uint64_t)getppid());
-  pack_number(pk, "uptime_ns", boot_time_ns() - scoreboard->started_ns);
-  pack_number(pk, "cores", scoreboard->cores.n_cores);
-  pack_number(pk, "spin_tokens", scoreboard->cores.n_spin);
-  pack_number(pk, "spares", count_state(scoreboard, SCOREBOARD_SPARE));
-  pack_number(pk, "sessions_total", GET(scoreboard->sessions_total));
-  pack_number(pk, "workers_lost", GET(scoreboard->workers_lost));
+  wire_pack_number(pk, "pid", (uint64_t)getppid());
+  wire_pack_number(pk, "uptime_ns", clock_boot_ns() - scoreboard->started_ns);
+  wire_pack_number(pk, "cores", scoreboard->cores.n_cores);
+  wire_pack_number(pk, "spin_tokens", scoreboard->cores.n_spin);
+  wire_pack_number(pk, "spares", count_state(scoreboard, SCOREBOARD_SPARE));
+  wire_pack_number(pk, "sessions_total", GET(scoreboard->sessions_total));
+  wire_pack_number(pk, "workers_lost", GET(scoreboard->workers_lost));
 }
 
 /* For each core or spin token the worker that holds it, or nil. */
@@ -72,17 +61,17 @@ static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard
   const struct scoreboard_entry *e = &scoreboard->entries[entry];
   uint64_t calls = GET(scoreboard->cores.members[entry].n_calls), by_socket = GET(e->calls_socket);
   msgpack_pack_map(pk, 12);
-  pack_number(pk, "pid", GET(e->pid));
-  pack_number(pk, "client_pid", GET(e->client_pid));
-  pack_number(pk, "uid", GET(e->uid));
-  pack_number(pk, "calls_ring", calls > by_socket ? calls - by_socket : 0);
-  pack_number(pk, "calls_socket", by_socket);
-  pack_number(pk, "errors", GET(e->errors));
-  pack_number(pk, "segments", GET(e->held[QUOTA_SEGMENTS]));
-  pack_number(pk, "segment_bytes", GET(e->held[QUOTA_BYTES]));
-  pack_number(pk, "plans", GET(e->held[QUOTA_PLANS]));
-  pack_number(pk, "channels", GET(e->held[QUOTA_CHANNELS]));
-  pack_number(pk, "busy_ns", GET(e->busy_ns));
+  wire_pack_number(pk, "pid", GET(e->pid));
+  wire_pack_number(pk, "client_pid", GET(e->client_pid));
+  wire_pack_number(pk, "uid", GET(e->uid));
+  wire_pack_number(pk, "calls_ring", calls > by_socket ? calls - by_socket : 0);
+  wire_pack_number(pk, "calls_socket", by_socket);
+  wire_pack_number(pk, "errors", GET(e->errors));
+  wire_pack_number(pk, "segments", GET(e->held[QUOTA_SEGMENTS]));
+  wire_pack_number(pk, "segment_bytes", GET(e->held[QUOTA_BYTES]));
+  wire_pack_number(pk, "plans", GET(e->held[QUOTA_PLANS]));
+  wire_pack_number(pk, "channels", GET(e->held[QUOTA_CHANNELS]));
+  wire_pack_number(pk, "busy_ns", GET(e->busy_ns));
   pack_sandbox(pk, GET(e->sandbox));
 }
 
@@ -97,11 +86,11 @@ static void pack_quotas(msgpack_packer *pk, const struct scoreboard *scoreboard,
     wire_pack_str(pk, quota_name(q));
     wire_pack_str(pk, "what");
     wire_pack_str(pk, quota_what(q));
-    pack_number(pk, "used",
-                q == QUOTA_SESSIONS      ? held->sessions
-                : q == QUOTA_DESCRIPTORS ? held->descriptors
-                                         : quota_used(scoreboard, uid, q));
-    pack_number(pk, "limit", scoreboard->limits[q]);
+    wire_pack_number(pk, "used",
+                     q == QUOTA_SESSIONS      ? held->sessions
+                     : q == QUOTA_DESCRIPTORS ? held->descriptors
+                                              : quota_used(scoreboard, uid, q));
+    wire_pack_number(pk, "limit", scoreboard->limits[q]);
   }
 }
 

@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/numd: $(call objects,$(SUPERVISOR))
 	$(link) $^ $(LIBS_UV) $(LIBS_MSGPACK)
 
-$(BUILD)/numd-worker: $(call objects,$(WORKER)) $(BUILD)/libkernels.a
+$(BUILD)/numd-worker: $(call objects,$(WORKER)) $(WORKER_EXTRA) $(BUILD)/libkernels.a
 	$(call link_worker,$^)
 
 # What makes libnumd.so of its objects, which both kinds of build do. The library stays where it was loaded (nodelete):
@@ -164,6 +164,16 @@ tsan: ## the tests under ThreadSanitizer
 # A source distribution has no tests.
 -include tests/fuzz/fuzz.mk tests/faults/inject/inject.mk
 
+# Linked into the worker of a coverage build (WORKER_EXTRA). Nothing in it is counted: its fork is no more than a fork.
+$(BUILD)/tests/coverage/%.o: tests/coverage/%.c
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) $(filter-out --coverage -fprofile%,$(CFLAGS)) \
+		'-DCOVERAGE_LOCK="$(abspath $(BUILD))/coverage.lock"' -MMD -MP -c $< -o $@
+
+.PHONY: coverage
+coverage: ## which lines and branches the tests reach: build-cov/coverage/index.html, and the totals here
+	scripts/coverage
+
 .PHONY: fuzz
 fuzz: all ## libFuzzer under AddressSanitizer on each target: SECONDS=60 a target, ONLY=frame,ring
 	scripts/fuzz $(or $(SECONDS),60) $(ONLY)
@@ -214,7 +224,7 @@ install-units:
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-cov build-tsan build-fuzz
 
 .PHONY: help
 help: ## this list

@@ -177,6 +177,11 @@ class Daemon:
             raise
 
 
+def shared_names():
+    """Shared memory that is the daemon's or a test's; a benchmark, which may be running, has its own names."""
+    return {name for name in os.listdir("/dev/shm") if "numd" in name and not name.startswith("numd-bench-")}
+
+
 def eventually(condition, seconds=20):
     """Waits until condition() is true; whether it became so."""
     deadline = time.monotonic() + seconds

@@ -67,7 +67,7 @@ def remove_leftovers():
     for name in os.listdir("/dev/shm") if os.path.isdir("/dev/shm") else ():
         owner = name.split("-")[2] if name.startswith("numd-bench-") else ""
         if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-            os.unlink(f"/dev/shm/{name}")
+            pathlib.Path(f"/dev/shm/{name}").unlink(missing_ok=True)  # another run may be removing it, too
 
 
 def end(process, patience_s=3):

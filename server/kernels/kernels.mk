@@ -1,6 +1,6 @@
 # How build/libkernels.a is made. Wants CC, CFLAGS and BUILD; gives KERNEL_OBJS, KERNEL_LIBS and the rules.
 #
-# KERNEL_SANITIZE may hold more flags.
+# KERNEL_SANITIZE may hold more flags; KERNEL_OPTIMIZE is the level where it need not be fast (scripts/coverage).
 #
 # A file that ends in .isa.c is compiled once for each instruction set, every other one once. -ffp-contract=off: a product
 # and a sum are rounded each, on every instruction set. The -mno-... switch off what kernels.c does not check for.
@@ -14,9 +14,10 @@ ifneq (,$(filter x86_64-%,$(shell $(CC) -dumpmachine)))
 KERNEL_ISAS += v3 v4
 endif
 
-KERNEL_CFLAGS := -O3 -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off $(KERNEL_SANITIZE)
+KERNEL_OPTIMIZE ?= -O3
+KERNEL_CFLAGS := $(KERNEL_OPTIMIZE) -fPIC -I. -fno-math-errno -fno-trapping-math -ffp-contract=off $(KERNEL_SANITIZE)
 # The fallback: quicker to compile, and every loop that matters on a CPU of today has a better build.
-KERNEL_CFLAGS_c := -O2
+KERNEL_CFLAGS_c := $(KERNEL_OPTIMIZE:-O3=-O2)
 KERNEL_CFLAGS_v3 := -march=x86-64-v3 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mno-f16c
 # Not -mno-f16c: to clang that means no AVX-512 either.
 KERNEL_CFLAGS_v4 := -march=x86-64-v4 -mno-cx16 -mno-sahf -mno-movbe -mno-lzcnt -mprefer-vector-width=512

@@ -10,12 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from clients import Bystander  # noqa: E402
-from stranger import Daemon, eventually  # noqa: E402
-
-
-def shared_names():
-    """All but the semaphores that Python's multiprocessing makes, in whatever program."""
-    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.mp-")}
+from stranger import Daemon, eventually, shared_names  # noqa: E402
 
 
 def fds(daemon):
@@ -32,6 +27,7 @@ def module_daemon(tmp_path_factory):
     yield d
     assert d.stop() == 0, d.log()
     assert d.complaints() == []
+    # Other files are tested at the same time; what their tests make is there for a moment only.
     assert eventually(lambda: shared_names() <= before), shared_names() - before
 
 
@@ -50,6 +46,17 @@ def bystander(daemon):
     yield b
     b.check()
     b.close()
+
+
+def pytest_sessionfinish(session):
+    """A process of pytest-xdist's hands its part of the ledger to the one that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["hazards"] = ledger.entries()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    ledger.add(getattr(node, "workeroutput", {}).get("hazards", []))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -22,6 +22,16 @@ def note(hazard, injected, survived, lost="nothing"):
     _entries[hazard] = (before[0] + injected, before[1] + survived, lost)
 
 
+def entries():
+    """All rows, as what `add` takes in another process."""
+    return [[hazard, *row] for hazard, row in _entries.items()]
+
+
+def add(rows):
+    for row in rows:
+        note(*row)
+
+
 def table():
     """The rows, as lines of text."""
     if not _entries:

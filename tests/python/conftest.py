@@ -108,3 +108,21 @@ def bench_modules(monkeypatch):
         origin = getattr(sys.modules[name], "__file__", None)
         if origin and bench in pathlib.Path(origin).parents:
             del sys.modules[name]
+
+
+def bench_objects():
+    """Named shared memory of the benchmark that this process made, or one that has ended. Its third part is the maker.
+    What others have belongs to tests that run at the same time."""
+    makers = {name: name.split("-")[2] for name in os.listdir("/dev/shm") if name.startswith("numd-bench-")}
+    return {name for name, pid in makers.items() if pid == str(os.getpid()) or not os.path.exists(f"/proc/{pid}")}
+
+
+@pytest.fixture
+def bench_leaves_nothing():
+    """The test fails if it leaves named shared memory behind. Other tests, which kill who has some, remove it soon."""
+    before = bench_objects()
+    yield
+    limit = time.monotonic() + 20
+    while not bench_objects() <= before:
+        assert time.monotonic() < limit, bench_objects() - before
+        time.sleep(0.01)

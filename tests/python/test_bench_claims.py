@@ -123,17 +123,11 @@ def test_only_parts_that_decide_do():
 
 # ---- The experiments
 
-def left_behind():
-    """Named shared memory of the benchmark whose owner has ended."""
-    owners = {n: n.split("-")[2] for n in os.listdir("/dev/shm") if n.startswith("numd-bench-")}
-    return {n for n, pid in owners.items() if not os.path.exists(f"/proc/{pid}")}
-
-
 @pytest.mark.parametrize("key", KEYS)
-def test_every_experiment_runs_and_has_a_verdict(key):
+def test_every_experiment_runs_and_has_a_verdict(key, bench_leaves_nothing):
     import claims.run
     from claims.claim import load_claims
-    claim, before = next(c for c in load_claims() if c.key == key), left_behind()
+    claim = next(c for c in load_claims() if c.key == key)
     if claim.missing(context()):
         pytest.skip(claim.missing(context()))
     finding = claims.run.settle(claim, context(), True, seed=3)
@@ -148,7 +142,6 @@ def test_every_experiment_runs_and_has_a_verdict(key):
         for point in part.get("points", ()):
             assert 0 < point["low"] <= point["ratio"] <= point["high"] and point["rounds"] >= 7
             assert point["ratio"] == pytest.approx(point["over_ns"] / point["under_ns"])
-    assert left_behind() <= before
 
 
 def test_the_statements_of_the_issue_are_there():

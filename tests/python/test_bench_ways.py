@@ -35,17 +35,11 @@ def short(monkeypatch):
     return run
 
 
-def strangers():
-    """What a run could leave behind."""
-    left = {n for n in os.listdir("/dev/shm") if n.startswith("numd-bench-")}
-    return left | set(pathlib.Path("/tmp").glob(f"numd-bench-{os.getpid()}-*"))
-
-
-def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path):
+def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path, bench_leaves_nothing):
     import way
     others = [w for w in way.load_ways() if not w.core]
     assert len(others) > 30
-    before, output = strangers(), tmp_path / "report"
+    output = tmp_path / "report"
     status = short.main(["--build", str(BUILD), "--output", str(output), "--seed", "1", "--ways",
                          ",".join(w.name for w in others), "--cases", ",".join(f"{c}:{n}" for c, n in POINTS)])
     assert status == 0
@@ -58,7 +52,7 @@ def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path):
             assert "scripts/setup" in skipped[each.name]["reason"] or "built" in skipped[each.name]["reason"]
         else:
             assert {(each.name, *point) for point in POINTS} <= measured
-    assert strangers() <= before
+    assert not list(pathlib.Path("/tmp").glob(f"numd-bench-{os.getpid()}-*"))
 
 
 WRONG_PARTNER = '''

@@ -1,54 +1,6 @@
 /* Plans without a daemon: what programs compile to, what is refused and how, and that outputs may
  * overlap inputs. Numeric results against NumPy are tests/python's business. */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "server/engine/exec.h"
-#include "server/engine/plan_impl.h"
-#include "tests/unit/suite.h"
-
-static struct program *program;
-static struct errtext err;
-
-static void setup(void) {
-  kernels_init(NULL);
-  program = calloc(1, sizeof(*program));
-  err.text[0] = 0;
-}
-
-static void teardown(void) {
-  free(program);
-}
-
-static uint16_t input(uint8_t dtype, int ndim, const int64_t shape[]) {
-  struct operand *o = &program->operands[program->n_operands];
-  o->kind = OPERAND_ARRAY;
-  o->layout.dtype = dtype;
-  o->layout.ndim = (uint8_t)ndim;
-  memcpy(o->layout.shape, shape, sizeof(int64_t) * (size_t)ndim);
-  ck_assert_int_eq(layout_set_c_order(&o->layout), 0);
-  return program->n_operands++;
-}
-
-static uint16_t op(uint8_t code, uint16_t a, uint16_t b) {
-  struct op *o = &program->ops[program->n_ops++];
-  *o = (struct op){
-      .code = code, .n_in = (uint8_t)(op_rows[code].n_in < 0 ? 2 : op_rows[code].n_in), .in = {a, b}};
-  return (uint16_t)program_op_value(program, program->n_ops - 1);
-}
-
-static void output(uint16_t value, uint8_t kind) {
-  program->outputs[program->n_outputs++] =
-      (struct output){.value = value, .kind = kind, .open_dtype = true, .open_shape = true};
-}
-
-static struct plan *compile(void) {
-  struct plan *plan = NULL;
-  int r = plan_compile(program, &plan, &err);
-  ck_assert_msg(r == 0, "status %d: %s", r, err.text);
-  return plan;
-}
+#include "tests/unit/programs.h"
 
 static const int64_t thousand[] = {1000};
 
@@ -214,12 +166,6 @@ START_TEST(an_output_that_overlaps_itself_is_refused) {
 END_TEST
 
 /* ---- Views and buffers ---- */
-
-static struct op_params *params(uint32_t given) {
-  struct op_params *p = &program->ops[program->n_ops - 1].params;
-  p->given = given;
-  return p;
-}
 
 START_TEST(differences_of_neighbours_are_one_pass) {
   output(op(NUMD_OP_DIFF, input(NUMD_FLOAT64, 1, thousand), 0), OUTPUT_ARRAY);

@@ -120,8 +120,13 @@ $(BUILD)/tests/test_client: $(BUILD)/tests/unit/test_client.o $(BUILD)/libnumd.s
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $< -L$(BUILD) -lnumd '-Wl,-rpath,$$ORIGIN/..' $(CHECK_LIBS)
 
+# Preloaded by a test, so without sanitizers.
+$(BUILD)/tests/shift_clock.so: tests/unit/shift_clock.c
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) -O2 -shared -o $@ $<
+
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(BUILD)/tests/shift_clock.so
 
 .PHONY: check
 check: all bench-clients unit-tests ## build, run every test, count them

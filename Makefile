@@ -132,8 +132,13 @@ $(BUILD)/tests/test_client_%: $(BUILD)/tests/unit/test_client_%.o $(call objects
 	@mkdir -p $(@D)
 	$(link) $^ $(LIBS_MSGPACK) $(CHECK_LIBS)
 
+# Preloaded by a test, so without sanitizers.
+$(BUILD)/tests/shift_clock.so: tests/unit/shift_clock.c
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) -O2 -shared -o $@ $<
+
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(BUILD)/tests/shift_clock.so
 
 .PHONY: check
 check: all bench-clients unit-tests ## build, run every test, count them

@@ -1,6 +1,7 @@
 """Starts a daemon of its own for the tests.
 
-NUMD_BUILD names the directory of the build; by default `build` at the top of the tree.
+NUMD_BUILD names the directory of the build; by default `build` at the top of the tree. EXAMPLES is how many times its
+examples each random test tries.
 """
 
 import os
@@ -16,6 +17,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from examples import examples
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
 
@@ -24,7 +27,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # SciPy looks at it when it is im
 hypothesis.settings.register_profile(
     "numd",
     deadline=None,
-    max_examples=20,
+    parent=examples(20),
     print_blob=True,
     suppress_health_check=list(hypothesis.HealthCheck),
 )

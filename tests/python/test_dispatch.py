@@ -7,10 +7,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import numd
+from examples import examples
 from layouts import DTYPES, broadcastable, dtypes_of, laid_out, values
 from numd._numpy import dispatch, fallback, ufuncs
 from numd._numpy.names import NUMPY_NAMES
@@ -202,7 +203,7 @@ def test_dtypes_that_numd_has_not():
 # ---- Expressions
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_expressions(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -329,7 +330,7 @@ def test_functions(name):
         agree_all(got, wanted)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(st.data())
 def test_einsum(data):
     """Of small integers, so that every sum is exact: repeated, summed, kept and lonely letters in any order."""

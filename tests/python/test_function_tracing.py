@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import numd
 from checking import same
+from examples import examples
 from layouts import DTYPES, values
 
 A = np.linspace(0.5, 5, 24).reshape(4, 6)
@@ -62,7 +63,7 @@ def trees(draw, depth=4):
     return lambda x, y: function(parts[0](x, y) + y * 0, parts[1](x, y))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(tree=trees(), seed=st.integers(0, 2**32), shape=st.sampled_from([(), (7,), (3, 5), (2, 1, 9)]))
 def test_random_expressions(tree, seed, shape):
     rng = np.random.default_rng(seed)

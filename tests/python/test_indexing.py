@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import numd
+from examples import examples
 from layouts import laid_out
 
 # Of an index out of bounds NumPy 1 only warns where nothing would be selected; NumPy 2 raises, as numd does.
@@ -80,7 +81,7 @@ def drawn(data, shape=None):
     return array, ours, key, mine[0] if len(mine) == 1 and data.draw(st.booleans()) else mine
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.data())
 def test_getting(data):
     array, ours, key, mine = drawn(data)
@@ -102,7 +103,7 @@ def once(array, key):
     return np.unique(places).size == np.size(places)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.data())
 def test_setting(data):
     array, ours, key, mine = drawn(data)

@@ -3,12 +3,13 @@ there. Factorisations, which have more than one answer, are in test_linalg."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import numd
 from row_cases import make
 from checking import check, inputs_of, product_tolerance, result_dtype, rows, same
+from examples import examples
 from layouts import DTYPES, close, dtypes_of, laid_out
 from oracles import ORACLES
 
@@ -36,7 +37,7 @@ def test_every_row_has_an_oracle():
 
 
 @each(GENERAL)
-@settings(max_examples=12)
+@examples(12)
 @given(data=st.data())
 def test_row(op, data):
     operands, ours, params = draw_case(data, op)
@@ -54,7 +55,7 @@ def out_for(data, ours, plain):
 
 
 @each(SINGLE)
-@settings(max_examples=6)
+@examples(6)
 @given(data=st.data())
 def test_out_is_cast_by_same_kind_and_may_overlap(op, data):
     operands, ours, params = draw_case(data, op)
@@ -77,7 +78,7 @@ def test_out_is_cast_by_same_kind_and_may_overlap(op, data):
 
 
 @each([op for op in SINGLE if op.kind != "MAKE"])
-@settings(max_examples=4)
+@examples(4)
 @given(data=st.data())
 def test_traced_rows_give_the_same(op, data):
     _, ours, params = draw_case(data, op)

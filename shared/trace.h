@@ -1,4 +1,4 @@
-/* Stamps of the time at the seams of a call, to tell where its time goes (scripts/bench/breakdown.py).
+/* Stamps of the time at the seams of a call, to tell where its time goes (scripts/bench/experiments/breakdown.py).
  *
  * They exist in a build with NUMD_TRACE alone, which the benchmark makes of the few files that have stamps:
  * in the product they are nothing, so that there is no cost and nothing that a client could turn on. In a

@@ -5,9 +5,9 @@ import gc
 import random
 import time
 
-from kernels_measure import Quiet
-from runner import clock_overhead_ns, compile_call
-from way import Call
+from bench.harness.runner import clock_overhead_ns, compile_call
+from bench.kernels.kernel_timing import Quiet
+from bench.subjects.way import Call
 
 MOST_ROUNDS = 150
 SAMPLE_NS = 500_000

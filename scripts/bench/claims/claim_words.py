@@ -1,6 +1,6 @@
 """Findings in words, for the terminal and the page."""
 from bench.claims import verdict
-from bench.page.svg import count, digits, duration
+from bench.numbers.number_text import count, digits, duration
 
 SENTENCE = {verdict.HOLDS: "yes", verdict.FAILS: "no", verdict.UNSHOWN: "not shown either way"}
 

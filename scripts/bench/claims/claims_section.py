@@ -3,7 +3,8 @@ import html
 
 from bench.claims import claim_words, verdict
 from bench.claims.claim import GROUPS
-from bench.page.svg import LogScale, Svg, count, decade_range, digits, duration, power_label
+from bench.numbers.number_text import count, digits, duration, power_label
+from bench.page.svg import LogScale, Svg, decade_range
 
 ESC = html.escape
 CLASSES = {verdict.HOLDS: "holds", verdict.FAILS: "fails", verdict.DEPENDS: "depends"}  # all others: "open"

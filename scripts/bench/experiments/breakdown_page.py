@@ -1,7 +1,8 @@
 """The section of the page that shows where the time of a call goes: stacked bars and a table."""
 import html
 
-from bench.page.svg import Svg, count, duration
+from bench.numbers.number_text import count, duration
+from bench.page.svg import Svg
 from bench.subjects import catalog
 
 # In the order of a call: key, name, what it is, and the kind that gives it its colour.

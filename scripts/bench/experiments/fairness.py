@@ -24,10 +24,11 @@ import time
 
 from bench.harness.processes import die_with_parent
 from bench.harness.progress import Progress
+from bench.numbers.number_text import digits, duration, short_duration
 from bench.numbers.stats import QUANTILES, percentile, quantile
 from bench.page.html_parts import VERDICTS, bullet_list, document, figure, raised, table
 from bench.page.panels import Axes, BOTTOM, Curve, Front, LEFT, RIGHT, TOP, decades, odds, panel
-from bench.page.svg import LogScale, decade_range, digits, duration, short_duration
+from bench.page.svg import LogScale, decade_range
 
 ATTACKER, VICTIM = 65533, 65532  # no accounts are needed
 THREADS = 4                      # of the attacker in each session: as many as calls of one session run at once

@@ -1,7 +1,8 @@
 """The section of the page that shows latency against rate: curves and a table."""
 import html
 
-from bench.page.svg import LogScale, Svg, decade_range, digits, duration, short_duration, spread_labels
+from bench.numbers.number_text import digits, duration, short_duration
+from bench.page.svg import LogScale, Svg, decade_range, spread_labels
 from bench.subjects import catalog
 
 # Panels, each a few ways so that they can be told apart: (heading, [(way, client, wait)]); shapes differ as well.

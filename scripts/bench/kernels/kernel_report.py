@@ -5,8 +5,8 @@ import json
 from bench.harness import machine
 from bench.kernels.kernel_cases import case_of
 from bench.kernels.kernel_figures import LIMIT, geomean, slower
+from bench.numbers.number_text import count, digits, duration
 from bench.page.html_parts import HERE, VERDICTS, bullet_list, document, machine_list, raised, table
-from bench.page.svg import count, digits, duration
 
 ESC = html.escape
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.numbers import bootstrap, results
+from bench.numbers.number_text import digits, duration
 from bench.numbers.results import Unreadable
-from bench.page.svg import digits, duration
 from bench.subjects import catalog
 
 FACTS = ("cpu", "cores", "kernel", "system", "python", "numpy", "blas", "compiler", "quick", "pinning", "hardware")

@@ -3,7 +3,7 @@ import html
 import pathlib
 import re
 
-from bench.page.svg import digits, duration
+from bench.numbers.number_text import digits, duration
 
 ESC = html.escape
 HERE = pathlib.Path(__file__).resolve().parent

@@ -5,8 +5,8 @@ and can be compared. NumPy is labelled in every one.
 from dataclasses import dataclass
 
 from bench.numbers import stats
-from bench.page.svg import (LogScale, Svg, count, decade_range, digits, duration, power_label, short_duration,
-                            spread_labels)
+from bench.numbers.number_text import count, digits, duration, power_label, short_duration
+from bench.page.svg import LogScale, Svg, decade_range, spread_labels
 from bench.subjects import catalog
 
 WIDTH, HEIGHT = 432, 316

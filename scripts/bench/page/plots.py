@@ -2,7 +2,8 @@
 
 Each is drawn twice, for wide and for narrow pages; page.css shows one of them.
 """
-from bench.page.svg import LogScale, Svg, duration, short_duration, tight_range
+from bench.numbers.number_text import duration, short_duration
+from bench.page.svg import LogScale, Svg, tight_range
 from bench.subjects import catalog
 
 STEP, NARROW_STEP, HEADING = 23, 36, 26

@@ -5,8 +5,8 @@ import json
 
 from bench.kernels.kernel_figures import geomean
 from bench.kernels.kernel_report import BINS, GROUPS, bin_of, headline, ratio_text
+from bench.numbers.number_text import count
 from bench.page.html_parts import HERE
-from bench.page.svg import count
 
 ESC = html.escape
 

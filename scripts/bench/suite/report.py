@@ -8,10 +8,10 @@ import sys
 from bench.harness import machine
 from bench.numbers import stats
 from bench.numbers import results as results_file
+from bench.numbers.number_text import count, digits, duration
 from bench.page import panels, plots
 from bench.page.html_parts import (HERE, NOT_MEASURED, VERDICTS, bullet_list, details, document, figure, interval,
                                    machine_list, raised, table, tabs, times_interval)
-from bench.page.svg import count, digits, duration
 from bench.subjects import catalog
 from bench.suite import extras, kernels_section, tables
 

@@ -1,7 +1,7 @@
 """The results as text: in the terminal and as Markdown for the README."""
 from bench.harness import machine
 from bench.numbers import stats
-from bench.page.svg import count, digits
+from bench.numbers.number_text import count, digits
 from bench.subjects import catalog
 
 CASE_TITLES = {"add": "a + b", "sum": "sum(a)", "expr": "a*b + sqrt(a) - exp(b)", "matmul": "a @ b"}

@@ -72,7 +72,8 @@ def picture(part):
     for p in points:
         svg.line(x(p["n"]), y(p["low"]), x(p["n"]), y(p["high"]), f"claim-range {css_class(p['verdict'])}")
         svg.marker(x(p["n"]), y(p["ratio"]), "circle" if p["verdict"] != verdict.UNSHOWN else "ring",
-                   f"claim-point {css_class(p['verdict'])}", f"{claim_words.size(p['n'], part['unit'])}: {claim_words.ratio(p)}")
+                   f"claim-point {css_class(p['verdict'])}",
+                   f"{claim_words.size(p['n'], part['unit'])}: {claim_words.ratio(p)}")
         svg.text(x(p["n"]), HEIGHT - BOTTOM + 16, count(p["n"]), "t dim", "middle")
     svg.text(WIDTH - RIGHT, HEIGHT - 3, part["unit"], "t dim", "end")
     return svg.render()

@@ -6,7 +6,6 @@ python.json into BUILD/report. A wrong result fails the run, a missed target doe
 """
 import argparse
 import functools
-import gc
 import json
 import math
 import os
@@ -20,16 +19,15 @@ import time
 
 import numpy as np
 
-from bench.harness import machine
+from bench.harness import garbage, machine, rounds
 from bench.harness.processes import Failed, private_daemon
 from bench.harness.progress import Progress
-from bench.harness.runner import clock_overhead_ns, compile_call
-from bench.kernels import kernel_figures as figures
-from bench.kernels.kernel_figures import Wrong, batch, same, vectors
-from bench.kernels.kernel_report import figures_text
-from bench.kernels.kernel_timing import Quiet, batch_of, sample
+from bench.harness.rounds import Quiet, Wrong, function, same, statement
+from bench.harness.runner import clock_overhead_ns
+from bench.numbers import targets
 from bench.numbers.stats import percentile
-from bench.subjects.way import Call, Context
+from bench.subjects.cases import vectors
+from bench.subjects.way import Context
 
 ROUNDS = {False: 60, True: 4}  # quick or not
 THREADS = 8
@@ -71,19 +69,15 @@ def sides(numd):
     o, z = np.zeros_like(a), numd.zeros(64)
     prepared = numd.function(lambda p, q: p + q)
     fused = numd.function(lambda p, q: ten(numd, p, q))
-    plus = batch(np.add, a, b, out=o)
+    plus = function(np.add, a, b, out=o)
     return {
-        "prepared": (batch(prepared, x, y, out=z), plus),
-        "adhoc": (batch(numd.add, x, y, out=z), plus),
-        "operator-64": (statement("x + y", x=x, y=y), statement("x + y", x=a, y=b)),
-        "operator-100000": (statement("x + y", x=u, y=v), statement("x + y", x=c, y=d)),
-        "sum": (statement("x.sum()", x=x), statement("x.sum()", x=a)),
-        "ten": (batch(fused, s, t), batch(lambda p, q: ten(np, p, q), g, h)),
+        "prepared": (function(prepared, x, y, out=z), plus),
+        "adhoc": (function(numd.add, x, y, out=z), plus),
+        "operator-64": (statement("r = x + y", x=x, y=y), statement("r = x + y", x=a, y=b)),
+        "operator-100000": (statement("r = x + y", x=u, y=v), statement("r = x + y", x=c, y=d)),
+        "sum": (statement("r = x.sum()", x=x), statement("r = x.sum()", x=a)),
+        "ten": (function(fused, s, t), function(lambda p, q: ten(np, p, q), g, h)),
     }
-
-
-def statement(text, **names):
-    return compile_call(Call(f"r = {text}", names, result=None))
 
 
 def compare(key, ways):
@@ -94,21 +88,23 @@ def compare(key, ways):
         raise Wrong(f"{key}: {error}") from None
 
 
-def measure_calls(numd, quiet, rounds, progress):
+def measure_calls(numd, quiet, n_rounds, progress):
     """All rows have their turn in each round, both sides next to each other."""
-    pairs = {key: dict(zip(("numd", "numpy"), ways)) for key, ways in sides(numd).items()}
-    samples = {key: {"numd": [], "numpy": []} for key in pairs}
+    rows = {key: dict(zip(("numd", "numpy"), ways)) for key, ways in sides(numd).items()}
     overhead, sizes = clock_overhead_ns(), {}
-    for key, ways in pairs.items():
+    for key, ways in rows.items():
         compare(key, ways)
-        sizes[key] = {name: batch_of(way, way(1)[0]) for name, way in ways.items()}
-    for number in range(rounds):
-        progress.step(f"calls, round {number + 1}", 1)
-        for key, ways in pairs.items():
-            quiet.wait()
-            for name in list(ways) if number % 2 else list(reversed(ways)):
-                samples[key][name].append(sample(ways[name], *sizes[key][name], overhead))
-    return {key: figures.ratio(taken, "numd", "numpy") for key, taken in samples.items()}
+        sizes[key] = {name: rounds.batch_of(way, way(1)[0]) for name, way in ways.items()}
+
+    def begin(key):
+        progress.step(f"calls: {key}", 1 / len(rows))
+        quiet.wait()
+
+    def turn(key, name):
+        return rounds.mean_of(rows[key][name], *sizes[key][name], overhead)
+
+    taken = rounds.interleaved_rows(rows, turn, range(n_rounds), begin)
+    return {key: targets.of_times(samples, "numd", "numpy") for key, samples in taken.items()}
 
 
 # ---- Threads
@@ -139,10 +135,11 @@ def rate(functions, seconds):
 
 
 # key -> (what the threads compute, whether numd has it as one function)
-THREAD_ROWS = {"threads-function": (expression, True), "threads-ten": (ten, True), "threads-operators": (expression, False)}
+THREAD_ROWS = {"threads-function": (expression, True), "threads-ten": (ten, True),
+               "threads-operators": (expression, False)}
 
 
-def measure_threads(numd, rounds, seconds, progress):
+def measure_threads(numd, n_rounds, seconds, progress):
     """Each row against NumPy's threads on the same, both next to each other in each round."""
     mine, ours = vectors(numd, 10**5, 2 * THREADS)
     pairs = [slice(2 * i, 2 * i + 2) for i in range(THREADS)]
@@ -155,20 +152,16 @@ def measure_threads(numd, rounds, seconds, progress):
             "numpy": [lambda p=p, formula=formula: formula(np, *mine[p]) for p in pairs],
         }
         same({side: np.asarray(threads[0]()) for side, threads in rows[key].items()})
-    rates = {key: {"numd": [], "numpy": []} for key in rows}
-    for number in range(rounds):
-        for key, sides in rows.items():
-            progress.step(f"threads, round {number + 1}", 2)
-            for side in list(sides) if number % 2 else list(reversed(sides)):
-                rates[key][side].append(rate(sides[side], seconds))
-                time.sleep(0.05)
-    out = {}
-    for key, taken in rates.items():
-        parts = [a / b for a, b in zip(taken["numd"], taken["numpy"])]
-        out[key] = dict(value=round(percentile(parts, 50), 3),
-                        quartiles=[round(percentile(parts, q), 3) for q in (25, 75)],
-                        calls_per_second=[round(statistics.median(taken[side])) for side in ("numd", "numpy")])
-    return out
+
+    def turn(key, side):
+        calls_per_second = rate(rows[key][side], seconds)
+        time.sleep(0.05)
+        return calls_per_second
+
+    taken = rounds.interleaved_rows(rows, turn, range(n_rounds), lambda key: progress.step(key, 2))
+    return {key: dict(targets.of_rounds(rates["numd"], rates["numpy"], 3),
+                      calls_per_second=[round(statistics.median(rates[side])) for side in ("numd", "numpy")])
+            for key, rates in taken.items()}
 
 
 # ---- Import
@@ -192,7 +185,7 @@ def measure_import(context, directory, times, progress):
         if done.returncode:
             raise Failed(f"import numd: {done.stderr.strip()}")
         taken.append([int(x) / 1e6 for x in done.stdout.split()])
-    return {key: dict(value=round(percentile(values, 50), 2), quartiles=[round(percentile(values, q), 2) for q in (25, 75)])
+    return {key: dict(value=round(percentile(values, 50), 2), quartiles=targets.quartiles(values, 2))
             for key, values in zip(("import", "import-cpu"), zip(*taken[1:]))}
 
 
@@ -202,15 +195,11 @@ def measure_all(context, directory, quick, progress):
     sys.path.insert(0, str(context.build / "python"))
     import numd
     quiet = Quiet(8 if quick else 60)
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage.collected_before():
         measured = measure_calls(numd, quiet, ROUNDS[quick], progress)
         measured.update(measure_threads(numd, THREAD_ROUNDS[quick], THREAD_SECONDS[quick], progress))
-    finally:
-        gc.enable()
     measured.update(measure_import(context, directory, IMPORTS[quick], progress))
-    return figures.table([], measured, TARGETS)
+    return targets.table(measured, TARGETS)
 
 
 def parse_arguments(argv):
@@ -243,7 +232,8 @@ def main(argv=None):
     output = arguments.output or context.build / "report"
     output.mkdir(parents=True, exist_ok=True)
     (output / "python.json").write_text(json.dumps(dict(figures=chosen, facts=facts.values), indent=1) + "\n")
-    print("\n".join([figures_text(chosen), ""] + [f"note: {note}" for note in machine.disturbances(facts.values)]))
+    notes = [f"note: {note}" for note in machine.disturbances(facts.values)]
+    print("\n".join([targets.table_text(chosen), "", *notes]))
     print(f"results: {output / 'python.json'}")
     return 0
 

@@ -2,7 +2,6 @@
 and ways_c/timing.c for how a sample is taken, which is the same here. Where Python has no NumPy (PyPy), inputs
 are flat arrays of the standard library, and so may the result be."""
 import array
-import gc
 import itertools
 import json
 import pathlib
@@ -15,7 +14,7 @@ try:
 except ImportError:
     np = None
 
-from bench.harness import runner_schedule
+from bench.harness import garbage, runner_schedule
 from bench.subjects.way import Job, load_file
 
 MAX_SAMPLES, MIN_SAMPLES, MAX_BATCH = 600, 3, 4096
@@ -75,9 +74,7 @@ def take(batch, size, n, budget_ns, overhead):
 def measure(call, batch, budget_ns):
     """Times a call for about budget_ns; the answer to the command `measure`."""
     overhead, calls, value = clock_overhead_ns(), 0, None
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage.collected_before():
         cpu_start = time.process_time_ns()
         start, n, call_ns = time.perf_counter_ns(), 1, float("inf")
         while time.perf_counter_ns() - start < max(budget_ns / 8, LEAST_WARM_UP_NS):
@@ -94,8 +91,6 @@ def measure(call, batch, budget_ns):
             singles, value = take(batch, 1, clamp(budget_ns / 4 / call_ns), budget_ns / 4, overhead)
             calls += len(singles)
         cpu = time.process_time_ns() - cpu_start
-    finally:
-        gc.enable()
     return {"calls": calls, "batch": size, "overhead_ns": round(overhead, 1), "cpu_ns": cpu, "ns": samples,
             "single_ns": singles}, value
 

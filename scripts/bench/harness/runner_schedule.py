@@ -1,9 +1,10 @@
 """What runner.py does beside timing calls: it makes them at given times (see ways_c/scheduled.c), and between two
 stamps (ways_c/stamped.c). The statement of a call is compiled into each loop, as it is for timing."""
 import array
-import gc
 import pathlib
 import time
+
+from bench.harness import garbage
 
 LOOK_NS, SLEEP_WORTH_NS = 200_000, 100_000
 COST_PAIRS = 200  # of stamps with nothing between, to tell what a stamp costs
@@ -73,15 +74,11 @@ def run_schedule(call, words):
     given = dict(word.split("=", 1) for word in words)
     due, latencies = array.array("q", pathlib.Path(given["times"]).read_bytes()), []
     run = compile_loop(SCHEDULE, call)
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage.collected_before():
         cpu = time.process_time_ns()
         passed, waited, value = run(due, latencies, int(given["limit_ns"]), wait_until, time.perf_counter_ns,
                                     *call.names.values())
         cpu = time.process_time_ns() - cpu
-    finally:
-        gc.enable()
     pathlib.Path(given["to"]).write_bytes(array.array("q", latencies).tobytes())
     return {"done": len(latencies), "passed_ns": passed, "cpu_ns": cpu, "waited_ns": waited}, value
 
@@ -91,14 +88,10 @@ def run_stamps(call, words):
     import _bench_stamps as stamps
     given = dict(word.split("=", 1) for word in words)
     run = compile_loop(STAMPS, call)
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage.collected_before():
         end = time.perf_counter_ns() + int(given["limit_ns"])
         done, value = run(int(given["calls"]), end, stamps.stamp, time.perf_counter_ns, stamps.BEGIN, stamps.END,
                           *call.names.values())
         for _ in range(2 * COST_PAIRS):
             stamps.stamp(stamps.COST)
-    finally:
-        gc.enable()
     return {"calls": done}, value

@@ -20,10 +20,11 @@ import numpy as np
 from bench.harness import machine
 from bench.harness.processes import private_daemon
 from bench.harness.progress import Progress
+from bench.harness.rounds import Quiet, Wrong
 from bench.kernels import kernel_cases as cases
 from bench.kernels import kernel_figures as figures
 from bench.kernels import kernel_report as report
-from bench.kernels.kernel_timing import NoNumpy, Operation, Quiet, Setting, Wrong, measure
+from bench.kernels.kernel_timing import NoNumpy, Operation, Setting, measure
 from bench.kernels.operands import Arrays
 from bench.subjects.way import Context
 

@@ -16,10 +16,12 @@ import time
 import numpy as np
 
 from bench import SCRIPTS
-from bench.harness import runner
+from bench.harness import rounds
 from bench.harness.processes import Failed, die_with_parent, end
+from bench.harness.rounds import Wrong, function, same
+from bench.numbers import targets
 from bench.numbers.stats import percentile
-from bench.subjects.way import Call
+from bench.subjects.cases import vectors
 
 EXPRESSION = "a*b + sqrt(a) - exp(b)"
 ROUNDS = 9
@@ -56,46 +58,18 @@ class Unmeasured(Exception):
     """The reason why a figure cannot be measured here."""
 
 
-class Wrong(Exception):
-    """Two ways disagree."""
-
-
 # ---- Ways of one computation in turns
 
-def batch(function, *arguments, **keywords):
-    statement = "f({})".format(", ".join([f"x{i}" for i in range(len(arguments))] + [f"{k}={k}" for k in keywords]))
-    names = {"f": function, **{f"x{i}": x for i, x in enumerate(arguments)}, **keywords}
-    return runner.compile_call(Call("r = " + statement, names, result=None))
-
-
-def in_turns(ways, quiet, rounds=ROUNDS, times=1):
+def in_turns(ways, quiet, times=1):
     """name -> ns of each round. ways: name -> batch(n), whose n calls take the nanoseconds that it gives first."""
-    samples = {name: [] for name in ways}
-    for number in range(-1, rounds):  # the first round is for warming up
-        for name in list(ways) if number % 2 else list(reversed(ways)):
-            quiet.wait()
-            ways[name](1)
-            taken, _ = ways[name](times)
-            if number >= 0:
-                samples[name].append(taken / times)
-    return samples
+    def turn(name):
+        quiet.wait()
+        ways[name](1)
+        taken, _ = ways[name](times)
+        return taken / times
 
-
-def ratio(samples, over, under):
-    """A figure from two ways' samples: median and quartiles of the ratios of single rounds, whose two times are
-    neighbours; and each way's median."""
-    rounds = [a / b for a, b in zip(samples[over], samples[under])]
-    a, b = percentile(samples[over], 50), percentile(samples[under], 50)
-    return dict(value=round(percentile(rounds, 50), 4), quartiles=[round(percentile(rounds, q), 4) for q in (25, 75)],
-                ns=round(a), against_ns=round(b))
-
-
-def same(results, rtol=1e-9):
-    """All ways computed the same; Wrong otherwise."""
-    (first, wanted), *others = results.items()
-    for name, got in others:
-        if not np.allclose(got, wanted, rtol=rtol):
-            raise Wrong(f"{name} and {first} differ")
+    samples = rounds.interleaved(ways, turn, range(1 + ROUNDS))
+    return {name: taken[1:] for name, taken in samples.items()}  # the first round is for warming up
 
 
 def numexpr_module():
@@ -110,12 +84,6 @@ def numexpr_module():
 NO_NUMEXPR = "numexpr is not installed: scripts/setup --peers"
 
 
-def vectors(numd, n, how_many):
-    random = np.random.default_rng(7)
-    mine = [random.random(n) + 0.1 for _ in range(how_many)]
-    return mine, [numd.asarray(x) for x in mine]
-
-
 def measure_expr(numd, quiet):
     """add and the expression over 10^7 elements: numd, NumPy, and numexpr if it is there."""
     (a, b), (x, y) = vectors(numd, 10**7, 2)
@@ -124,33 +92,33 @@ def measure_expr(numd, quiet):
     peer = numexpr_module()
     out = {}
     for key, ours, theirs, text in (
-            ("add", batch(numd.add, x, y, out=z), batch(np.add, a, b, out=o), "a + b"),
-            ("expr", batch(fused, x, y, out=z), batch(lambda: a * b + np.sqrt(a) - np.exp(b)), EXPRESSION)):
+            ("add", function(numd.add, x, y, out=z), function(np.add, a, b, out=o), "a + b"),
+            ("expr", function(fused, x, y, out=z), function(lambda: a * b + np.sqrt(a) - np.exp(b)), EXPRESSION)):
         ways = {"numd": ours, "numpy": theirs}
         if peer:
             values = {"a": a, "b": b}
-            ways["numexpr"] = batch(peer.evaluate, text, local_dict=values, out=o)
+            ways["numexpr"] = function(peer.evaluate, text, local_dict=values, out=o)
         z[...] = 0
         same({"numpy": theirs(1)[1].copy(), **{name: np.asarray(run(1)[1]).copy() for name, run in ways.items()}})
         samples = in_turns(ways, quiet)
-        out[key] = ratio(samples, "numd", "numpy")
-        out[f"{key}-numexpr"] = ratio(samples, "numd", "numexpr") if peer else dict(skipped=NO_NUMEXPR)
+        out[key] = targets.of_times(samples, "numd", "numpy")
+        out[f"{key}-numexpr"] = targets.of_times(samples, "numd", "numexpr") if peer else dict(skipped=NO_NUMEXPR)
     return out
 
 
 def measure_std(numd, quiet):
     (a,), (x,) = vectors(numd, 10**7, 1)
-    ways = {"numd": batch(numd.std, x), "numpy": batch(np.std, a)}
+    ways = {"numd": function(numd.std, x), "numpy": function(np.std, a)}
     same({name: run(1)[1] for name, run in ways.items()})
-    return {"std": ratio(in_turns(ways, quiet), "numd", "numpy")}
+    return {"std": targets.of_times(in_turns(ways, quiet), "numd", "numpy")}
 
 
 def measure_sort(numd, quiet):
     (a,), (x,) = vectors(numd, 10**6, 1)
     z = numd.zeros(a.shape, dtype=numd.float64)
-    ways = {"numd": batch(numd.sort, x, out=z), "numpy": batch(np.sort, a)}
+    ways = {"numd": function(numd.sort, x, out=z), "numpy": function(np.sort, a)}
     same({name: np.asarray(run(1)[1]) for name, run in ways.items()}, rtol=0)
-    return {"sort": ratio(in_turns(ways, quiet), "numd", "numpy")}
+    return {"sort": targets.of_times(in_turns(ways, quiet), "numd", "numpy")}
 
 
 # ---- Processes of their own
@@ -195,7 +163,7 @@ def product_ways(numd, side, blas):
     (a, b), (x, y) = vectors(numd, side * side, 2)
     a, b, x, y = (m.reshape(side, side) for m in (a, b, x, y))
     o, z = np.zeros_like(a), numd.zeros((side, side), dtype=numd.float64)
-    ways = {"numd": batch(numd.matmul, x, y, out=z), "numpy": batch(np.matmul, a, b, out=o)}
+    ways = {"numd": function(numd.matmul, x, y, out=z), "numpy": function(np.matmul, a, b, out=o)}
     same({name: np.asarray(run(1)[1]) for name, run in ways.items()})
     for threads, child in blas.items():
         ways[f"blas-{threads}"] = lambda times, child=child: (int(child.ask(f"product {side} {times}")), None)
@@ -212,7 +180,7 @@ def measure_matmul(numd, build, quiet):
             samples = in_turns(product_ways(numd, side, blas), quiet, times=times)
             for name in samples:
                 if name != "numd":
-                    out[prefix if name == "numpy" else f"{prefix}-{name}"] = ratio(samples, "numd", name)
+                    out[prefix if name == "numpy" else f"{prefix}-{name}"] = targets.of_times(samples, "numd", name)
     finally:
         for child in blas.values():
             child.stop()
@@ -227,24 +195,24 @@ def calls_per_second(children):
     return sum(int(child.answer()) for child in children) / SECONDS
 
 
-def measure_processes(build, rounds=3):
+def measure_processes(build, n_rounds=3):
     """Eight processes each multiply in a loop, those of numd and those of NumPy in turns."""
     sides = {side: [Child(side, build) for _ in range(PROCESSES)] for side in ("numd", "numpy")}
     try:
         for child in sides["numd"] + sides["numpy"]:
             child.answer()
-        rates = {"numd": [], "numpy": []}
-        for _ in range(rounds):
-            for side, children in sides.items():
-                rates[side].append(calls_per_second(children))
-                time.sleep(0.2)
+
+        def turn(side):
+            rate = calls_per_second(sides[side])
+            time.sleep(0.2)
+            return rate
+
+        rates = rounds.interleaved(sides, turn, range(n_rounds))
     finally:
         for child in sides["numd"] + sides["numpy"]:
             child.stop()
-    numd, numpy = (percentile(rates[side], 50) for side in ("numd", "numpy"))
-    parts = [a / b for a, b in zip(rates["numd"], rates["numpy"])]
-    return {"processes": dict(value=round(percentile(parts, 50), 3), calls_per_second=[round(numd, 1), round(numpy, 1)],
-                              quartiles=[round(percentile(parts, q), 3) for q in (25, 75)])}
+    return {"processes": dict(targets.of_rounds(rates["numd"], rates["numpy"], 3),
+                              calls_per_second=[round(percentile(rates[side], 50), 1) for side in sides])}
 
 
 def private_bytes(pid):
@@ -341,7 +309,7 @@ def from_rows(rows):
     if middle:
         ratios = [r["ratio"] for r in middle]
         out["geomean"] = dict(value=round(geomean(middle), 4), rows=len(middle),
-                              quartiles=[round(percentile(ratios, q), 4) for q in (25, 75)])
+                              quartiles=targets.quartiles(ratios, 4))
     large = [r for r in rows if r["size"] >= 10**5]
     if large:
         worst = max(large, key=lambda r: r["ratio"])
@@ -356,13 +324,6 @@ def slower(rows):
     return sorted((r for r in rows if r["size"] >= 10**5 and r["ratio"] > LIMIT), key=lambda r: -r["ratio"])
 
 
-def table(rows, measured, targets=TARGETS):
-    """All figures in order, each with its name, target and whether it is met; those not asked for are absent."""
-    found = {**from_rows(rows), **measured}
-    out = []
-    for key, (name, target, least) in targets.items():
-        if key in found:
-            value = found[key].get("value")
-            met = None if value is None or target is None else value >= target if least else value <= target
-            out.append(dict(key=key, name=name, target=target, least=least, ok=met, **{"value": None, **found[key]}))
-    return out
+def table(rows, measured):
+    """All figures in order, those about all rows among them."""
+    return targets.table({**from_rows(rows), **measured}, TARGETS)

@@ -6,6 +6,7 @@ from bench.harness import machine
 from bench.kernels.kernel_cases import case_of
 from bench.kernels.kernel_figures import LIMIT, geomean, slower
 from bench.numbers.number_text import count, digits, duration
+from bench.numbers.targets import table_text, target_text, value_text
 from bench.page.html_parts import HERE, VERDICTS, bullet_list, document, machine_list, raised, table
 
 ESC = html.escape
@@ -59,27 +60,6 @@ def in_order(values):
 
 
 # ---- Text
-
-def figure_value(figure):
-    if "wrong" in figure:
-        return "WRONG"
-    return "skipped" if figure["value"] is None else digits(figure["value"])
-
-
-def target_text(figure, least="≥", most="≤"):
-    return "" if figure["target"] is None else f"{least if figure['least'] else most} {figure['target']}"
-
-
-def figures_text(figures):
-    lines = [f"{'figure':<66}{'measured':>10}{'target':>9}"]
-    for f in figures:
-        verdict = {None: "", True: "  ok", False: "  MISSED"}[f["ok"]]
-        more = f.get("skipped") or f.get("wrong") or f.get("which") or ""
-        spread = f"  ({' to '.join(map(digits, f['quartiles']))})" if f.get("quartiles") else ""
-        lines.append(f"{f['name']:<66}{figure_value(f):>10}{target_text(f, '>=', '<='):>9}{verdict}{spread}"
-                     + (f"  {more}" if more else ""))
-    return "\n".join(lines)
-
 
 def summary_text(rows):
     """A line an operation: for each size the geometric mean over its dtypes, and the worst of them."""
@@ -144,7 +124,7 @@ def terminal(found, most=30):
     if rows:
         parts += [summary_text(rows), slower_text(rows, most)]
     if found["figures"]:
-        parts.append(figures_text(found["figures"]))
+        parts.append(table_text(found["figures"]))
     return "\n\n".join(parts + [f"note: {note}" for note in notes_text(found["facts"])]) + "\n"
 
 
@@ -181,7 +161,7 @@ def figures_table(figures):
         note = f.get("skipped") or f.get("wrong") or f.get("which") or (
             " – ".join(map(digits, f["quartiles"])) if f.get("quartiles") else "")
         verdict = "" if f["ok"] is None else VERDICTS[f["ok"]]
-        lines.append([raised(ESC(f["name"])), figure_value(f), target_text(f), verdict, medians, ESC(note)])
+        lines.append([raised(ESC(f["name"])), value_text(f), target_text(f), verdict, medians, ESC(note)])
     return table(["figure", "measured", "target", "", "medians", "quartiles, or which"], lines, first_wraps=True)
 
 

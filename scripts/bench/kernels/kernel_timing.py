@@ -1,29 +1,20 @@
 """Measures one case at one dtype and size: numd and NumPy in turns, after their results were compared."""
-import gc
 import math
 import re
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.harness import machine, runner
+from bench.harness import garbage, rounds, runner
+from bench.harness.rounds import Wrong
 from bench.kernels import kernel_cases as cases
 from bench.numbers.stats import percentile
 from bench.subjects.way import Call
 
-AIM_NS = 100_000          # a sample is the mean of so many calls as take this long
-MAX_BATCH = 4096
-LONG_NS = 5_000_000       # a call whose first run took longer is timed by itself
-WARM_UP = 8               # calls before a sample of several: a worker that went to sleep spins again after three or four
 SLOW_NS = 600_000_000     # a pair of calls that takes longer gets one round beside the compared calls
 BLOCK = 1 << 15           # elements that are compared at a time
 ULPS = {"f": 16, "c": 32}
 PART_OF_SCALE = {4: 2e-3, 8: 1e-9}  # bytes of a real -> error allowed, as part of the largest element
-
-
-class Wrong(Exception):
-    """numd's result is not NumPy's."""
 
 
 class NoNumpy(Exception):
@@ -160,7 +151,7 @@ class Setting:
         return plain(values["o"] if re.search(r"\bo\b", text) else value)
 
     def call_both(self):
-        """Calls both once and compares. (numd, NumPy), each batch(n) and its first call's time."""
+        """Calls both once and compares. {side: (batch(n), its first call's time)}."""
         self.spoil()
         numpy_batch = compiled(self.numpy_text, {**self.typed, **self.numpy_values}, {"np": np})
         try:
@@ -171,7 +162,7 @@ class Setting:
         numd_batch = self.compile_numd(self.numd_text)
         numd_ns, value = numd_batch(1)
         self.compare(self.result(self.numd_text, self.numd_values, value), wanted)
-        return (numd_batch, numd_ns), (numpy_batch, numpy_ns)
+        return {"numd": (numd_batch, numd_ns), "numpy": (numpy_batch, numpy_ns)}
 
     def compare(self, got, wanted):
         got, wanted = (self.judged(text, got, wanted) for text in (self.case.got, self.case.wanted))
@@ -190,74 +181,38 @@ class Setting:
         elements = max([math.prod(s) for s in shapes] or [0])
         batched = self.operation.group == "LINALG" and len(shapes[0]) > 2
         out = dict(op=self.operation.name, dtype=self.dtype, n=elements if batched else self.n)
-        for side, values in zip(("numd", "numpy"), samples):
+        for side, values in samples.items():
             out[f"{side}_ns"] = round(percentile(values, 50), 1)
             out[f"{side}_quartiles_ns"] = [round(percentile(values, q), 1) for q in (25, 75)]
         out["ratio"] = round(out["numd_ns"] / out["numpy_ns"], 4)
-        return dict(out, group=self.operation.group, size=self.n, shapes=shapes, samples=len(samples[0]), batch=batch,
-                    numd=self.numd_text.replace("nd.", "numd."), numpy=self.numpy_text)
+        return dict(out, group=self.operation.group, size=self.n, shapes=shapes, samples=len(samples["numd"]),
+                    batch=batch, numd=self.numd_text.replace("nd.", "numd."), numpy=self.numpy_text)
 
 
 # ---- Timing
 
-class Quiet:
-    """Waits, with a limit in all, until nothing else runs: BLAS threads and a worker of numd spin on for a while
-    after their work, and would take a core from the other side."""
-
-    def __init__(self, patience_s):
-        self.patience_s = patience_s
-
-    def wait(self, limit_s=0.1):
-        start, quiet = time.monotonic(), 0
-        while quiet < 2 and time.monotonic() - start < limit_s and self.patience_s > 0:
-            time.sleep(0.001)
-            quiet = quiet + 1 if machine.running() <= 1 else 0
-        self.patience_s -= time.monotonic() - start
-
-
-def batch_of(side, first_ns):
-    """(calls of a sample, calls before it). Before a sample come calls that bring back what the other side displaced,
-    be it from the caches or by letting numd's worker fall asleep."""
-    if first_ns > LONG_NS:
-        return 1, 0
-    call_ns = min(side(WARM_UP)[0] / WARM_UP for _ in range(4))
-    size = max(1, min(MAX_BATCH, math.ceil(AIM_NS / max(1, call_ns))))
-    return size, max(size // 4, min(WARM_UP, math.ceil(4 * AIM_NS / max(1, call_ns))))
-
-
-def sample(side, size, before, overhead):
-    """One sample: the mean of a batch."""
-    if before:
-        side(before)
-    taken, _ = side(size)
-    return max(1.0, (taken - overhead) / size)
-
-
 def in_turns(firsts, n, budget_ns, least_rounds, quiet=None):
-    """((numd samples, NumPy samples), batch of numd). Rounds of one sample each, in an order that alternates."""
-    sides = [batch for batch, _ in firsts]
-    slow = sum(ns for _, ns in firsts) > SLOW_NS
-    samples = [[float(ns)] for _, ns in firsts] if slow else [[], []]
+    """({side: samples}, batch of numd). Rounds of one sample each. firsts: {side: (batch(n), its first call's time)}"""
+    slow = sum(ns for _, ns in firsts.values()) > SLOW_NS
     overhead = runner.clock_overhead_ns() if n <= 10**5 else 0
-    sizes = [(1, 0) if slow else batch_of(*first) for first in firsts]
-    start, number, least = time.perf_counter_ns(), 0, 1 if slow else least_rounds
-    while number < least or (time.perf_counter_ns() - start < budget_ns and not slow):
-        for i in ((0, 1), (1, 0))[number % 2]:
-            if quiet:
-                quiet.wait()
-            samples[i].append(sample(sides[i], *sizes[i], overhead))
-        number += 1
-    return samples, sizes[0][0]
+    sizes = {side: (1, 0) if slow else rounds.batch_of(*first) for side, first in firsts.items()}
+
+    def turn(side):
+        if quiet:
+            quiet.wait()
+        return rounds.mean_of(firsts[side][0], *sizes[side], overhead)
+
+    ends = rounds.until(0, 1) if slow else rounds.until(budget_ns / 1e9, least_rounds)
+    samples = rounds.interleaved(firsts, turn, ends)
+    if slow:
+        samples = {side: [float(firsts[side][1])] + taken for side, taken in samples.items()}
+    return samples, sizes["numd"][0]
 
 
 def measure(setting, budget_ns, least_rounds, quiet=None):
     """A row of the results. Wrong, NoNumpy, or numd's own errors otherwise."""
     with np.errstate(all="ignore"):
         firsts = setting.call_both()
-        gc.collect(0)
-        gc.disable()
-        try:
+        with garbage.collected_before(generation=0):
             samples, batch = in_turns(firsts, setting.n, budget_ns, least_rounds, quiet)
-        finally:
-            gc.enable()
     return setting.row(samples, batch)

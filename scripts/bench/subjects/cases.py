@@ -87,6 +87,13 @@ def inputs(point):
     return [random.random(shape) for _ in range(N_INPUTS[point.case])]
 
 
+def vectors(numd, n, how_many):
+    """(arrays of random numbers for NumPy, arrays of the same numbers for numd)"""
+    random = np.random.default_rng(7)
+    mine = [random.random(n) + 0.1 for _ in range(how_many)]
+    return mine, [numd.asarray(x) for x in mine]
+
+
 def expected(point, arrays):
     if point.case == "sum":
         return np.asarray(np.sum(arrays[0]))

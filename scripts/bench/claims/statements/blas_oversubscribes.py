@@ -9,9 +9,10 @@ import numpy as np
 from bench.claims.claim import Claim
 from bench.claims.lab import Wrong
 from bench.claims.scaling import AT_MOST
-from bench.claims.timing import calls_in, function
+from bench.claims.timing import calls_in
 from bench.claims.verdict import fact
 from bench.harness.processes import die_with_parent, end
+from bench.harness.rounds import function
 from bench.subjects import cases
 
 SIDES = (64, 128, 256, 512, 1024)

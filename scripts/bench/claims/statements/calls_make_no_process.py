@@ -7,9 +7,9 @@ import numpy as np
 
 from bench.claims.claim import Claim
 from bench.claims.lab import Wrong
-from bench.claims.timing import function, statement
 from bench.claims.verdict import fact
 from bench.harness.processes import tree
+from bench.harness.rounds import function, statement
 
 LIBRARY = "bench/libbench-loops.so"
 CALLS = 1000

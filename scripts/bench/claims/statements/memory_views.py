@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 
 from bench.claims.claim import Claim
-from bench.claims.timing import statement
 from bench.claims.verdict import fact
+from bench.harness.rounds import statement
 
 SIZES = (10**2, 10**4, 10**6, 10**8)
 MANY = 10**8  # bytes

@@ -4,7 +4,7 @@ import multiprocessing
 from bench.claims.claim import Claim
 from bench.claims.lab import Wrong, child
 from bench.claims.scaling import AT_MOST, squares
-from bench.claims.timing import function, statement
+from bench.harness.rounds import function, statement
 
 SIZES = (10, 10**3, 10**4, 10**5, 10**6)
 

@@ -4,8 +4,8 @@ import os
 import numpy as np
 
 from bench.claims.claim import Claim
-from bench.claims.timing import statement
 from bench.harness.partner import shared_arrays, shared_call, stream_call
+from bench.harness.rounds import statement
 from bench.subjects import cases
 
 SIZES = (1, 64, 10**3, 10**4, 10**5, 10**6)

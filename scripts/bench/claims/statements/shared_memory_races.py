@@ -7,9 +7,9 @@ import numpy as np
 
 from bench.claims.claim import Claim
 from bench.claims.lab import Wrong
-from bench.claims.timing import statement
 from bench.claims.verdict import fact
 from bench.harness.partner import Partner, shared_bytes
+from bench.harness.rounds import statement
 
 UPDATES = {False: 400_000, True: 60_000}  # of each of two processes: quick or not
 WRITES = {False: 20_000, True: 3_000}

@@ -34,6 +34,7 @@ import numpy as np
 from bench.experiments import breakdown_page
 from bench.harness.experiment_env import Stage, Wrong
 from bench.harness.processes import Failed
+from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
 from bench.subjects.cases import Point
 from bench.subjects.way import Context, Way, load_file, load_ways
@@ -249,16 +250,18 @@ class Breakdown:
         for point in POINTS[self.quick]:
             for stage in stages.values():
                 stage.load(point)
-            for _ in range(ROUNDS[self.quick]):
-                self.random.shuffle(usable)
-                for each in list(usable):
-                    if not self.try_turns(each, point, stages, log):
-                        usable.remove(each)
-                        self.samples.pop((each.variant, point), None)
-                    self.progress.step(f"where the time goes: {each.variant[0]}  {point.label}", 1)
+
+            def turn(each, _number, point=point):
+                answer = self.try_turns(each, point, stages, log)
+                self.progress.step(f"where the time goes: {each.variant[0]}  {point.label}", 1)
+                return answer
+
+            turns = shuffled_while_able(usable, ROUNDS[self.quick], self.random, turn)
+            self.samples.update({(each.variant, point): some for each, some in turns.items()})
 
     def try_turns(self, each, point, stages, log):
-        """Both turns of one; False if they cannot be had."""
+        """Both turns of one: its calls, how many were lost, what a stamp cost, and the samples without stamps. None if
+        they cannot be had."""
         variant, (mode, wait) = each.variant, each.variant[2:]
         try:
             answer = stages["plain"].turn(each.plain, mode, wait, "measure", PLAIN_NS[self.quick])
@@ -267,36 +270,32 @@ class Breakdown:
             stages[each.stage].turn(each.stamped, mode, wait, command, warm_ns=0)
         except Failed as error:
             self.skip(variant, str(error))
-            return False
+            return None
         except Wrong as error:
             self.wrong.append(f"breakdown: {error}")
             self.progress.say(f"WRONG: {error}")
-            return False
-        kept = self.samples.setdefault((variant, point), dict(times=[], lost=0, cost=[], plain=[]))
+            return None
         client, server = log.take()
         times, lost = join(client, server)
-        kept["times"].append(times[int(len(times) * WARM_UP):])
-        kept["cost"].append(stamp_cost(client))
-        kept["plain"] += answer["ns"]
-        kept["lost"] += lost
-        return True
+        return dict(times=times[int(len(times) * WARM_UP):], lost=lost, cost=stamp_cost(client), plain=answer["ns"])
 
     def finish(self, log):
         """Rows from all rounds, in the order of the lists above."""
         unit = log.ns_per_unit()
         for variant in NUMD + OTHERS:
             for point in POINTS[self.quick]:
-                kept = self.samples.get((variant, point), dict(times=[]))
-                if not kept["times"]:
+                turns = self.samples.get((variant, point))
+                if not turns:
                     continue
-                times = np.concatenate(kept["times"])
+                times = np.concatenate([turn["times"] for turn in turns])
                 if not len(times):
                     self.skip(variant, f"{point.label}: no call's stamps could be put together")
                     continue
                 self.rows.append(dict(
                     way=variant[0], client=variant[1], mode=variant[2], wait=variant[3], case=point.case, n=point.n,
-                    **summary((times - times[:, :1]) * unit, kept["lost"], percentile(kept["cost"], 50) * unit,
-                              round(percentile(kept["plain"], 50), 1))))
+                    **summary((times - times[:, :1]) * unit, sum(turn["lost"] for turn in turns),
+                              percentile([turn["cost"] for turn in turns], 50) * unit,
+                              round(percentile([ns for turn in turns for ns in turn["plain"]], 50), 1))))
         return dict(clock="tsc" if log.clock == log.stamps.TSC else "monotonic", ns_per_unit=unit, rows=self.rows,
                     skipped=self.skipped, wrong=self.wrong)
 

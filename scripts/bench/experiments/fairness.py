@@ -24,6 +24,7 @@ import time
 
 from bench.harness.processes import die_with_parent
 from bench.harness.progress import Progress
+from bench.harness.rounds import interleaved
 from bench.numbers.number_text import digits, duration, short_duration
 from bench.numbers.stats import QUANTILES, percentile, quantile
 from bench.page.html_parts import VERDICTS, bullet_list, document, figure, raised, table
@@ -101,7 +102,8 @@ class User:
         env = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
         self.process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], text=True, user=uid, group=uid,
                                         extra_groups=[], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        env=dict(env, PYTHONPATH=str(build / "python")), preexec_fn=lambda: start_on(cores))
+                                        env=dict(env, PYTHONPATH=str(build / "python")),
+                                        preexec_fn=lambda: start_on(cores))
 
     def say(self, what):
         self.process.stdin.write(json.dumps(what) + "\n")
@@ -127,7 +129,8 @@ class Bench:
         cores = sorted(os.sched_getaffinity(0))
         half, rest = set(cores[:max(1, len(cores) // 2)]), set(cores[len(cores) // 2:])
         self.ends = []
-        path, path_half = (self.daemon(build, directory, name, on, sessions) for name, on in (("all", cores), ("half", half)))
+        path = self.daemon(build, directory, "all", cores, sessions)
+        path_half = self.daemon(build, directory, "half", half, sessions)
         self.attacker = self.user(ATTACKER, cores, ATTACK, build, path, sessions, THREADS, ATTACK_ITEMS)
         self.attacker_calls()
         self.attacker.pause(True)
@@ -191,18 +194,18 @@ class Bench:
         return self.attacker_rate(lambda: time.sleep(seconds))[0]
 
 
-def measure(bench, rounds, seconds, progress):
+def measure(bench, n_rounds, seconds, progress):
     """For each case p50, p99 and other quantiles in turns of each kind, and the ratios of the p99s in each round."""
     rows = []
     for case in CASES:
-        ns, rates = {kind: [] for kind in KINDS}, []
-        for k in range(rounds):
-            for kind in KINDS if k % 2 == 0 else reversed(KINDS):
-                samples, rate = bench.turn(kind, case, seconds)
-                ns[kind].append(samples)
-                rates += [rate] if rate else []
-                progress.step(f"{case}, {kind}")
-        row = {"case": case, "attacker_calls_per_s": statistics.median(rates)}
+        def turn(kind, case=case):
+            found = bench.turn(kind, case, seconds)
+            progress.step(f"{case}, {kind}")
+            return found
+
+        turns = interleaved(KINDS, turn, range(n_rounds))
+        ns = {kind: [samples for samples, _ in some] for kind, some in turns.items()}
+        row = {"case": case, "attacker_calls_per_s": statistics.median(rate for _, rate in turns["attacked"])}
         for kind in KINDS:
             together = sorted(x for samples in ns[kind] for x in samples)
             row[f"quantiles_{kind}_ns"] = [quantile(together, q) for q in QUANTILES]
@@ -221,12 +224,14 @@ def spread(ratios):
 
 def show(rows):
     print(f"{'':12} {'victim p50, us':^28} {'victim p99, us':^28} {'p99, attacked :':^31} {'attacker,':>9}")
-    print(f"{'victim calls':12} " + 2 * f"{'alone':>9}{'half':>9}{'attacked':>10} " + f"{'alone':>20} {'half':>10} {'calls/s':>9}")
+    print(f"{'victim calls':12} " + 2 * f"{'alone':>9}{'half':>9}{'attacked':>10} "
+          + f"{'alone':>20} {'half':>10} {'calls/s':>9}")
     for row in rows:
         times = "".join(f"{row[f'p{q}_{kind}_ns'] / 1000:{width}.1f}{end}" for q in (50, 99)
                         for kind, width, end in (("alone", 9, ""), ("half", 9, ""), ("attacked", 10, " ")))
         verdict = "" if row["ratio_p99_to_alone"] <= TARGET else f"  MISSED {TARGET:g}"
-        print(f"{row['case']:12} {times}{spread(row['ratios_p99_to_alone']):>21} {row['ratio_p99_to_half']:9.2f} {row['attacker_calls_per_s']:9.0f}{verdict}")
+        print(f"{row['case']:12} {times}{spread(row['ratios_p99_to_alone']):>21} {row['ratio_p99_to_half']:9.2f} "
+              f"{row['attacker_calls_per_s']:9.0f}{verdict}")
 
 
 SIDES = {"alone": Front("alone", ("c0", "circle")),
@@ -242,7 +247,8 @@ def picture(row):
         curves.append(Curve((kind,), [(odds(q), v, f"p{q:g} {duration(v)}") for q, v in known]))
     x = LogScale(odds(0.7), odds(99.94), LEFT, RIGHT)
     y = LogScale(*decade_range([y for c in curves for _, y, _ in c.points], 1.0), BOTTOM, TOP)
-    axes = Axes(x, y, [(odds(q), f"{q:g}") for q in (1, 10, 50, 90, 99, 99.9)], decades(y, short_duration), "percentile")
+    marks = [(odds(q), f"{q:g}") for q in (1, 10, 50, 90, 99, 99.9)]
+    axes = Axes(x, y, marks, decades(y, short_duration), "percentile")
     about = "; ".join(f"{SIDES[c.key[0]].label}: {', '.join(tip for _, _, tip in c.points)}" for c in curves)
     fronts = {c.key: SIDES[c.key[0]] for c in curves}
     return panel(curves, fronts, axes, None, f"Time of a call of the victim, {row['case']}", about)
@@ -255,21 +261,22 @@ def page(found):
     head = (f'<p class="dim">numd: what a user at its quota costs another</p><h1>The victim’s p99 grows to at most '
             f'{digits(worst["ratio_p99_to_alone"])} times what it was ({raised(worst["case"])}); the target of '
             f"{TARGET:g} is {VERDICTS[met]}</h1>")
-    lines = [[raised(row["case"]), *(duration(row[f"p99_{kind}_ns"]) for kind in KINDS), spread(row["ratios_p99_to_alone"]),
-              spread(row["ratios_p99_to_half"]), VERDICTS[row["ratio_p99_to_alone"] <= TARGET]] for row in rows]
+    lines = [[raised(row["case"]), *(duration(row[f"p99_{kind}_ns"]) for kind in KINDS),
+              spread(row["ratios_p99_to_alone"]), spread(row["ratios_p99_to_half"]),
+              VERDICTS[row["ratio_p99_to_alone"] <= TARGET]] for row in rows]
     columns = ["victim calls", "p99 alone", "half of the cores", "attacked", "attacked : alone", "attacked : half",
                f"at most {TARGET:g}"]
     rates = " and ".join(f"{row['attacker_calls_per_s']:.0f}" for row in rows)
     notes = [f"The attacker: {found['sessions']} sessions, its quota, {found['threads']} threads in each, calls of "
              f"10<sup>6</sup> elements without a pause: {found['attacker_calls_per_s_alone']:.0f} a second when alone, "
              f"{rates} while the victim makes calls.",
-             f"{found['rounds']} rounds of turns of {found['seconds']} s, on {found['cores']} cores. Ratios: the median of "
-             "the rounds, with the least and the greatest.",
-             "Half of the cores: a daemon and a victim that may use no more, with nobody else in that daemon, while NumPy "
-             "computes the attacker’s function on the other half. What two users who both make calls get."]
-    pictures = '<div class="grid">' + "".join(figure(picture(row), heading=raised(row["case"])) for row in rows) + "</div>"
-    return document("numd: fairness", head, table(columns, lines) + "<h2>Time of the victim’s calls</h2>" + pictures
-                    + "<h2>Method</h2>" + bullet_list(notes), css=("page.css",))
+             f"{found['rounds']} rounds of turns of {found['seconds']} s, on {found['cores']} cores. Ratios: the median "
+             "of the rounds, with the least and the greatest.",
+             "Half of the cores: a daemon and a victim that may use no more, with nobody else in that daemon, "
+             "while NumPy computes the attacker’s function on the other half. What two users who both make calls get."]
+    pictures = "".join(figure(picture(row), heading=raised(row["case"])) for row in rows)
+    return document("numd: fairness", head, table(columns, lines) + "<h2>Time of the victim’s calls</h2>"
+                    + f'<div class="grid">{pictures}</div>' + "<h2>Method</h2>" + bullet_list(notes), css=("page.css",))
 
 
 def copy_programs(build, directory):

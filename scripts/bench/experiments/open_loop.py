@@ -20,6 +20,7 @@ import numpy as np
 from bench.experiments import open_loop_page
 from bench.harness.experiment_env import Stage, Wrong
 from bench.harness.processes import Failed
+from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
 from bench.subjects.cases import Point
 from bench.subjects.way import load_ways
@@ -106,26 +107,23 @@ class OpenLoop:
         stage.load(POINT)
         asked = self.usable()
         for rate, seconds in RATES[self.quick]:
-            turns = {}
-            for number in range(ROUNDS[self.quick]):
-                due = schedule(rate, seconds / ROUNDS[self.quick], self.seed + rate + number)
-                due.tofile(stage.directory / "due.bin")
-                order.shuffle(asked)
-                for each in list(asked):
-                    turn = self.try_turn(each, stage, rate, due)
-                    if turn:
-                        turns.setdefault(each[0], []).append(turn)
-                    else:
-                        asked.remove(each)
-                        turns.pop(each[0], None)
-                    self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
-            found = {variant: row(some, rate) for variant, some in turns.items()}
+            dues = [schedule(rate, seconds / ROUNDS[self.quick], self.seed + rate + number)
+                    for number in range(ROUNDS[self.quick])]
+
+            def turn(each, number, rate=rate, dues=dues):
+                answer = self.try_turn(each, stage, rate, dues[number])
+                self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
+                return answer
+
+            turns = shuffled_while_able(asked, len(dues), order, turn)
+            found = {each[0]: row(some, rate) for each, some in turns.items()}
             self.rows += [dict(zip(("way", "client", "mode", "wait"), variant), **it) for variant, it in found.items()]
             asked = [each for each in asked if found[each[0]]["sustained"] or found[each[0]]["achieved"] >= rate / 2]
 
     def try_turn(self, each, stage, rate, due):
         """(answer, latencies, due), or None for a way that cannot go on."""
         variant, way = each
+        due.tofile(stage.directory / "due.bin")
         command = f"schedule times=due.bin to=late.bin limit_ns={limit_ns(due)}"
         try:
             answer = stage.turn(way, *variant[2:], command, warm_ns=WARM_NS)

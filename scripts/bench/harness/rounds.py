@@ -130,14 +130,16 @@ def batch_of(batch, first_ns):
 
 class Quiet:
     """Waits, with a limit in all, until nothing else runs: BLAS threads and a worker of numd spin on for a while
-    after their work, and would take a core from the other side."""
+    after their work, and would take a core from the other side; the daemon replaces a worker that was taken; strangers
+    come and go."""
 
-    def __init__(self, patience_s):
-        self.patience_s = patience_s
+    def __init__(self, patience_s, looks=2, pause_s=0.001):
+        """patience_s: what all waits together may take beyond the looks at a quiet machine."""
+        self.patience_s, self.looks, self.pause_s = patience_s, looks, pause_s
 
     def wait(self, limit_s=0.1):
         start, quiet = time.monotonic(), 0
-        while quiet < 2 and time.monotonic() - start < limit_s and self.patience_s > 0:
-            time.sleep(0.001)
+        while quiet < self.looks and time.monotonic() - start < limit_s and self.patience_s > 0:
+            time.sleep(self.pause_s)
             quiet = quiet + 1 if machine.running() <= 1 else 0
-        self.patience_s -= time.monotonic() - start
+        self.patience_s -= max(0, time.monotonic() - start - self.looks * self.pause_s)

@@ -281,7 +281,8 @@ def measure_memory(daemon, build):
 def measure_figures(numd, daemon, context, quiet, progress):
     """key -> figure, without those that come from the rows."""
     steps = [("expr", lambda: measure_expr(numd, quiet)), ("std", lambda: measure_std(numd, quiet)),
-             ("sort", lambda: measure_sort(numd, quiet)), ("matmul", lambda: measure_matmul(numd, context.build, quiet)),
+             ("sort", lambda: measure_sort(numd, quiet)),
+             ("matmul", lambda: measure_matmul(numd, context.build, quiet)),
              ("processes", lambda: measure_processes(context.build)),
              ("memory", lambda: measure_memory(daemon, context.build))]
     out = {}

@@ -20,8 +20,8 @@ METHOD = [
     "with every cell. Operations with several outputs, or whose results' lengths depend on the data, make their "
     "outputs anew, as NumPy's do; reductions to one number return it.",
     "Results are compared before timing, after the output was overwritten: exactly where nothing rounds, within a few "
-    "units in the last place for elementwise functions, else within a small part of the largest element. A wrong result, "
-    "an error, or an operation without a case fails the run.",
+    "units in the last place for elementwise functions, else within a small part of the largest element. A wrong "
+    "result, an error, or an operation without a case fails the run.",
     "numd and NumPy take turns in an order that alternates. Up to 10^5 elements a sample is the mean of a batch of "
     "calls of about 0.1 ms, after a quarter as many that do not count; at 10^7 it is one call. At least 5 rounds "
     "(3 at 10^7 and in quick runs; where both calls together take over 0.6 s, the compared calls and one round). "

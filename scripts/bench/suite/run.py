@@ -26,6 +26,7 @@ from bench import SCRIPTS
 from bench.harness import machine, servers
 from bench.harness.processes import Client, Daemon, Failed, cpu_ns, remove_leftovers
 from bench.harness.progress import Progress
+from bench.harness.rounds import Quiet, shuffled_while_able
 from bench.numbers import results, stats
 from bench.subjects import cases, catalog
 from bench.subjects.way import Context, load_ways
@@ -53,7 +54,7 @@ class Bench:
         self.time_limit_s = (TIME_LIMIT_S if all(w.core for w in ways) else TIME_LIMIT_ALL_S)[quick]
         self.log = open(self.directory / "log", "wb")
         self.disturbed_ns = self.measured_ns = 0
-        self.patience_s = PATIENCE_S[quick]
+        self.quiet = Quiet(PATIENCE_S[quick], looks=3, pause_s=0.002)
         self.started = time.monotonic()
         self.ways = [w for w in ways if self.usable(w)]
 
@@ -132,15 +133,6 @@ class Bench:
         pids += [server.process.pid for name, server in self.servers.items() if name != way.server]
         return sum(map(cpu_ns, pids))
 
-    def settle(self):
-        """Waits, not for long, until nothing runs: BLAS threads spin on for a while after their work, the daemon
-        replaces a worker that was taken, and strangers come and go."""
-        until, quiet, start = time.monotonic() + 0.3, 0, time.monotonic()
-        while quiet < 3 and time.monotonic() < until and self.patience_s > 0:
-            time.sleep(0.002)
-            quiet = quiet + 1 if machine.running() <= 1 else 0
-        self.patience_s -= time.monotonic() - start - 0.006
-
     def pin(self, way, client, others):
         """Puts a way's processes where the run was told to; floors and numd's workers place themselves."""
         if self.pinning == "none" or way.floor:
@@ -160,7 +152,7 @@ class Bench:
             others += self.servers[way.server].pids()
             partners.append(self.servers[way.server].process.pid)
         self.pin(way, client.process.pid, others)
-        self.settle()
+        self.quiet.wait(0.3)
         idle, before, start = self.others_cpu_ns(way), {pid: cpu_ns(pid) for pid in others}, time.monotonic_ns()
         try:
             answer = client.ask("measure", partners)
@@ -202,17 +194,15 @@ class Bench:
         for name, array in zip("ab", arrays):
             array.tofile(self.directory / f"{name}.bin")
         wanted = cases.expected(point, arrays)
-        variants, turns, rounds = list(self.variants(point)), {}, self.rounds(point)
-        for number in range(rounds):
-            self.random.shuffle(variants)
-            for variant in [v for v in variants if self.takes_part(v[0], point, number)]:
-                answer = self.try_turn(variant, point, arrays, wanted, number)
-                if answer:
-                    turns.setdefault(variant, []).append(answer)
-                else:
-                    variants.remove(variant)
-                    turns.pop(variant, None)
-                self.progress.step(f"{variant[0].label}  {point.label}", weight(point, self.quick) / rounds)
+        n_rounds = self.rounds(point)
+
+        def turn(variant, number):
+            answer = self.try_turn(variant, point, arrays, wanted, number)
+            self.progress.step(f"{variant[0].label}  {point.label}", weight(point, self.quick) / n_rounds)
+            return answer
+
+        turns = shuffled_while_able(list(self.variants(point)), n_rounds, self.random, turn,
+                                    lambda variant, number: self.takes_part(variant[0], point, number))
         for way, mode, wait in self.variants(point):
             if (way, mode, wait) in turns:
                 about = dict(case=point.case, dtype="float64", n=point.n, data=point.data)
@@ -294,7 +284,7 @@ def parse_arguments(argv):
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="where numd was built")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and samples, within a minute")
     parser.add_argument("--seed", type=int, default=None, help="of the order of the ways")
-    parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: takes a quarter of an hour")
+    parser.add_argument("--all", action="store_true", help="all ways, not the core ones alone: a quarter of an hour")
     parser.add_argument("--ways", default="", help="only these, by name, with commas between (for trying things out)")
     parser.add_argument("--cases", default="", help="only these, as add or add:64, with commas between")
     parser.add_argument("--pin", choices=machine.PINNING, default="none", help="where processes may run (default: none "

@@ -168,7 +168,7 @@ model: ## the model of the waiting protocol, all that it can do looked at
 	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_waiting_model.py
 
 .PHONY: lint format
-lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes
+lint: ## clang-format, clang-tidy, direction of includes and imports, shellcheck, pyflakes
 	scripts/lint
 format: ## rewrite the C sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i

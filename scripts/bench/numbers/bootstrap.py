@@ -6,6 +6,8 @@ Each round counts alike. What a round keeps of its samples is evenly spaced over
 results.json holds, so that anyone can compute the same intervals from the file.
 
 For a ratio within a run the same rounds are drawn for both, since what disturbed a round disturbed both.
+
+Where all sides are sampled in the same moments, as the claims do, `of_paired_ratio` draws the same samples for both, too.
 """
 import functools
 
@@ -35,17 +37,27 @@ def drawn_places(n_rounds, n_samples, stream):
     return np.random.default_rng((SEED, n_rounds, n_samples, stream)).random(shape, dtype=np.float32)
 
 
+def pooled(rounds):
+    """The samples of all rounds, in their order."""
+    return np.concatenate([np.asarray(samples, dtype=float) for samples in rounds])
+
+
+def resampled(lengths, chosen, places):
+    """Which of the pooled samples each resampled run has, a line a run. lengths: of the rounds. chosen: the rounds drawn
+    for each run. places: for each of those, where in it its samples are, as numbers from 0 to 1."""
+    lengths = np.asarray(lengths)
+    first, n = np.cumsum(lengths) - lengths, lengths[chosen][:, :, None]
+    inside = np.minimum(places * n, n - 1).astype(np.intp)  # a place may be rounded up to 1
+    return (first[chosen][:, :, None] + inside).reshape(len(chosen), -1)
+
+
 def medians(rounds, stream=0, rounds_stream=0):
     """The medians of RESAMPLES resampled runs. rounds: lists of samples, none empty. Streams of random numbers that
     differ are independent."""
-    lengths = np.array([len(r) for r in rounds])
-    table = np.zeros((len(rounds), lengths.max()))
-    for line, samples in zip(table, rounds):
-        line[:len(samples)] = samples
+    lengths = [len(r) for r in rounds]
     chosen = drawn_rounds(len(rounds), rounds_stream)
-    places = drawn_places(len(rounds), int(lengths.max()), stream)
-    places = np.minimum(places * lengths[chosen][:, :, None], lengths[chosen][:, :, None] - 1).astype(np.intp)
-    return np.median(table[chosen[:, :, None], places].reshape(RESAMPLES, -1), axis=1)
+    drawn = resampled(lengths, chosen, drawn_places(len(rounds), max(lengths), stream))
+    return np.median(pooled(rounds)[drawn], axis=1)
 
 
 def interval(values):
@@ -68,3 +80,11 @@ def base_medians(over, under, stream=0):
 def of_ratio(over, under):
     """Interval of the ratio of two medians of one run."""
     return interval(medians(over) / base_medians(over, under))
+
+
+def of_paired_ratio(over, under, seed, resamples=2000):
+    """The same where each sample of a round has its partner in the other side's, taken next to it."""
+    random, lengths = np.random.default_rng(seed), [len(r) for r in over]
+    chosen = random.integers(len(lengths), size=(resamples, len(lengths)))
+    drawn = resampled(lengths, chosen, random.random((resamples, len(lengths), max(lengths))))
+    return interval(np.median(pooled(over)[drawn], axis=1) / np.median(pooled(under)[drawn], axis=1))

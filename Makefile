@@ -146,11 +146,11 @@ check: all bench-clients unit-tests ## build, run every test, count them
 
 .PHONY: bench
 bench: all bench-clients ## measure: numd against calls in process and other IPC (QUICK=1: within a minute)
-	$(PYTHON) scripts/bench/run.py --build $(BUILD) $(if $(QUICK),--quick)
+	$(PYTHON) scripts/bench run --build $(BUILD) $(if $(QUICK),--quick)
 
 .PHONY: bench-all
 bench-all: all bench-clients ## measure all ways of computing and of IPC, in a quarter of an hour (QUICK=1: 5 minutes)
-	$(PYTHON) scripts/bench/run.py --build $(BUILD) --all $(if $(QUICK),--quick)
+	$(PYTHON) scripts/bench run --build $(BUILD) --all $(if $(QUICK),--quick)
 
 .PHONY: run
 run: all ## a daemon in the foreground on a private socket
@@ -195,7 +195,7 @@ model: ## the model of the waiting protocol, all that it can do looked at
 	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/faults/test_waiting_model.py
 
 .PHONY: lint format
-lint: ## clang-format, clang-tidy, include direction, shellcheck, pyflakes
+lint: ## clang-format, clang-tidy, direction of includes and imports, shellcheck, pyflakes
 	scripts/lint
 format: ## rewrite the C sources with clang-format
 	git ls-files '*.c' '*.h' | xargs clang-format -i

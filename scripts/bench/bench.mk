@@ -98,12 +98,12 @@ $(BUILD)/bench/_bench_cffi$(BENCH_SUFFIX): $(BENCH_C)/cffi_glue.py $(BENCH_C)/lo
 
 .PHONY: bench-kernels
 bench-kernels: all ## measure every operation against NumPy (QUICK=1: small sizes; ONLY=add,sum,figures)
-	$(PYTHON) scripts/bench/kernels.py --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+	$(PYTHON) scripts/bench kernels --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench-python
 bench-python: all ## measure what Python programs pay, against NumPy in process (QUICK=1: within ten seconds)
-	$(PYTHON) scripts/bench/python_figures.py --build $(BUILD) $(if $(QUICK),--quick)
+	$(PYTHON) scripts/bench python --build $(BUILD) $(if $(QUICK),--quick)
 
 .PHONY: bench-fairness
 bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within half a minute)
-	$(PYTHON) scripts/bench/fairness.py --build $(BUILD) $(if $(QUICK),--quick)
+	$(PYTHON) scripts/bench fairness --build $(BUILD) $(if $(QUICK),--quick)

@@ -102,15 +102,18 @@ def data():
 
 @pytest.fixture
 def bench_modules(monkeypatch):
-    """The benchmark's modules under their own names, and none of them left behind for the next test."""
+    """The benchmark's package `bench`, and none of its modules left behind for the next test."""
     bench = TOP / "scripts" / "bench"
-    monkeypatch.syspath_prepend(str(bench))
+    monkeypatch.syspath_prepend(str(bench.parent))
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
         origin = getattr(sys.modules[name], "__file__", None)
         if origin and bench in pathlib.Path(origin).parents:
             del sys.modules[name]
+            package, _, own = name.rpartition(".")
+            if hasattr(sys.modules.get(package), own):
+                delattr(sys.modules[package], own)
 
 
 def bench_objects():

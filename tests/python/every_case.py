@@ -11,10 +11,8 @@ import numpy as np
 
 import numd
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts" / "bench"))
-import kernels_cases  # noqa: E402
-import kernels_data  # noqa: E402
-import kernels_measure  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from bench.kernels import kernel_cases, kernel_timing, operands  # noqa: E402
 
 DTYPES = ["float64", "float32", "complex128", "int16"]
 N = 150_000
@@ -27,13 +25,13 @@ def digest(value):
 
 
 def main():
-    arrays = kernels_data.Arrays(numd, SEED, 1 << 28)
+    arrays = operands.Arrays(numd, SEED, 1 << 28)
     for row in numd.ops():
-        operation = kernels_measure.Operation(row.name, row.kind, row.typing, row.dtypes, row.fast)
+        operation = kernel_timing.Operation(row.name, row.kind, row.typing, row.dtypes, row.fast)
         for dtype in map(np.dtype, DTYPES):
-            if kernels_cases.why_left_out(kernels_cases.case_of(row.name), dtype.name, N) or dtype.kind not in row.dtypes:
+            if kernel_cases.why_left_out(kernel_cases.case_of(row.name), dtype.name, N) or dtype.kind not in row.dtypes:
                 continue
-            setting = kernels_measure.Setting(numd, arrays, operation, dtype, N)
+            setting = kernel_timing.Setting(numd, arrays, operation, dtype, N)
             _, value = setting.compile_numd(setting.numd_text)(1)
             result = setting.result(setting.numd_text, setting.numd_values, value)
             print(row.name, dtype, digest(result), flush=True)

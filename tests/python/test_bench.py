@@ -19,12 +19,12 @@ def make_turn(ns, calls=10):
 
 
 def make_row(case, way, p50, **about):
-    import stats
+    from bench.numbers import stats
     return stats.row(case, way, **about, **stats.merge([make_turn([p50])]))
 
 
 def test_percentiles_are_numpys():
-    import stats
+    from bench.numbers import stats
     samples = list(np.random.default_rng(5).random(37))
     for q in (0, 50, 90, 99, 100):
         assert stats.percentile(samples, q) == pytest.approx(np.percentile(samples, q))
@@ -32,7 +32,7 @@ def test_percentiles_are_numpys():
 
 
 def test_merge_puts_rounds_together():
-    import stats
+    from bench.numbers import stats
     row = stats.merge([make_turn([1.0, 2.0, 3.0]), make_turn([5.0, 5.0], calls=20)])
     assert (row["p50_ns"], row["calls"], row["samples"]) == (3.0, 30, 5)
     assert (row["cpu_client_ns"], row["cpu_server_ns"]) == (5.0, 3.0)
@@ -40,14 +40,14 @@ def test_merge_puts_rounds_together():
 
 
 def test_break_even():
-    import stats
+    from bench.numbers import stats
     assert stats.break_even([1, 10, 100], [8, 4, 2]) is None
     assert stats.break_even([1, 10, 100], [1.0, 1.05, 0.9]) == 1
     assert 10 < stats.break_even([1, 10, 100], [8, 1.3, 1.01]) < 100
 
 
 def test_figures_compare_medians_with_targets():
-    import stats
+    from bench.numbers import stats
     rows = [make_row("add", "numpy", 500, client="python", n=64),
             make_row("add", "numd-ring", 400, client="python", mode="prepared", wait="spin", n=64)]
     by_name = {f["name"]: f for f in stats.figures(rows)}
@@ -57,7 +57,7 @@ def test_figures_compare_medians_with_targets():
 
 
 def test_wrong_results_are_noticed():
-    import cases
+    from bench.subjects import cases
     point = cases.Point("add", 64)
     arrays = cases.inputs(point)
     wanted = cases.expected(point, arrays)
@@ -67,7 +67,7 @@ def test_wrong_results_are_noticed():
 
 
 def test_real_data_is_scaled_and_complete():
-    import cases
+    from bench.subjects import cases
     for data, size in (("digits", 1797 * 64), ("photo", 427 * 640 * 3), ("diabetes", 442 * 10)):
         matrix = cases.real_matrix(data)
         assert matrix.size == size and matrix.dtype == np.float64
@@ -75,7 +75,7 @@ def test_real_data_is_scaled_and_complete():
 
 
 def test_every_way_is_registered_and_says_why_it_is_missing(tmp_path):
-    import way
+    from bench.subjects import way
     ways = way.load_ways()
     context = way.Context(build=tmp_path, python=sys.executable)
     assert {"numpy", "pipe", "shm-pipe", "numd-ring", "numd-socket", "c-direct", "ctypes"} <= {w.name for w in ways}
@@ -87,13 +87,13 @@ def test_every_way_is_registered_and_says_why_it_is_missing(tmp_path):
 
 def run_bench(output, build, *more):
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
-    command = [sys.executable, str(BENCH / "run.py"), "--build", str(build), "--output", str(output), "--quick",
+    command = [sys.executable, str(BENCH), "run", "--build", str(build), "--output", str(output), "--quick",
                "--seed", "1", "--cases", "add:64,sum:64", *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def test_a_run_writes_results_and_page(tmp_path, bench_leaves_nothing):
-    import stats
+    from bench.numbers import stats
     done = run_bench(tmp_path / "report", tmp_path, "--ways", "numpy,pipe,shm-pipe,c-direct")
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "report" / "results.json").read_text())
@@ -116,7 +116,7 @@ def test_a_run_writes_results_and_page(tmp_path, bench_leaves_nothing):
 
 WRONG_WAY = '''
 import numpy as np
-from way import Call, Way
+from bench.subjects.way import Call, Way
 WAYS = [Way(name="wrong", client="python", core=True)]
 def open_call(job):
     out = np.zeros(job.out_shape or 1)
@@ -125,8 +125,8 @@ def open_call(job):
 
 
 def test_a_wrong_result_fails_the_run(tmp_path, monkeypatch, capsys):
-    import run
-    import way
+    from bench.subjects import way
+    from bench.suite import run
     (tmp_path / "wrong.py").write_text(WRONG_WAY)
     monkeypatch.setattr(run, "load_ways", lambda: way.load_ways(tmp_path))
     status = run.main(["--build", str(tmp_path), "--output", str(tmp_path / "report"), "--quick", "--cases", "add:64"])
@@ -136,8 +136,8 @@ def test_a_wrong_result_fails_the_run(tmp_path, monkeypatch, capsys):
 
 
 def test_a_client_that_dies_is_skipped_with_the_reason(tmp_path, monkeypatch):
-    import run
-    import way
+    from bench.subjects import way
+    from bench.suite import run
     (tmp_path / "dies.py").write_text(WRONG_WAY.replace("    out = np", "    raise SystemExit(3)\n    out = np"))
     monkeypatch.setattr(run, "load_ways", lambda: way.load_ways(tmp_path))
     arguments = ["--build", str(tmp_path), "--output", str(tmp_path / "report"), "--quick", "--cases", "add:64"]

@@ -13,7 +13,6 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-BENCH = TOP / "scripts" / "bench"
 
 pytestmark = [
     pytest.mark.usefixtures("bench_modules"),
@@ -35,7 +34,7 @@ class Silent:
 @pytest.fixture
 def short(monkeypatch):
     """breakdown.py with one short turn of each way."""
-    import breakdown
+    from bench.experiments import breakdown
     monkeypatch.setattr(breakdown, "LIMIT_NS", {False: 20_000_000, True: 20_000_000})
     monkeypatch.setattr(breakdown, "PLAIN_NS", {False: 2_000_000, True: 2_000_000})
     monkeypatch.setattr(breakdown, "CALLS", 200)
@@ -43,7 +42,7 @@ def short(monkeypatch):
 
 
 def context():
-    import way
+    from bench.subjects import way
     return way.Context(build=BUILD, python=sys.executable)
 
 
@@ -51,25 +50,25 @@ def context():
 
 def client_log(start, but=()):
     """A call's stamps on the client's side, with times at ten units from point to point."""
-    import breakdown as b
+    from bench.experiments import breakdown as b
     return [(p, start + 10 * p) for p in (b.BEGIN, b.ENCODED, b.SENT, b.WOKEN, b.END) if p not in but]
 
 
 def server_log(start, but=()):
-    import breakdown as b
+    from bench.experiments import breakdown as b
     points = (b.TAKEN, b.DECODED, b.CHECKED, b.COMPUTED, b.SIGNALLED)
     return [(p, start + 10 * p) for p in points if p not in but]
 
 
 def test_a_call_is_put_together_from_both_logs():
-    import breakdown
+    from bench.experiments import breakdown
     rows, lost = breakdown.join(client_log(1000) + client_log(2000), server_log(1000) + server_log(2000))
     assert lost == 0
     assert rows.tolist() == [[start + 10 * p for p in range(10)] for start in (1000, 2000)]
 
 
 def test_what_happens_outside_calls_is_left_out():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     opening = [(b.ENCODED, 1), (b.SENT, 2), (b.WOKEN, 3)]
     ping = [(b.TAKEN, 900), (b.DECODED, 901), (b.SIGNALLED, 902)]
     closing = [(b.ENCODED, 5000), (b.WOKEN, 5001), (b.COST, 5002), (b.COST, 5009)]
@@ -80,7 +79,7 @@ def test_what_happens_outside_calls_is_left_out():
 
 
 def test_a_sender_that_the_other_side_overtakes_ends_where_the_other_side_runs():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     client = client_log(1000, but=(b.SENT,)) + client_log(2000)
     client.insert(2, (b.SENT, 1000 + 10 * b.TAKEN + 25))  # the system call returned after the other side had begun
     server = server_log(1000, but=(b.SIGNALLED,)) + [(b.SIGNALLED, 1500)] + server_log(2000)
@@ -91,7 +90,7 @@ def test_a_sender_that_the_other_side_overtakes_ends_where_the_other_side_runs()
 
 
 def test_the_last_of_several_stamps_of_a_point_counts():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     client = client_log(1000)
     client.insert(1, (b.ENCODED, 1003))
     client.insert(3, (b.SENT, 1011))
@@ -101,21 +100,21 @@ def test_the_last_of_several_stamps_of_a_point_counts():
 
 @pytest.mark.parametrize("gone", ["TAKEN", "DECODED", "CHECKED", "COMPUTED", "WOKEN", "ENCODED"])
 def test_a_call_without_a_stamp_is_lost_and_no_other(gone):
-    import breakdown as b
+    from bench.experiments import breakdown as b
     but = (getattr(b, gone),)
     rows, lost = b.join(client_log(1000, but) + client_log(2000), server_log(1000, but) + server_log(2000))
     assert lost == 1 and rows[:, b.BEGIN].tolist() == [2000]
 
 
 def test_a_stamp_before_the_one_before_it_is_not_believed():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     server = [(p, moment - 100 if p == b.CHECKED else moment) for p, moment in server_log(1000)]
     rows, lost = b.join(client_log(1000), server)
     assert lost == 1 and len(rows) == 0
 
 
 def test_parts_add_up_to_the_whole_of_typical_calls():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     seed = int.from_bytes(os.urandom(4), "little")
     print("seed", seed)
     numbers = np.random.default_rng(seed)
@@ -132,14 +131,14 @@ def test_parts_add_up_to_the_whole_of_typical_calls():
 
 
 def test_a_single_call_is_typical():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     for n in (1, 2, 3):
         row = b.summary(np.cumsum(np.ones((n, 10)), axis=1), 0, 1.0, 1.0)
         assert row["parts_ns"]["encode"] == 1 and row["sum_ns"] == row["whole_ns"] == 9
 
 
 def test_points_are_those_of_the_header():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     stamps = b.load_stamps(context())
     names = ("BEGIN", "ENCODED", "SENT", "TAKEN", "DECODED", "CHECKED", "COMPUTED", "SIGNALLED", "WOKEN", "END", "COST",
              "POINT_BITS")
@@ -151,7 +150,7 @@ STAMPS = "import time, _bench_stamps as s; s.stamp(s.BEGIN); s.stamp(s.TAKEN); t
 
 @pytest.mark.parametrize("clock", ["MONOTONIC", "TSC"])
 def test_stamps_of_another_process_are_in_its_clock(clock):
-    import breakdown as b
+    from bench.experiments import breakdown as b
     if clock == "TSC" and not b.trusts_tsc():
         pytest.skip("no trusted counter here")
     stamps = b.load_stamps(context())
@@ -175,8 +174,8 @@ def test_stamps_of_another_process_are_in_its_clock(clock):
 
 
 def test_without_stamps_it_says_what_to_build(tmp_path):
-    import breakdown
-    import way
+    from bench.experiments import breakdown
+    from bench.subjects import way
     data = breakdown.measure(way.Context(build=tmp_path, python=sys.executable), True, Silent())
     assert data["rows"] == [] and "make bench-clients" in data["skipped"][0]["reason"]
 
@@ -208,9 +207,9 @@ def test_stamps_are_in_the_traced_build_alone():
 
 
 def test_a_wrong_result_is_reported_and_has_no_row(short, monkeypatch):
-    import stage
-    right = stage.cases.expected
-    monkeypatch.setattr(stage.cases, "expected", lambda *given: right(*given) + 1)
+    from bench.harness import experiment_env
+    right = experiment_env.cases.expected
+    monkeypatch.setattr(experiment_env.cases, "expected", lambda *given: right(*given) + 1)
     monkeypatch.setattr(short, "NUMD", ())
     monkeypatch.setattr(short, "OTHERS", (("c-semaphore", "c", None, None),))
     data = short.measure(context(), True, Silent())
@@ -218,9 +217,8 @@ def test_a_wrong_result_is_reported_and_has_no_row(short, monkeypatch):
 
 
 def test_a_partner_that_is_killed_is_reported_and_not_waited_for(short, monkeypatch):
-    import processes
-    import stage
-    prepare = stage.Stage.prepare
+    from bench.harness import processes, experiment_env
+    prepare = experiment_env.Stage.prepare
 
     def prepare_and_kill(self, *given):
         pids = prepare(self, *given)
@@ -228,7 +226,7 @@ def test_a_partner_that_is_killed_is_reported_and_not_waited_for(short, monkeypa
             threading.Timer(0.3, os.kill, (pids[0], signal.SIGKILL)).start()
         return pids
 
-    monkeypatch.setattr(stage.Stage, "prepare", prepare_and_kill)
+    monkeypatch.setattr(experiment_env.Stage, "prepare", prepare_and_kill)
     monkeypatch.setattr(short, "CALLS", 10**9)
     monkeypatch.setattr(short, "LIMIT_NS", {True: 10 * processes.ANSWER_TIMEOUT_S * 10**9})
     monkeypatch.setattr(short, "NUMD", ())
@@ -265,14 +263,14 @@ class Tags(html.parser.HTMLParser):
 
 
 def made_up_row(**about):
-    import breakdown as b
+    from bench.experiments import breakdown as b
     times = np.cumsum(np.ones((50, 10)) * 100, axis=1)
     return dict(dict(way="numd-ring", client="c", mode="prepared", wait="spin", case="add", n=64),
                 **b.summary(times, 0, 20.0, 700.0), **about)
 
 
 def test_section_has_a_bar_a_way_and_a_segment_a_part():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     rows = [made_up_row(), dict(made_up_row(), way="<odd & new>", wait=None), dict(made_up_row(), n=100_000)]
     text = b.html_section({"breakdowns": dict(clock="tsc", rows=rows, wrong=[],
                                               skipped=[dict(way="x", client="c", wait=None, reason="a <reason>")])})
@@ -283,6 +281,6 @@ def test_section_has_a_bar_a_way_and_a_segment_a_part():
 
 
 def test_section_is_empty_without_data():
-    import breakdown as b
+    from bench.experiments import breakdown as b
     for results in ({}, None, {"breakdowns": None}, {"breakdowns": dict(clock=None, rows=[], skipped=[], wrong=[])}):
         assert b.html_section(results) == ""

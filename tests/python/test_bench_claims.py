@@ -24,13 +24,14 @@ pytestmark = [
 
 
 def context():
-    import way
+    from bench.subjects import way
     return way.Context(build=BUILD, python=sys.executable)
 
 
 def run_python(code, *arguments, cwd):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
-    environment.update(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=os.pathsep.join([str(BUILD / "python"), str(BENCH)]))
+    environment.update(PYTHONDONTWRITEBYTECODE="1",
+                       PYTHONPATH=os.pathsep.join([str(BUILD / "python"), str(BENCH.parent)]))
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=150,
                           env=environment, cwd=cwd)
 
@@ -50,7 +51,7 @@ def noisy(median, spread=0.01, rounds=21):
     (noisy(120, 1.0), noisy(100, 1.0)[::-1], "not shown on this machine", "not shown on this machine"),
 ])
 def test_a_ratio_is_judged_by_its_whole_interval(over, under, above, below):
-    from claims import verdict
+    from bench.claims import verdict
     for side, wanted in (("above", above), ("below", below)):
         part = verdict.scan("x", "a", "b", {None: ([over], [under])}, 1.0, side, seed=1)
         assert part["verdict"] == wanted
@@ -59,7 +60,7 @@ def test_a_ratio_is_judged_by_its_whole_interval(over, under, above, below):
 
 
 def test_the_limit_moves_the_verdict():
-    from claims import verdict
+    from bench.claims import verdict
     for limit, wanted in ((1.5, "holds"), (2.0, "does not hold"), (3.0, "does not hold")):
         part = verdict.scan("x", "a", "b", {None: ([noisy(200)], [noisy(100)])}, limit, "above", seed=1)
         assert part["verdict"] == wanted
@@ -67,7 +68,7 @@ def test_the_limit_moves_the_verdict():
 
 def test_rounds_are_drawn_with_both_sides():
     """What disturbs a round disturbs both: a ratio that is the same in all rounds has no spread."""
-    from claims import verdict
+    from bench.claims import verdict
     disturbed = np.geomspace(1, 1000, 11)
     assert verdict.interval([3 * disturbed], [disturbed], seed=2) == pytest.approx((3, 3, 3))
     _, low, high = verdict.interval([3 * disturbed], [disturbed[::-1]], seed=2)
@@ -76,7 +77,7 @@ def test_rounds_are_drawn_with_both_sides():
 
 def test_starts_are_drawn_before_rounds():
     """However often one measures within two starts, there are two: a start that differs leaves the ratio open."""
-    from claims import verdict
+    from bench.claims import verdict
     steady, over = [[100.0] * 500, [100.0] * 400], [[110.0] * 500, [300.0] * 400]
     ratio, low, high = verdict.interval(over, steady, seed=2)
     assert (ratio, low, high) == pytest.approx((1.1, 1.1, 3.0))
@@ -85,7 +86,7 @@ def test_starts_are_drawn_before_rounds():
 
 
 def test_where_a_ratio_turns():
-    from claims import verdict
+    from bench.claims import verdict
     samples = {n: ([[time] * 9], [[100.0] * 9]) for n, time in ((10, 50.0), (1000, 200.0), (10**4, 400.0))}
     part = verdict.scan("x", "a", "b", samples, 1.0, "above", seed=1)
     assert [p["verdict"] for p in part["points"]] == ["does not hold", "holds", "holds"]
@@ -97,14 +98,14 @@ def test_where_a_ratio_turns():
     ("hh", "h"), ("ff", "f"), ("uu", "u"), ("dd", "d"), ("hf", "d"), ("hu", "u"), ("fu", "u"), ("hd", "d"), ("du", "d"),
     ("hfu", "d")])
 def test_parts_that_all_must_hold(verdicts, wanted):
-    from claims import verdict
+    from bench.claims import verdict
     words = dict(zip("hfdu", (verdict.HOLDS, verdict.FAILS, verdict.DEPENDS, verdict.UNSHOWN)))
     assert verdict.together(words[v] for v in verdicts) == words[wanted]
 
 
 @pytest.mark.parametrize("verdicts, wanted", [("ff", "f"), ("fh", "h"), ("fu", "u"), ("uuh", "h")])
 def test_figures_of_which_one_must_hold(verdicts, wanted):
-    from claims import verdict
+    from bench.claims import verdict
     words = dict(zip("hfu", (verdict.HOLDS, verdict.FAILS, verdict.UNSHOWN)))
     assert verdict.at_least_one(words[v] for v in verdicts) == words[wanted]
     points = [dict(verdict=words[v]) for v in verdicts]
@@ -113,7 +114,7 @@ def test_figures_of_which_one_must_hold(verdicts, wanted):
 
 
 def test_only_parts_that_decide_do():
-    from claims import verdict
+    from bench.claims import verdict
     yes, no = verdict.fact("a", "seen", True), verdict.fact("b", "not seen", False, decides=False)
     assert verdict.decide([yes, no], "all") == verdict.HOLDS
     assert verdict.decide([yes, dict(no, decides=True)], "all") == verdict.DEPENDS
@@ -125,12 +126,12 @@ def test_only_parts_that_decide_do():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_experiment_runs_and_has_a_verdict(key, bench_leaves_nothing):
-    import claims.run
-    from claims.claim import load_claims
+    from bench.claims import claim_runs
+    from bench.claims.claim import load_claims
     claim = next(c for c in load_claims() if c.key == key)
     if claim.missing(context()):
         pytest.skip(claim.missing(context()))
-    finding = claims.run.settle(claim, context(), True, seed=3)
+    finding = claim_runs.settle(claim, context(), True, seed=3)
     assert finding["verdict"] in VERDICTS, finding["reason"]
     assert json.loads(json.dumps(finding)) == finding
     assert any(p["decides"] for p in finding["parts"])
@@ -145,7 +146,7 @@ def test_every_experiment_runs_and_has_a_verdict(key, bench_leaves_nothing):
 
 
 def test_the_statements_of_the_issue_are_there():
-    from claims.claim import GROUPS, load_claims
+    from bench.claims.claim import GROUPS, load_claims
     found = load_claims()
     assert [c.key for c in found] == [c.key for c in sorted(found, key=lambda c: (GROUPS.index(c.group), c.key))]
     text = " ".join(c.statement for c in found)
@@ -160,8 +161,8 @@ def test_the_statements_of_the_issue_are_there():
 ONE = """
 import sys
 {before}
-from claims import one
-one.main(sys.argv[1:])
+from bench.claims import claim_process
+claim_process.main(sys.argv[1:])
 """
 
 
@@ -172,12 +173,13 @@ def answer_of(key, tmp_path, before):
 
 
 @pytest.mark.parametrize("key, name, before", [
-    ("queues_cost_more", "mp-queue", "import numpy, numpy_side\nnumpy_side.COMPUTE['add'] = numpy.subtract"),
+    ("queues_cost_more", "mp-queue",
+     "import numpy\nfrom bench.harness import numpy_side\nnumpy_side.COMPUTE['add'] = numpy.subtract"),
     ("blas_oversubscribes", "matmul 64", "import numpy\nnumpy.trace = lambda a: 1.0"),
     ("multiprocessing_avoids_gil", "a pool's sums",
-     "import os, claims.scaling\nowner = os.getpid()\n"
-     "claims.scaling.squares = lambda n, right=claims.scaling.squares: right(n) + (os.getpid() != owner)\n"
-     "claims.scaling.squares.__module__, claims.scaling.squares.__qualname__ = 'claims.scaling', 'squares'"),
+     "import os\nfrom bench.claims import scaling\nowner = os.getpid()\n"
+     "scaling.squares = lambda n, right=scaling.squares: right(n) + (os.getpid() != owner)\n"
+     "scaling.squares.__module__, scaling.squares.__qualname__ = 'bench.claims.scaling', 'squares'"),
 ])
 def test_a_wrong_result_is_no_figure(key, name, before, tmp_path):
     answer = answer_of(key, tmp_path, before)
@@ -188,17 +190,17 @@ def test_a_race_that_is_cured_by_nothing_does_not_hold(tmp_path):
     """A lock that does not lock: the experiment sees it, and says so."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
-    before = ("import multiprocessing\nfrom claims.statements import shared_memory_races as s\n"
+    before = ("import multiprocessing\nfrom bench.claims.statements import shared_memory_races as s\n"
               "multiprocessing.Lock = s.NoLock")
     parts = answer_of("shared_memory_races", tmp_path, before)["parts"]
     assert "does not hold" in [p["verdict"] for p in parts if "with a" in p["what"]]
 
 
 def test_a_store_that_forgets_does_not_persist(tmp_path):
-    import claims.claim
-    if claims.claim.why_not("redis", context()):
+    from bench.claims import claim
+    if claim.why_not("redis", context()):
         pytest.skip("there is no Redis here")
-    before = ("import servers\nfrom claims.statements import servers_slow_but_persist as s\n"
+    before = ("from bench.harness import servers\nfrom bench.claims.statements import servers_slow_but_persist as s\n"
               "s.NAMES = {'redis': 'Redis'}\ns.DurableRedis.spawn = servers.Redis.spawn")
     parts = answer_of("servers_slow_but_persist", tmp_path, before)["parts"]
     assert [p["verdict"] for p in parts if p["kind"] == "fact"] == ["does not hold"]
@@ -206,9 +208,9 @@ def test_a_store_that_forgets_does_not_persist(tmp_path):
 
 KILLED = """
 import os, pathlib, signal, sys, threading
-from claims.lab import Lab
-from processes import Failed
-from way import Context
+from bench.claims.lab import Lab
+from bench.harness.processes import Failed
+from bench.subjects.way import Context
 with Lab(Context(pathlib.Path(sys.argv[1]), sys.executable), False, 1) as lab:
     side = lab.open("eventfd", "add", 64)
     pid, = lab.partners
@@ -227,24 +229,24 @@ def test_another_side_that_is_killed_is_reported(tmp_path):
 
 
 def test_an_experiment_that_hangs_is_ended(monkeypatch):
-    import claims.run
-    monkeypatch.setattr(claims.run, "LIMIT_S", 0.1)
-    finding = claims.run.settle(next(iter(claims.run.load_claims())), context(), True, seed=1)
+    from bench.claims import claim_runs
+    monkeypatch.setattr(claim_runs, "LIMIT_S", 0.1)
+    finding = claim_runs.settle(next(iter(claim_runs.load_claims())), context(), True, seed=1)
     assert finding["verdict"] == "failed" and "did not end" in finding["reason"] and finding["parts"] == []
 
 
 def test_what_is_missing_is_said(monkeypatch):
-    import claims.run
-    import way
-    from claims.claim import load_claims
+    from bench.claims import claim, claim_runs
+    from bench.claims.claim import load_claims
+    from bench.subjects import way
     nowhere = way.Context(build=pathlib.Path("/nonexistent"), python=sys.executable)
     reasons = {c.key: c.missing(nowhere) for c in load_claims()}
     assert "not built" in reasons["numd_beats_numpy"] and "not built" in reasons["ctypes_costs_more"]
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
-    finding = claims.run.settle(next(c for c in load_claims() if c.key == "gil_threads"), context(), True, 1)
+    finding = claim_runs.settle(next(c for c in load_claims() if c.key == "gil_threads"), context(), True, 1)
     assert finding["verdict"] == "skipped" and "2 cores" in finding["reason"]
-    monkeypatch.setattr(claims.claim.servers.Redis, "program", classmethod(lambda cls: None))
-    assert "scripts/setup" in claims.claim.why_not("redis", context())
+    monkeypatch.setattr(claim.servers.Redis, "program", classmethod(lambda cls: None))
+    assert "scripts/setup" in claim.why_not("redis", context())
 
 
 # ---- The command and the page
@@ -263,12 +265,9 @@ def test_the_command_writes_verdicts(tmp_path):
 
 
 def test_a_wrong_result_fails_the_run_and_is_named(tmp_path, monkeypatch, capsys):
-    import runpy
-
-    import claims.run
-    monkeypatch.setattr(claims.run, "ask", lambda *_: dict(wrong="pipe: off by one"))
-    main = runpy.run_path(str(BENCH / "claims" / "__main__.py"))["main"]
-    assert main(["--build", str(BUILD), "--output", str(tmp_path), "--only", "queues_cost_more"]) == 1
+    from bench.claims import claim_runs, settle_claims
+    monkeypatch.setattr(claim_runs, "ask", lambda *_: dict(wrong="pipe: off by one"))
+    assert settle_claims.main(["--build", str(BUILD), "--output", str(tmp_path), "--only", "queues_cost_more"]) == 1
     assert "WRONG RESULT: claim queues_cost_more: pipe: off by one" in capsys.readouterr().err
     assert json.loads((tmp_path / "claims.json").read_text())[0]["verdict"] == "wrong"
 
@@ -300,7 +299,7 @@ class Page(html.parser.HTMLParser):
 
 def made_up(claims_found):
     """A finding for each claim, of every kind in turn."""
-    from claims import verdict
+    from bench.claims import verdict
     for i, claim in enumerate(claims_found):
         samples = {n: ([noisy(n * ratio)], [noisy(n)]) for n, ratio in ((1, 0.5), (100, 1.0 + i), (10**4, 3.0))}
         parts = [verdict.fact("an <address>", "0x1 & 0x2", i % 2 == 0), verdict.left_out("RabbitMQ", "not installed"),
@@ -314,8 +313,8 @@ def made_up(claims_found):
 
 
 def test_the_section_shows_every_claim():
-    import claims
-    from claims.claim import load_claims
+    from bench import claims
+    from bench.claims.claim import load_claims
     findings = json.loads(json.dumps(list(made_up(load_claims()))))
     page = Page(claims.html_section({"claims": findings}))
     assert len(page.ids) == len(set(page.ids)) == len(findings)
@@ -330,5 +329,5 @@ def test_the_section_shows_every_claim():
 
 @pytest.mark.parametrize("results", [{}, {"claims": []}, {"claims": None}])
 def test_without_claims_there_is_no_section(results):
-    import claims
+    from bench import claims
     assert claims.html_section(results) == ""

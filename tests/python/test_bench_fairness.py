@@ -10,7 +10,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-FAIRNESS = TOP / "scripts" / "bench" / "fairness.py"
+BENCH = TOP / "scripts" / "bench"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="two users are needed")
@@ -18,8 +18,8 @@ def test_it_measures_both_users_and_draws_what_it_found(tmp_path):
     (tmp_path / "build").mkdir()
     for name in ("python", "numd", "numd-worker", *(path.name for path in BUILD.glob("libnumd.so.*"))):
         (tmp_path / "build" / name).symlink_to(BUILD / name)
-    done = subprocess.run([sys.executable, FAIRNESS, "--build", tmp_path / "build", "--quick"], text=True, timeout=300,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([sys.executable, BENCH, "fairness", "--build", tmp_path / "build", "--quick"],
+                          text=True, timeout=300, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr
     assert "sum of 64, alone" in done.stderr, "it shows how far it is"
     found = json.loads((tmp_path / "build" / "report" / "fairness.json").read_text())

@@ -14,49 +14,48 @@ import numd
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-BENCH = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "bench"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 DTYPES = [np.dtype(name) for name in numd._numd._dtypes]
 
 pytestmark = pytest.mark.usefixtures("bench_modules")
 
 
 def cases_of_all():
-    import kernels_cases
-    return [(op, kernels_cases.case_of(op.name)) for op in numd.ops()]
+    from bench.kernels import kernel_cases
+    return [(op, kernel_cases.case_of(op.name)) for op in numd.ops()]
 
 
 def test_every_operation_has_a_case_and_every_case_an_operation():
-    import kernels_cases
-    assert {op.name for op in numd.ops()} == set(kernels_cases.TABLE)
+    from bench.kernels import kernel_cases
+    assert {op.name for op in numd.ops()} == set(kernel_cases.TABLE)
 
 
 def test_every_dtype_of_every_operation_is_measured_or_left_out_with_a_reason():
-    import kernels_cases
-    import kernels_data
+    from bench.kernels import kernel_cases, operands
     random = np.random.default_rng(3)
     for op, case in cases_of_all():
         for dtype in (d for d in DTYPES if d.kind in op.dtypes):
-            if reason := kernels_cases.why_left_out(case, dtype.name, 1000):
+            if reason := kernel_cases.why_left_out(case, dtype.name, 1000):
                 assert len(reason) > 10
                 continue
             for _, domain, shape in case.inputs:
-                wanted = kernels_cases.shape_of(shape, 1000)
-                made = kernels_data.make(random, domain, dtype, wanted, 1000)
+                wanted = kernel_cases.shape_of(shape, 1000)
+                made = operands.make(random, domain, dtype, wanted, 1000)
                 assert made.shape == wanted and not np.isnan(made).any()
                 assert domain in ("mask", "index", "column") or made.dtype == dtype, (op.name, domain)
 
 
 def test_no_operation_is_left_out_altogether():
-    import kernels_cases
+    from bench.kernels import kernel_cases
     for op, case in cases_of_all():
-        for n in kernels_cases.SIZES:
-            assert any(not kernels_cases.why_left_out(case, d.name, n) for d in DTYPES if d.kind in op.dtypes), op.name
+        for n in kernel_cases.SIZES:
+            assert any(not kernel_cases.why_left_out(case, d.name, n) for d in DTYPES if d.kind in op.dtypes), op.name
 
 
 @pytest.mark.parametrize("how", ["exact", "ulp", "scale"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 def test_comparing_notices_one_element(how, dtype):
-    from kernels_measure import compare
+    from bench.kernels.kernel_timing import compare
     wanted = np.random.default_rng(4).random(70_000).astype(dtype) + 1
     assert compare(wanted.copy(), wanted, how) is None
     got = wanted.copy()
@@ -70,20 +69,20 @@ def test_comparing_notices_one_element(how, dtype):
 
 
 def test_comparing_integers_is_exact_and_wide():
-    from kernels_measure import compare
+    from bench.kernels.kernel_timing import compare
     wanted = np.array([2**63 - 1, -2**63])
     assert compare(wanted.copy(), wanted, "scale") is None
     assert compare(wanted - np.array([1, 0]), wanted, "scale")
 
 
 def test_figures_from_rows():
-    import kernels_figures
+    from bench.kernels import kernel_figures
 
     def row(ratio, size, op="add"):
         return dict(op=op, dtype="float64", n=size, size=size, ratio=ratio, numd_ns=ratio, numpy_ns=1.0)
 
     rows = [row(0.25, 10**5), row(1.0, 10**5, "sum"), row(1.2, 10**7), row(9.0, 10**3)]
-    found = {f["key"]: f for f in kernels_figures.table(rows, {"processes": dict(value=2.6)})}
+    found = {f["key"]: f for f in kernel_figures.table(rows, {"processes": dict(value=2.6)})}
     assert found["geomean"]["value"] == 0.5 and found["geomean"]["ok"]
     assert found["worst"]["value"] == 1.2 and not found["worst"]["ok"] and found["worst"]["above"] == 1
     assert found["processes"]["ok"] and set(found) == {"geomean", "worst", "processes"}
@@ -96,9 +95,10 @@ def run_kernels(output, *more, before="", only="add,sum"):
     if not (BUILD / "python").is_dir():
         pytest.skip("this build has no Python package")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
-    environment.update(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(BENCH))
+    environment.update(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(SCRIPTS))
     arguments = ["--build", str(BUILD), "--output", str(output), "--quick", "--seed", "1", "--only", only, *more]
-    program = f"import sys, kernels, kernels_cases as cases\n{before}\nsys.exit(kernels.main(sys.argv[1:]))"
+    program = (f"import sys\nfrom bench.kernels import kernel_bench, kernel_cases as cases\n{before}\n"
+               "sys.exit(kernel_bench.main(sys.argv[1:]))")
     return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120,
                           env=environment)
 

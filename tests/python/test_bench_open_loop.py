@@ -11,7 +11,6 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-BENCH = TOP / "scripts" / "bench"
 
 pytestmark = [
     pytest.mark.usefixtures("bench_modules"),
@@ -33,14 +32,14 @@ class Silent:
 
 
 def context():
-    import way
+    from bench.subjects import way
     return way.Context(build=BUILD, python=sys.executable)
 
 
 # ---- The schedule
 
 def test_a_schedule_is_a_poisson_process_of_its_seed():
-    import open_loop
+    from bench.experiments import open_loop
     due = open_loop.schedule(10_000, 5.0, 3)
     gaps = np.diff(due)
     assert (gaps >= 0).all() and due[0] >= 0 and due[-1] < 5e9
@@ -52,7 +51,7 @@ def test_a_schedule_is_a_poisson_process_of_its_seed():
 
 
 def test_rates_of_the_issue_are_measured():
-    import open_loop
+    from bench.experiments import open_loop
     assert {10, 1_000, 100_000} <= {rate for rate, _ in open_loop.RATES[True]} <= {
         rate for rate, _ in open_loop.RATES[False]}
 
@@ -61,8 +60,8 @@ def test_rates_of_the_issue_are_measured():
 
 def run_with_stall(tmp_path, stalled, n=60, gap_ns=MS, stall_s=0.04):
     """Latencies of calls that do nothing but for one, which takes long."""
-    import runner_schedule
-    import way
+    from bench.harness import runner_schedule
+    from bench.subjects import way
     done = []
 
     def work():
@@ -90,11 +89,10 @@ def test_all_who_wait_behind_a_stalled_call_count_in_python(tmp_path):
 
 
 def test_all_who_wait_for_a_stopped_partner_count_in_c():
-    import cases
-    import stage
-    import way
+    from bench.harness import experiment_env
+    from bench.subjects import cases, way
     semaphore = next(w for w in way.load_ways() if w.name == "c-semaphore")
-    with stage.Stage(context()) as place:
+    with experiment_env.Stage(context()) as place:
         place.load(cases.Point("add", 64))
         due = np.arange(1, 2001, dtype=np.int64) * MS
         due.tofile(place.directory / "due.bin")
@@ -126,7 +124,7 @@ def turn(n=2000, done=None, passed_ns=None, latency=10_000, waited_ns=0):
 
 
 def test_a_row_puts_rounds_together():
-    import open_loop
+    from bench.experiments import open_loop
     row = open_loop.row([turn(latency=1000), turn(latency=3000, waited_ns=500 * MS)], 1000)
     assert row["sustained"] and (row["calls"], row["scheduled"]) == (4000, 4000)
     assert row["achieved"] == pytest.approx(1000) and row["offered"] == pytest.approx(1000)
@@ -136,14 +134,14 @@ def test_a_row_puts_rounds_together():
 
 
 def test_too_few_calls_give_no_high_percentile():
-    import open_loop
+    from bench.experiments import open_loop
     few, more = open_loop.row([turn(n=50)], 1000), open_loop.row([turn(n=500)], 1000)
     assert few["p50_ns"] and few["p99_ns"] is None and few["p999_ns"] is None
     assert more["p99_ns"] and more["p999_ns"] is None
 
 
 def test_a_rate_that_was_not_kept_has_no_latencies():
-    import open_loop
+    from bench.experiments import open_loop
     late, short = turn(passed_ns=2300 * MS), turn(done=1500, passed_ns=2110 * MS)
     assert open_loop.is_kept(turn(passed_ns=2050 * MS))
     for lost in (late, short):
@@ -155,7 +153,7 @@ def test_a_rate_that_was_not_kept_has_no_latencies():
 # ---- Real calls
 
 def test_every_way_answers_or_says_what_to_install(monkeypatch):
-    import open_loop
+    from bench.experiments import open_loop
     monkeypatch.setattr(open_loop, "RATES", {True: ((500, 0.06),)})
     progress = Silent()
     data = open_loop.measure(context(), True, progress, seed=1)
@@ -169,7 +167,7 @@ def test_every_way_answers_or_says_what_to_install(monkeypatch):
 
 
 def test_a_rate_that_nobody_can_keep_ends_in_time(monkeypatch):
-    import open_loop
+    from bench.experiments import open_loop
     monkeypatch.setattr(open_loop, "RATES", {True: ((10_000_000, 0.02), (20_000_000, 0.02))})
     monkeypatch.setattr(open_loop, "WAYS", (("pipe", "python", None, None), ("c-unix-stream", "c", None, None)))
     data = open_loop.measure(context(), True, Silent(), seed=1)
@@ -178,17 +176,16 @@ def test_a_rate_that_nobody_can_keep_ends_in_time(monkeypatch):
 
 
 def test_a_partner_that_is_killed_is_reported_and_not_waited_for(monkeypatch):
-    import open_loop
-    import processes
-    import stage
-    prepare = stage.Stage.prepare
+    from bench.experiments import open_loop
+    from bench.harness import experiment_env, processes
+    prepare = experiment_env.Stage.prepare
 
     def prepare_and_kill(self, *given):
         pids = prepare(self, *given)
         threading.Timer(0.3, os.kill, (pids[0], signal.SIGKILL)).start()
         return pids
 
-    monkeypatch.setattr(stage.Stage, "prepare", prepare_and_kill)
+    monkeypatch.setattr(experiment_env.Stage, "prepare", prepare_and_kill)
     monkeypatch.setattr(open_loop, "RATES", {True: ((100, 2.0 * processes.ANSWER_TIMEOUT_S), (200, 1.0))})
     monkeypatch.setattr(open_loop, "WAYS", (("c-semaphore", "c", None, None), ("shm-pipe", "python", None, None)))
     started = time.monotonic()
@@ -198,10 +195,10 @@ def test_a_partner_that_is_killed_is_reported_and_not_waited_for(monkeypatch):
 
 
 def test_a_wrong_result_is_reported_and_has_no_row(monkeypatch):
-    import open_loop
-    import stage
-    right = stage.cases.expected
-    monkeypatch.setattr(stage.cases, "expected", lambda *given: right(*given) + 1)
+    from bench.experiments import open_loop
+    from bench.harness import experiment_env
+    right = experiment_env.cases.expected
+    monkeypatch.setattr(experiment_env.cases, "expected", lambda *given: right(*given) + 1)
     monkeypatch.setattr(open_loop, "RATES", {True: ((500, 0.02), (600, 0.02))})
     monkeypatch.setattr(open_loop, "WAYS", (("numpy", "python", None, None), ("c-unix-stream", "c", None, None)))
     data = open_loop.measure(context(), True, Silent(), seed=1)
@@ -219,7 +216,7 @@ def made_up_row(way, rate, sustained=True, **about):
 
 
 def test_section_shows_what_was_kept_and_what_was_not():
-    import open_loop
+    from bench.experiments import open_loop
     rows = [made_up_row("c-semaphore", rate, rate < 1000) for rate in (10, 100, 1000)]
     rows += [made_up_row("numd-ring", rate, wait="auto") for rate in (10, 1000)] + [made_up_row("<odd>", 10)]
     data = dict(case="add", n=64, seed=5, rates=[10, 100, 1000], rows=rows, wrong=[],
@@ -233,6 +230,6 @@ def test_section_shows_what_was_kept_and_what_was_not():
 
 
 def test_section_is_empty_without_data():
-    import open_loop
+    from bench.experiments import open_loop
     for results in ({}, None, {"open_loop": None}, {"open_loop": dict(rows=[])}):
         assert open_loop.html_section(results) == ""

@@ -9,14 +9,15 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-BENCH = TOP / "scripts" / "bench"
+SCRIPTS = TOP / "scripts"
 
 pytestmark = pytest.mark.skipif(not (BUILD / "python").is_dir(), reason="this build has no Python package")
 
 
 def run_bench(output, before=""):
     """A quick run; `before`: Python code that changes the harness first."""
-    code = (f"import sys; sys.path.insert(0, {str(BENCH)!r})\nimport python_figures as bench\n{before}\n"
+    code = (f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+            f"from bench.experiments import python_figures as bench\n{before}\n"
             f"sys.exit(bench.main(['--build', {str(BUILD)!r}, '--output', {str(output)!r}, '--quick']))")
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
 
@@ -25,11 +26,11 @@ def test_a_run_writes_every_figure(tmp_path):
     done = run_bench(tmp_path)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "python.json").read_text())
-    sys.path.insert(0, str(BENCH))
+    sys.path.insert(0, str(SCRIPTS))
     try:
-        import python_figures
+        from bench.experiments import python_figures
     finally:
-        sys.path.remove(str(BENCH))
+        sys.path.remove(str(SCRIPTS))
     assert [f["key"] for f in results["figures"]] == list(python_figures.TARGETS)
     for f in results["figures"]:
         assert f["value"] > 0 and f["quartiles"][0] <= f["value"] <= f["quartiles"][1]

@@ -35,10 +35,9 @@ def made_up_facts(cpu):
 @functools.lru_cache(maxsize=None)
 def made_up(seed=1, factor=1.0, cpu="A processor"):
     """Results of all ways there are, as if measured: times that grow with the size, `factor` times as long for numd."""
-    import cases
-    import results
-    import stats
-    from way import load_ways
+    from bench.numbers import results, stats
+    from bench.subjects import cases
+    from bench.subjects.way import load_ways
     rng, rows = np.random.default_rng(seed), []
     ways = load_ways()
     for place, way in enumerate(ways):
@@ -59,7 +58,7 @@ def made_up(seed=1, factor=1.0, cpu="A processor"):
 
 def test_intervals_of_medians_hold_the_median():
     """Of 200 made-up experiments with many rounds nearly all intervals hold the true median, but not all."""
-    import bootstrap
+    from bench.numbers import bootstrap
     rng = np.random.default_rng(7)
     hits = 0
     for _ in range(200):
@@ -70,7 +69,7 @@ def test_intervals_of_medians_hold_the_median():
 
 
 def test_intervals_are_the_same_every_time_and_tell_rounds_apart():
-    import bootstrap
+    from bench.numbers import bootstrap
     steady, uneven = [[10.0, 11.0, 12.0]] * 4, [[10.0, 11.0, 12.0], [20.0, 21.0, 22.0], [10.0] * 3, [20.0] * 3]
     assert bootstrap.of_median(steady) == bootstrap.of_median(steady)
     assert bootstrap.of_median(steady)[1] <= 12 and bootstrap.of_median(uneven)[1] > 19
@@ -83,26 +82,26 @@ def test_intervals_are_the_same_every_time_and_tell_rounds_apart():
 
 
 def test_rounds_of_different_lengths_count_alike():
-    import bootstrap
+    from bench.numbers import bootstrap
     values = bootstrap.medians([[1.0], [3.0] * 50])
     assert 0.15 < np.mean(values == 1.0) < 0.55 and set(values) <= {1.0, 2.0, 3.0}
 
 
 def test_thinned_samples_are_spread_over_the_round():
-    import bootstrap
+    from bench.numbers import bootstrap
     assert bootstrap.thinned([1, 2, 3], 5) == [1, 2, 3]
     assert bootstrap.thinned(list(range(100)), 4) == [0, 25, 50, 75]
 
 
 def test_the_last_percentile_wants_enough_samples():
-    import stats
+    from bench.numbers import stats
     few, many = (stats.percentiles(list(range(n))) for n in (999, 1000))
     assert few["p999_ns"] is None and few["p99_ns"] == pytest.approx(988.0, abs=0.1)
     assert many["p999_ns"] == pytest.approx(np.percentile(np.arange(1000), 99.9), abs=0.1)
 
 
 def test_sizes_at_which_it_pays():
-    import stats
+    from bench.numbers import stats
     assert stats.pays_up_to([1, 10, 100], [0.5, 1.0, 4.0]) == pytest.approx(10 * 10 ** (np.log(1.1) / np.log(4)))
     assert stats.pays_up_to([1, 10], [0.5, 1.0]) is None and stats.pays_up_to([1, 10], [2.0, 1.0]) is None
 
@@ -110,8 +109,8 @@ def test_sizes_at_which_it_pays():
 # ---- What follows from the ways
 
 def test_every_way_has_a_title_and_a_group():
-    import catalog
-    from way import load_ways
+    from bench.subjects import catalog
+    from bench.subjects.way import load_ways
     known = {g.key for g in catalog.GROUPS} - {"other"}
     for way in load_ways():
         assert way.title and way.group in known, way.name
@@ -120,7 +119,7 @@ def test_every_way_has_a_title_and_a_group():
 
 
 def test_series_of_a_group_look_different():
-    import catalog
+    from bench.subjects import catalog
     known = catalog.Catalog()
     for group in catalog.GROUPS:
         keys = [k for k in known.order if known.group(k[0]) == group]
@@ -129,9 +128,8 @@ def test_series_of_a_group_look_different():
 
 
 def test_adding_a_way_is_adding_a_file(tmp_path):
-    import catalog
-    import way
-    (tmp_path / "one.py").write_text('from way import Way\n'
+    from bench.subjects import catalog, way
+    (tmp_path / "one.py").write_text('from bench.subjects.way import Way\n'
                                      'WAYS = [Way(name="one", title="One", group="shared", client="python")]\n')
     known = catalog.Catalog(way.load_ways(tmp_path))
     key = ("one", "python", None)
@@ -140,7 +138,7 @@ def test_adding_a_way_is_adding_a_file(tmp_path):
 
 
 def test_results_come_back_as_they_were(tmp_path):
-    import results
+    from bench.numbers import results
     found = made_up()
     results.save(tmp_path / "results.json", found)
     again = results.load(tmp_path / "results.json")
@@ -164,13 +162,13 @@ def test_break_even_sizes_of_a_run():
 def page(tmp_path_factory):
     """A page of made-up results of all ways, made by the program that makes it anew."""
     directory = tmp_path_factory.mktemp("report")
-    sys.path.insert(0, str(BENCH))
+    sys.path.insert(0, str(BENCH.parent))
     try:
-        import results
+        from bench.numbers import results
         results.save(directory / "results.json", made_up())
     finally:
-        sys.path.remove(str(BENCH))
-    subprocess.run([sys.executable, BENCH / "report.py", directory], check=True, stdout=subprocess.DEVNULL)
+        sys.path.remove(str(BENCH.parent))
+    subprocess.run([sys.executable, BENCH, "report", directory], check=True, stdout=subprocess.DEVNULL)
     return directory / "index.html"
 
 
@@ -184,7 +182,7 @@ def chromium(tmp_path_factory):
 
 
 def test_the_page_shows_every_way_that_was_measured_and_says_what_was_not(page):
-    import catalog
+    from bench.subjects import catalog
     text = page.read_text()
     known = catalog.Catalog()
     for key in known.order:
@@ -263,8 +261,7 @@ def test_pictures_are_told_to_those_who_cannot_see_them(page):
 
 
 def test_a_part_that_fails_loses_nothing(tmp_path, monkeypatch):
-    import extras
-    import run
+    from bench.suite import extras, run
     lines = ["def measure(context, quick, progress):", "    progress.step('x')", "    1 / 0", ""]
     (tmp_path / "broken_part.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -279,8 +276,7 @@ def test_a_part_that_fails_loses_nothing(tmp_path, monkeypatch):
 
 
 def test_parts_have_their_sections(tmp_path, monkeypatch):
-    import extras
-    import report
+    from bench.suite import extras, report
     (tmp_path / "a_part.py").write_text('def html_section(results):\n    return f"<p>said {results[\'claims\']}</p>"\n')
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(extras, "EXTRAS", [extras.Extra("claims", "a_part", {True: 1, False: 1})])
@@ -290,8 +286,7 @@ def test_parts_have_their_sections(tmp_path, monkeypatch):
 
 
 def test_what_parts_a_run_has(monkeypatch):
-    import extras
-    import run
+    from bench.suite import extras, run
     monkeypatch.setattr(extras.Extra, "module", json)  # any module: all are there
 
     def parts(*words):
@@ -304,16 +299,16 @@ def test_what_parts_a_run_has(monkeypatch):
 
 
 def test_names_that_there_are_not_are_said(capsys):
-    import run
+    from bench.suite import run
     assert run.main(["--ways", "numpy,nompy"]) == 2 and run.main(["--extras", "claim"]) == 2
     text = capsys.readouterr().err
     assert "--ways: there is no nompy; there are" in text and "--extras: there is no claim;" in text
 
 
 def test_pinning_is_done_and_said(tmp_path, monkeypatch):
-    import run
+    from bench.suite import run
     (tmp_path / "where.py").write_text(WHERE)
-    import way
+    from bench.subjects import way
     monkeypatch.setattr(run, "load_ways", lambda: way.load_ways(tmp_path))
     arguments = ["--build", str(tmp_path), "--output", str(tmp_path / "report"), "--quick", "--cases", "add:64"]
     assert run.main([*arguments, "--pin", "together"]) == 0
@@ -325,7 +320,7 @@ def test_pinning_is_done_and_said(tmp_path, monkeypatch):
 WHERE = '''
 import os
 import numpy as np
-from way import Call, Way
+from bench.subjects.way import Call, Way
 WAYS = [Way(name="where", client="python", core=True)]
 def add(a, b, out):
     np.add(a, b, out=out)
@@ -349,15 +344,15 @@ def compare(*words):
 def runs(tmp_path_factory):
     """Files of two like runs and of one in which numd takes a half longer, on another machine."""
     directory = tmp_path_factory.mktemp("runs")
-    sys.path.insert(0, str(BENCH))
+    sys.path.insert(0, str(BENCH.parent))
     try:
-        import results
+        from bench.numbers import results
         for name, found in (("a", made_up(1)), ("like", made_up(2)),
                             ("slow", made_up(3, 1.5, "Another processor"))):
             rows = [r for r in found["rows"] if r["case"] == "add" and not r["data"]]
             results.save(directory / f"{name}.json", {**found, "rows": rows})
     finally:
-        sys.path.remove(str(BENCH))
+        sys.path.remove(str(BENCH.parent))
     return directory
 
 
@@ -417,7 +412,7 @@ def test_files_that_cannot_be_compared(runs, tmp_path):
 # ---- What the machine tells
 
 def test_what_the_system_tells_of_its_cores(tmp_path):
-    import hardware
+    from bench.harness import hardware
     assert hardware.siblings([0, 1], tmp_path) is None and hardware.turbo(tmp_path) is None
     for core, pair in ((0, "0,2"), (1, "1,3"), (2, "0,2")):
         topology = tmp_path / f"cpu{core}" / "topology"
@@ -435,5 +430,5 @@ def test_what_the_system_tells_of_its_cores(tmp_path):
 
 
 def test_the_report_needs_results(tmp_path):
-    done = subprocess.run([sys.executable, BENCH / "report.py", tmp_path], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, BENCH, "report", tmp_path], capture_output=True, text=True)
     assert done.returncode == 1 and "No such file" in done.stderr and "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NUMD_BUILD", TOP / "build")).resolve()
-BENCH = TOP / "scripts" / "bench"
+SCRIPTS = TOP / "scripts"
 POINTS = (("add", 64), ("sum", 1000))
 
 pytestmark = [
@@ -26,7 +26,7 @@ pytestmark = [
 @pytest.fixture
 def short(monkeypatch):
     """run.py with one short turn a way and point."""
-    import run
+    from bench.suite import run
     for name in ("ROUNDS", "FIGURE_ROUNDS"):
         monkeypatch.setattr(run, name, {False: 1, True: 1})
     for name in ("TURN_BUDGET_NS", "FIGURE_BUDGET_NS"):
@@ -36,7 +36,7 @@ def short(monkeypatch):
 
 
 def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path, bench_leaves_nothing):
-    import way
+    from bench.subjects import way
     others = [w for w in way.load_ways() if not w.core]
     assert len(others) > 30
     output = tmp_path / "report"
@@ -57,9 +57,9 @@ def test_every_way_gives_right_results_or_says_what_to_install(short, tmp_path, 
 
 WRONG_PARTNER = '''
 import os
-from partner import Partner, empty_arrays, raw, read_all, stream_call, write_all
-import partner
-from way import Way
+from bench.harness import partner
+from bench.harness.partner import Partner, empty_arrays, raw, read_all, stream_call, write_all
+from bench.subjects.way import Way
 WAYS = [Way(name="wrong", client="python")]
 def wrong(case, inputs, out):
     out.fill(1.0)
@@ -71,7 +71,7 @@ def open_call(job):
 
 
 def test_a_wrong_result_of_a_partner_fails_the_run(short, tmp_path, monkeypatch, capsys):
-    import way
+    from bench.subjects import way
     (tmp_path / "wrong.py").write_text(WRONG_PARTNER)
     monkeypatch.setattr(short, "load_ways", lambda: way.load_ways(tmp_path))
     arguments = ["--build", str(tmp_path), "--output", str(tmp_path / "report"), "--cases", "add:64", "--all"]
@@ -82,18 +82,18 @@ def test_a_wrong_result_of_a_partner_fails_the_run(short, tmp_path, monkeypatch,
 @pytest.fixture
 def no_leftovers(bench_modules):
     yield
-    import processes
+    from bench.harness import processes
     processes.remove_leftovers()  # as a run does at its end: iceoryx2 leaves some when it is killed
 
 
 def client_of(name, directory):
-    import processes
-    import way
+    from bench.harness import processes
+    from bench.subjects import way
     context = way.Context(build=BUILD, python=sys.executable)
     each = next(w for w in way.load_ways() if w.name == name)
     if each.missing(context):
         pytest.skip(each.missing(context))
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(BENCH), str(context.peers)]))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(SCRIPTS), str(context.peers)]))
     return processes.Client(each.command(context), directory, environment, subprocess.DEVNULL)
 
 
@@ -109,7 +109,7 @@ def prepare(client, directory):
                                   "mmap-file", "mp-array", "mp-pool", "mp-queue", "mp-manager", "sqlite", "zeromq-ipc",
                                   "grpc", "iceoryx2"])
 def test_a_partner_killed_in_the_middle_of_a_call_is_reported(name, tmp_path, no_leftovers):
-    import processes
+    from bench.harness import processes
     client = client_of(name, tmp_path)
     try:
         pids = prepare(client, tmp_path)
@@ -124,7 +124,7 @@ def test_a_partner_killed_in_the_middle_of_a_call_is_reported(name, tmp_path, no
 
 
 def test_a_client_that_cannot_notice_is_not_waited_for(tmp_path):
-    import processes
+    from bench.harness import processes
     client = client_of("eventfd", tmp_path)
     try:
         pids = prepare(client, tmp_path)
@@ -161,7 +161,7 @@ def test_a_partner_dies_with_its_client(name, tmp_path):
 
 ORPHAN = """
 import os, time
-import processes
+from bench.harness import processes
 read, write = os.pipe()
 client = os.fork()
 if not client:
@@ -179,15 +179,14 @@ print(os.read(read, 5))  # end of file: nobody has the other end any more
 
 
 def test_a_partner_whose_client_died_before_it_could_ask_for_that_ends():
-    bench = pathlib.Path(__file__).parents[2] / "scripts" / "bench"
-    done = subprocess.run([sys.executable, "-c", ORPHAN], env={**os.environ, "PYTHONPATH": str(bench)},
+    done = subprocess.run([sys.executable, "-c", ORPHAN], env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
                           stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.stdout == "b''\n"
 
 
 HOST = """
 import subprocess, sys, time
-import servers
+from bench.harness import servers
 server = servers.SERVERS[sys.argv[1]](subprocess.DEVNULL)
 server.start()
 print(server.directory, *[p.pid for p in [server.process] + server.helpers], flush=True)
@@ -201,11 +200,11 @@ else:
 @pytest.mark.parametrize("end", ["stop", "kill"])
 @pytest.mark.parametrize("name", ["redis", "postgresql", "rabbitmq"])
 def test_a_server_ends_with_its_run(name, end):
-    import servers
+    from bench.harness import servers
     if servers.SERVERS[name].missing():
         pytest.skip(servers.SERVERS[name].missing())
     host = subprocess.Popen([sys.executable, "-c", HOST, name, end], stdout=subprocess.PIPE, text=True,
-                            env=dict(os.environ, PYTHONPATH=str(BENCH)))
+                            env=dict(os.environ, PYTHONPATH=str(SCRIPTS)))
     directory, *pids = host.stdout.readline().split()
     if end == "kill":
         host.kill()
@@ -216,8 +215,8 @@ def test_a_server_ends_with_its_run(name, end):
 
 
 def test_ways_are_chosen_by_name_core_or_all():
-    import run
-    import way
+    from bench.subjects import way
+    from bench.suite import run
     ways = way.load_ways()
     core = run.chosen_ways(ways, "", False)
     assert {w.name for w in core} >= {"numpy", "pipe", "numd-ring"} and "redis" not in {w.name for w in core}
@@ -226,8 +225,7 @@ def test_ways_are_chosen_by_name_core_or_all():
 
 
 def test_where_a_way_is_measured():
-    import cases
-    import way
+    from bench.subjects import cases, way
     slow = way.Way(name="slow", largest=1000, largest_side=8)
     taken = [p.label for p in cases.points() if slow.takes(p)]
     assert taken == [f"{c} {n}" for c in ("add", "sum", "expr") for n in (1, 64, 1000)] + ["matmul 8"]
@@ -235,8 +233,8 @@ def test_where_a_way_is_measured():
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
-    import servers
-    import way
+    from bench.harness import servers
+    from bench.subjects import way
     context = way.Context(build=tmp_path, python=sys.executable)
     assert "installs python3-nothing" in way.Way(name="x", modules=(("no_such", "python3-nothing"),)).missing(context)
     assert "installs no-such-python" in way.Way(name="x", interpreter="no-such-python").missing(context)

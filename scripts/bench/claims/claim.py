@@ -10,8 +10,8 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Callable
 
-import servers
-from way import has_module, load_ways
+from bench.harness import servers
+from bench.subjects.way import has_module, load_ways
 
 GROUPS = ("In one process", "Between processes", "Threads and processes", "Memory", "numd")
 
@@ -60,7 +60,7 @@ def load_claims():
     """All claims, by group and then by name."""
     directory, found = pathlib.Path(__file__).resolve().parent / "statements", []
     for module in pkgutil.iter_modules([str(directory)]):
-        claim = importlib.import_module(f"claims.statements.{module.name}").CLAIM
+        claim = importlib.import_module(f"bench.claims.statements.{module.name}").CLAIM
         object.__setattr__(claim, "key", module.name)
         found.append(claim)
     return sorted(found, key=lambda c: (GROUPS.index(c.group), c.key))

@@ -6,12 +6,12 @@ import signal
 
 import numpy as np
 
-import cases
-from claims import timing, verdict
-from claims.claim import python_way
-from processes import Failed, die_with_parent
-from runner import compile_call
-from way import Job, load_file
+from bench.claims import timing, verdict
+from bench.claims.claim import python_way
+from bench.harness.processes import Failed, die_with_parent
+from bench.harness.runner import compile_call
+from bench.subjects import cases
+from bench.subjects.way import Job, load_file
 
 SECONDS = {False: 7.0, True: 0.8}  # of timing, for a claim: quick or not
 LEAST_ROUNDS = {False: 15, True: 9}  # even if they take longer

@@ -7,9 +7,10 @@ intervals of the interpreter, so that handing them out hardly counts.
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
-from claims import verdict
-from claims.lab import child
-from claims.timing import calls_in, function, repeat
+from bench.claims import verdict
+from bench.claims.lab import child
+from bench.claims.timing import calls_in, repeat
+from bench.harness.rounds import function
 
 TASK_NS = {False: 25_000_000, True: 10_000_000}  # quick or not
 AT_MOST = 4  # workers: more would say the same and take longer

@@ -1,26 +1,15 @@
 """Taking times for claims: all sides of a claim, at all its sizes, have a turn in every round, in an order shuffled
 anew. A sample is the mean of a batch of calls of about SAMPLE_NS, after a quarter as many that do not count, for the
 other side may sleep; the clock's own time is subtracted."""
-import gc
-import random
 import time
 
-from kernels_measure import Quiet
-from runner import clock_overhead_ns, compile_call
-from way import Call
+from bench.harness import garbage, rounds
+from bench.harness.rounds import function
+from bench.harness.runner import clock_overhead_ns
 
 MOST_ROUNDS = 150
 SAMPLE_NS = 500_000
 WARM_UP_NS = 10_000_000
-
-
-def statement(text, **names):
-    """A statement as a user writes it: a function batch(n) -> (nanoseconds, its value `r`)."""
-    return compile_call(Call(text, names, result=None))
-
-
-def function(f, *arguments):
-    return statement("r = f(*arguments)", f=f, arguments=arguments) if arguments else statement("r = f()", f=f)
 
 
 def batch_size(batch):
@@ -34,25 +23,19 @@ def batch_size(batch):
 
 def interleaved(sides, seconds, seed, least_rounds):
     """{name: [nanoseconds of a call, one a round]} of {name: batch}, over about that many seconds."""
-    overhead, quiet, order = clock_overhead_ns(), Quiet(seconds / 10), random.Random(seed)
-    sizes, names = {name: batch_size(batch) for name, batch in sides.items()}, list(sides)
-    samples, end = {name: [] for name in sides}, time.monotonic() + seconds
-    gc.collect()
-    gc.disable()
-    try:
-        for number in range(MOST_ROUNDS):
-            if number >= least_rounds and time.monotonic() > end:
-                break
-            order.shuffle(names)
+    overhead, quiet = clock_overhead_ns(), rounds.Quiet(seconds / 10)
+    sizes = {name: batch_size(batch) for name, batch in sides.items()}
+
+    def quiet_rounds():
+        for number in rounds.until(seconds, least_rounds, MOST_ROUNDS):
             quiet.wait(0.02)
-            for name in names:
-                if sizes[name] >= 4:
-                    sides[name](sizes[name] // 4)
-                taken, _ = sides[name](sizes[name])
-                samples[name].append(max(1.0, taken - overhead) / sizes[name])
-    finally:
-        gc.enable()
-    return samples
+            yield number
+
+    def turn(name):
+        return rounds.mean_of(sides[name], sizes[name], sizes[name] // 4, overhead)
+
+    with garbage.collected_before():
+        return rounds.interleaved(sides, turn, quiet_rounds(), rounds.shuffled(sides, seed))
 
 
 def repeat(f, n):

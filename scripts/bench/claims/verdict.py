@@ -1,18 +1,19 @@
 """Verdicts, computed from what was seen.
 
 The one rule of all ratios: 2000 times, starts of the other sides are drawn again with replacement and then rounds of
-each, both sides of a round together; the middle 95 % of the ratios of medians are the interval. A ratio is on a side of
-its limit only if the whole interval is, and at it if the whole interval is within 10 % of it; otherwise nothing is
-shown. Over several sizes, and of several parts, verdicts are put together by `together`. Parts are dicts of plain
-values, so that they can be stored as they are.
+each, both sides of a round together (bootstrap.of_paired_ratio, for which a start is what it calls a round); the middle
+95 % of the ratios of medians are the interval. A ratio is on a side of its limit only if the whole interval is, and at
+it if the whole interval is within 10 % of it; otherwise nothing is shown. Over several sizes, and of several parts,
+verdicts are put together by `together`. Parts are dicts of plain values, so that they can be stored as they are.
 """
 import math
 
 import numpy as np
 
+from bench.numbers.bootstrap import of_paired_ratio, pooled
+
 HOLDS, FAILS, DEPENDS, UNSHOWN = "holds", "does not hold", "depends", "not shown on this machine"
 SKIPPED, FAILED, WRONG = "skipped", "failed", "wrong"  # what findings have instead when there are no parts
-DRAWS, MIDDLE = 2000, (2.5, 97.5)
 SAME = 1.1  # a ratio that is for sure within this factor of its limit is at it
 
 INTERVALS = ("Ratios are of medians over interleaved rounds, for which processes on the other side are started anew "
@@ -24,21 +25,10 @@ INTERVALS = ("Ratios are of medians over interleaved rounds, for which processes
              "figures spread too much to say.")
 
 
-def pooled(samples):
-    return np.concatenate([np.asarray(rounds, dtype=float) for rounds in samples])
-
-
 def interval(over, under, seed):
     """The ratio of two sides' medians, and its interval: (ratio, low, high). over, under: for each start of the other
     sides a list of samples, one a round; both have as many."""
-    random, rounds = np.random.default_rng(seed), np.array([len(r) for r in over])
-    first = np.cumsum(rounds) - rounds
-    starts = random.integers(len(rounds), size=(DRAWS, len(rounds)))
-    places = random.random((DRAWS, len(rounds), rounds.max())) * rounds[starts][:, :, None]
-    picked = (first[starts][:, :, None] + places.astype(int)).reshape(DRAWS, -1)
-    over, under = pooled(over), pooled(under)
-    ratios = np.median(over[picked], axis=1) / np.median(under[picked], axis=1)
-    return (float(np.median(over) / np.median(under)), *(float(x) for x in np.percentile(ratios, MIDDLE)))
+    return (float(np.median(pooled(over)) / np.median(pooled(under))), *of_paired_ratio(over, under, seed))
 
 
 def judge(low, high, limit, side):

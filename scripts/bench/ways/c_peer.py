@@ -1,6 +1,6 @@
 """What a C program does without a library: a partner process that computes with numd's kernels, told through a Unix
 stream socket that carries the arrays, or by semaphores beside arrays in shared memory."""
-from way import BY_VALUE, Way
+from bench.subjects.way import BY_VALUE, Way
 
 PROGRAM = "bench/bench-peer"
 NEEDS = ("libnumd-engine.so",)

@@ -5,7 +5,7 @@ import importlib.util
 
 import numpy as np
 
-from way import Call, Way
+from bench.subjects.way import Call, Way
 
 ARGUMENT = ""  # set by runner.py
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]

@@ -3,8 +3,8 @@ import ctypes
 
 import numpy as np
 
-from cases import PROGRAMS
-from way import Call, Way
+from bench.subjects.cases import PROGRAMS
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="ctypes", title="numd’s kernel, ctypes", group="process", client="python", core=True,
             needs=("libnumd-engine.so",))]

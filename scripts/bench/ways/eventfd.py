@@ -1,8 +1,8 @@
 """Arrays in shared memory, and an eventfd in each direction to say "do it" and "done"."""
 import os
 
-from partner import shared_arrays, shared_call
-from way import Way
+from bench.harness.partner import shared_arrays, shared_call
+from bench.subjects.way import Way
 
 WAYS = [Way(name="eventfd", title="shm + eventfd", group="shared", client="python")]
 

@@ -1,5 +1,5 @@
 """What saying something to another process and hearing back takes at least on this machine; plain C."""
-from way import Way
+from bench.subjects.way import Way
 
 TITLES = {"cache-line": "one cache line, both spinning", "semaphore": "semaphores, two cores",
           "semaphore-same-core": "semaphores, one core", "unix-socket": "Unix socket, 64 bytes"}

@@ -2,8 +2,8 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from partner import SpawnedPartner, bytes_call, compute_bytes, raw
-from way import BY_VALUE, Way
+from bench.harness.partner import SpawnedPartner, bytes_call, compute_bytes, raw
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="grpc", title="gRPC, Unix socket", group="servers", client="python", largest=BY_VALUE,
             modules=(("grpc", "python3-grpcio"),))]

@@ -8,9 +8,9 @@ import pathlib
 
 import numpy as np
 
-from numpy_side import compute_into
-from partner import Patience, SpawnedPartner
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import compute_into
+from bench.harness.partner import Patience, SpawnedPartner
+from bench.subjects.way import BY_VALUE, Call, Way
 
 WAYS = [Way(name="iceoryx2", title="iceoryx2", group="shared", client="python", largest=BY_VALUE,
             modules=(("iceoryx2", "it from PyPI, where that can be reached"),))]

@@ -4,8 +4,8 @@ import tempfile
 
 import numpy as np
 
-from partner import Patience, shared_arrays, shared_bytes, shared_call
-from way import Way
+from bench.harness.partner import Patience, shared_arrays, shared_bytes, shared_call
+from bench.subjects.way import Way
 
 WAYS = [Way(name="mmap-file", title="mapped file, polled", group="shared", client="python")]
 

@@ -6,9 +6,9 @@ import pathlib
 
 import numpy as np
 
-from numpy_side import compute_into
-from partner import Partner, empty_arrays
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import compute_into
+from bench.harness.partner import Partner, empty_arrays
+from bench.subjects.way import BY_VALUE, Call, Way
 
 WAYS = [Way(name="posix-mq", title="POSIX message queue", group="streams", client="python", largest=BY_VALUE)]
 

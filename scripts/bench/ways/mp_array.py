@@ -4,9 +4,9 @@ import multiprocessing
 
 import numpy as np
 
-from numpy_side import COMPUTE, compute_into
-from partner import Partner
-from way import Call, Way
+from bench.harness.numpy_side import COMPUTE, compute_into
+from bench.harness.partner import Partner
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="mp-array", title="mp.Array + semaphore", group="shared", client="python")]
 

@@ -1,9 +1,9 @@
 """A multiprocessing Manager: an object that lives in its process, and a proxy whose methods take and return arrays."""
 from multiprocessing.managers import BaseManager
 
-from numpy_side import compute
-from partner import die_with_client
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import compute
+from bench.harness.partner import die_with_client
+from bench.subjects.way import BY_VALUE, Call, Way
 
 WAYS = [Way(name="mp-manager", title="mp.Manager", group="pickled", client="python", largest=BY_VALUE)]
 

@@ -1,9 +1,9 @@
 """multiprocessing.Pool of one worker: apply() of NumPy's function, arrays pickled both ways."""
 import multiprocessing
 
-from numpy_side import compute
-from partner import die_with_client
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import compute
+from bench.harness.partner import die_with_client
+from bench.subjects.way import BY_VALUE, Call, Way
 
 WAYS = [Way(name="mp-pool", title="mp.Pool", group="pickled", client="python", largest=BY_VALUE)]
 

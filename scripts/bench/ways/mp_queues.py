@@ -1,9 +1,9 @@
 """multiprocessing.Queue and SimpleQueue: arrays are pickled; Queue has a thread that feeds its pipe."""
 import multiprocessing
 
-from numpy_side import COMPUTE
-from partner import Partner
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import COMPUTE
+from bench.harness.partner import Partner
+from bench.subjects.way import BY_VALUE, Call, Way
 
 ARGUMENT = ""  # set by runner.py
 WAYS = [Way(name="mp-queue", title="mp.Queue", group="pickled", client="python", argument="Queue", largest=BY_VALUE),

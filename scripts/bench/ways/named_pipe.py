@@ -1,8 +1,8 @@
 """Two named pipes (FIFOs): the arrays' bytes through one, the result's through the other."""
 import os
 
-from partner import stream_call
-from way import BY_VALUE, Way
+from bench.harness.partner import stream_call
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="fifo", title="named pipes", group="streams", client="python", largest=BY_VALUE)]
 

@@ -1,5 +1,5 @@
 """numd's C client, through the ring and through the socket."""
-from way import Way
+from bench.subjects.way import Way
 
 PROGRAM = "bench/bench-numd"
 MODES = ("prepared", "adhoc")

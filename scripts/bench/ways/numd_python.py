@@ -1,7 +1,7 @@
 """numd's Python package, through the ring and through the socket."""
 import numpy as np
 
-from way import Call, Way
+from bench.subjects.way import Call, Way
 
 ARGUMENT = ""  # "ring" or "socket", set by runner.py
 MODES = ("prepared", "adhoc")

@@ -1,7 +1,7 @@
 """NumPy in the caller's own process, as people write it."""
 import numpy as np
 
-from way import Call, Way
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="numpy", title="NumPy", group="process", client="python", core=True, opening=(None,), summary=(None,))]
 

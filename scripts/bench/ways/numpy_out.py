@@ -1,7 +1,7 @@
 """The expression in NumPy by a careful hand: every step writes into an array that exists already."""
 import numpy as np
 
-from way import Call, Way
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="numpy-out", title="NumPy with out=", group="process", client="python", core=True, cases=("expr",))]
 

@@ -2,8 +2,8 @@
 pickled and sent back."""
 import multiprocessing
 
-from numpy_side import COMPUTE
-from way import Call, Way
+from bench.harness.numpy_side import COMPUTE
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="pipe", title="mp.Pipe", group="pickled", client="python", core=True, opening=(None,),
             summary=(None,))]

@@ -3,8 +3,8 @@ socket. The tables are unlogged, so that nothing waits for the disk."""
 import os
 import select
 
-from partner import Partner, bytes_call, compute_bytes, raw
-from way import Way
+from bench.harness.partner import Partner, bytes_call, compute_bytes, raw
+from bench.subjects.way import Way
 
 WAYS = [Way(name="postgresql", title="PostgreSQL", group="servers", client="python", opening=(None,), summary=(None,),
             largest=10**5, modules=(("psycopg2", "python3-psycopg2"),),

@@ -1,7 +1,7 @@
 """Plain Python loops over lists of float, without NumPy: in the usual interpreter, and in PyPy, which compiles them."""
 import math
 
-from way import Call, Way
+from bench.subjects.way import Call, Way
 
 LIMITS = dict(largest=10**5, largest_side=64)  # beyond them a call takes longer than anyone would wait
 WAYS = [Way(name="python-loops", title="Python loops", group="loops", client="python", **LIMITS),

@@ -1,8 +1,8 @@
 """RabbitMQ, a real broker: the arrays' bytes are a message to one queue, the result's to another; both in memory."""
 import os
 
-from partner import Partner, bytes_call, compute_bytes, raw
-from way import BY_VALUE, Way
+from bench.harness.partner import Partner, bytes_call, compute_bytes, raw
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="rabbitmq", title="RabbitMQ", group="servers", client="python",
             largest=BY_VALUE, modules=(("pika", "python3-pika"),),

@@ -2,8 +2,8 @@
 socket."""
 import os
 
-from partner import Partner, bytes_call, compute_bytes, raw
-from way import BY_VALUE, Way
+from bench.harness.partner import Partner, bytes_call, compute_bytes, raw
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="redis", title="Redis", group="servers", client="python", opening=(None,), summary=(None,),
             largest=BY_VALUE, modules=(("redis", "python3-redis"),), server="redis")]

@@ -1,8 +1,8 @@
 """A Unix socket that keeps messages apart (SOCK_SEQPACKET): the arrays' bytes in messages of up to 64 KiB."""
 import socket
 
-from partner import stream_call
-from way import BY_VALUE, Way
+from bench.harness.partner import stream_call
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="unix-seqpacket", title="Unix seqpacket", group="streams", client="python", largest=BY_VALUE)]
 MESSAGE_BYTES = 1 << 16

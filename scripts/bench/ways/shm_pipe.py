@@ -6,8 +6,8 @@ from multiprocessing import shared_memory
 
 import numpy as np
 
-from numpy_side import compute_into
-from way import Call, Way
+from bench.harness.numpy_side import compute_into
+from bench.subjects.way import Call, Way
 
 WAYS = [Way(name="shm-pipe", title="shared_memory + Pipe", group="shared", client="python", core=True, opening=(None,),
             summary=(None,))]

@@ -2,8 +2,8 @@
 import ctypes
 import signal
 
-from partner import shared_arrays, shared_call
-from way import Way
+from bench.harness.partner import shared_arrays, shared_call
+from bench.subjects.way import Way
 
 WAYS = [Way(name="signals", title="shm + signals", group="shared", client="python")]
 LIBC = ctypes.CDLL(None)

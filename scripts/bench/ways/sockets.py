@@ -2,8 +2,8 @@
 TCP_NODELAY."""
 import socket
 
-from partner import stream_call
-from way import BY_VALUE, Way
+from bench.harness.partner import stream_call
+from bench.subjects.way import BY_VALUE, Way
 
 ARGUMENT = ""  # set by runner.py
 WAYS = [Way(name="unix-stream", title="Unix socket", group="streams", client="python", opening=(None,), summary=(None,),

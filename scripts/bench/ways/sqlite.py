@@ -3,8 +3,8 @@ nothing waits for the disk."""
 import os
 import sqlite3
 
-from partner import Partner, Patience, bytes_call, compute_bytes, raw
-from way import BY_VALUE, Way
+from bench.harness.partner import Partner, Patience, bytes_call, compute_bytes, raw
+from bench.subjects.way import BY_VALUE, Way
 
 WAYS = [Way(name="sqlite", title="SQLite", group="servers", client="python", largest=BY_VALUE)]
 

@@ -5,9 +5,9 @@ import tempfile
 
 import numpy as np
 
-from numpy_side import compute_into
-from partner import Partner, empty_arrays, raw, read_all, write_all
-from way import BY_VALUE, Call, Way
+from bench.harness.numpy_side import compute_into
+from bench.harness.partner import Partner, empty_arrays, raw, read_all, write_all
+from bench.subjects.way import BY_VALUE, Call, Way
 
 WAYS = [Way(name="temporary-file", title="temporary files", group="streams", client="python", largest=BY_VALUE)]
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from numpy_side import COMPUTE, compute_into
-from way import WAYS_DIR, Call, Way, load_file
+from bench.harness.numpy_side import COMPUTE, compute_into
+from bench.subjects.way import Call, WAYS_DIR, Way, load_file
 
 ARGUMENT = ""  # set by runner.py
 WAYS = [Way(name="thread-numpy", title="thread, NumPy", group="loops", client="python", argument="numpy"),

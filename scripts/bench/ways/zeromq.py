@@ -3,9 +3,9 @@ import os
 
 import numpy as np
 
-from partner import Partner, bytes_call, compute_bytes, raw
-from servers import free_port
-from way import BY_VALUE, Way
+from bench.harness.partner import Partner, bytes_call, compute_bytes, raw
+from bench.harness.servers import free_port
+from bench.subjects.way import BY_VALUE, Way
 
 ARGUMENT = ""  # set by runner.py
 MODULES = (("zmq", "python3-zmq"),)

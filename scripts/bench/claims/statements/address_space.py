@@ -6,8 +6,8 @@ import resource
 
 import numpy as np
 
-from claims.claim import Claim
-from claims.verdict import fact
+from bench.claims.claim import Claim
+from bench.claims.verdict import fact
 
 CALLS = 10_000
 

@@ -6,13 +6,14 @@ import sys
 
 import numpy as np
 
-import cases
-from claims.claim import Claim
-from claims.lab import Wrong
-from claims.scaling import AT_MOST
-from claims.timing import calls_in, function
-from claims.verdict import fact
-from processes import die_with_parent, end
+from bench.claims.claim import Claim
+from bench.claims.lab import Wrong
+from bench.claims.scaling import AT_MOST
+from bench.claims.timing import calls_in
+from bench.claims.verdict import fact
+from bench.harness.processes import die_with_parent, end
+from bench.harness.rounds import function
+from bench.subjects import cases
 
 SIDES = (64, 128, 256, 512, 1024)
 SAMPLE_NS = {False: 20_000_000, True: 8_000_000}
@@ -22,7 +23,7 @@ VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS
 WORKER = """
 import os, sys
 import numpy as np
-import cases
+from bench.subjects import cases
 inputs = {}
 for line in sys.stdin:
     n, times = map(int, line.split())

@@ -3,9 +3,9 @@ import ctypes
 
 import numpy as np
 
-import cases
-from claims.claim import Claim
-from claims.scaling import RULE, Scaling
+from bench.claims.claim import Claim
+from bench.claims.scaling import RULE, Scaling
+from bench.subjects import cases
 
 SIZES = (10**3, 10**4, 10**5)
 LIBRARY = "bench/libbench-loops.so"

@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 
-from claims.claim import Claim
-from claims.lab import Wrong
-from claims.timing import function, statement
-from claims.verdict import fact
-from processes import tree
+from bench.claims.claim import Claim
+from bench.claims.lab import Wrong
+from bench.claims.verdict import fact
+from bench.harness.processes import tree
+from bench.harness.rounds import function, statement
 
 LIBRARY = "bench/libbench-loops.so"
 CALLS = 1000

@@ -3,9 +3,9 @@ import ctypes
 
 import numpy as np
 
-import cases
-from claims.claim import Claim
-from way import Call
+from bench.claims.claim import Claim
+from bench.subjects import cases
+from bench.subjects.way import Call
 
 SIZES = (1, 64, 10**3, 10**4, 10**5)
 OTHERS = {"c-extension": "C extension", "cython": "Cython"}

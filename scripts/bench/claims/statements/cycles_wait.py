@@ -8,8 +8,8 @@ from multiprocessing import shared_memory
 
 import numpy as np
 
-from claims.claim import Claim
-from claims.verdict import fact
+from bench.claims.claim import Claim
+from bench.claims.verdict import fact
 
 BYTES = 1 << 20
 ARRAYS = 2000  # in cycles, made one after the other

@@ -1,8 +1,8 @@
 """Threads of Python loops, which hold the GIL, and of NumPy, which releases it for larger arrays."""
 import numpy as np
 
-from claims.claim import Claim
-from claims.scaling import RULE, Scaling, squares
+from bench.claims.claim import Claim
+from bench.claims.scaling import RULE, Scaling, squares
 
 SIZES = (64, 10**3, 10**4, 10**5, 10**6)
 

@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 
-from claims.claim import Claim
-from claims.timing import statement
-from claims.verdict import fact
+from bench.claims.claim import Claim
+from bench.claims.verdict import fact
+from bench.harness.rounds import statement
 
 SIZES = (10**2, 10**4, 10**6, 10**8)
 MANY = 10**8  # bytes

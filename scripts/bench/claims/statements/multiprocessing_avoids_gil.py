@@ -1,10 +1,10 @@
 """A pool of processes for plain Python loops, and what a call into it costs."""
 import multiprocessing
 
-from claims.claim import Claim
-from claims.lab import Wrong, child
-from claims.scaling import AT_MOST, squares
-from claims.timing import function, statement
+from bench.claims.claim import Claim
+from bench.claims.lab import Wrong, child
+from bench.claims.scaling import AT_MOST, squares
+from bench.harness.rounds import function, statement
 
 SIZES = (10, 10**3, 10**4, 10**5, 10**6)
 

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-import cases
-from claims.claim import Claim
-from claims.lab import Wrong
-from claims.verdict import fact
-from processes import cpu_ns, tree
+from bench.claims.claim import Claim
+from bench.claims.lab import Wrong
+from bench.claims.verdict import fact
+from bench.harness.processes import cpu_ns, tree
+from bench.subjects import cases
 
 SIZES = (1, 64, 10**3, 10**4, 10**5, 10**6)
 CASES = ("add", "sum", "expr")

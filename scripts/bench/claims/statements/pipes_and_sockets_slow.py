@@ -1,5 +1,5 @@
 """What arrays pay for going through pipes and sockets."""
-from claims.claim import Claim
+from bench.claims.claim import Claim
 
 SIZES = (64, 10**3, 10**4, 10**5, 10**6)
 SLOW = 2.0

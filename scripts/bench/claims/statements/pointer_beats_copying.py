@@ -3,10 +3,10 @@ import os
 
 import numpy as np
 
-import cases
-from claims.claim import Claim
-from claims.timing import statement
-from partner import shared_arrays, shared_call, stream_call
+from bench.claims.claim import Claim
+from bench.harness.partner import shared_arrays, shared_call, stream_call
+from bench.harness.rounds import statement
+from bench.subjects import cases
 
 SIZES = (1, 64, 10**3, 10**4, 10**5, 10**6)
 

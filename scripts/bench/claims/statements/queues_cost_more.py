@@ -1,5 +1,5 @@
 """multiprocessing's Queue and SimpleQueue against its Pipe."""
-from claims.claim import Claim
+from bench.claims.claim import Claim
 
 SIZES = (64, 10**3, 10**4, 10**5)
 NAMES = {"mp-queue": "Queue", "mp-simplequeue": "SimpleQueue", "pipe": "Pipe"}

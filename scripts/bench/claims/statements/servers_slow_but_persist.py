@@ -7,11 +7,12 @@ import sqlite3
 
 import numpy as np
 
-import servers
-from claims.claim import Claim, why_not
-from claims.verdict import fact, left_out, pooled
-from partner import Partner, raw
-from processes import end, tree
+from bench.claims.claim import Claim, why_not
+from bench.claims.verdict import fact, left_out
+from bench.harness import servers
+from bench.harness.partner import Partner, raw
+from bench.harness.processes import end, tree
+from bench.numbers.bootstrap import pooled
 
 SIZES = (64, 10**4, 10**5)
 OTHERS = ("pipe", "mp-queue", "unix-stream", "mp-array", "eventfd")

@@ -5,11 +5,11 @@ import os
 
 import numpy as np
 
-from claims.claim import Claim
-from claims.lab import Wrong
-from claims.timing import statement
-from claims.verdict import fact
-from partner import Partner, shared_bytes
+from bench.claims.claim import Claim
+from bench.claims.lab import Wrong
+from bench.claims.verdict import fact
+from bench.harness.partner import Partner, shared_bytes
+from bench.harness.rounds import statement
 
 UPDATES = {False: 400_000, True: 60_000}  # of each of two processes: quick or not
 WRITES = {False: 20_000, True: 3_000}

@@ -4,6 +4,7 @@
  * ones are kept on a short list for reuse: `a + b` makes and drops one each time. NumPy and others see the
  * memory through the buffer protocol, strided and writable, and keep the object alive as long as they look.
  */
+#include "docstrings.h"
 #include "pynumd.h"
 
 #ifdef Py_GIL_DISABLED
@@ -226,25 +227,23 @@ static PyObject *array_base(PyObject *self, void *closure) {
 }
 
 static PyGetSetDef array_getset[] = {
-    {"shape", array_shape, array_set_shape, "Lengths of the dimensions.", NULL},
-    {"strides", array_strides, NULL, "Bytes from one element to the next in each dimension.", NULL},
-    {"dtype", array_dtype, NULL, "NumPy's dtype object.", NULL},
-    {"ndim", array_ndim, NULL, "Number of dimensions.", NULL},
-    {"size", array_size, NULL, "Number of elements.", NULL},
-    {"nbytes", array_nbytes, NULL, "Bytes of all elements.", NULL},
-    {"itemsize", array_itemsize, NULL, "Bytes of one element.", NULL},
-    {"mT", array_mT, NULL, "The view with the last two dimensions exchanged.", NULL},
-    {"real", array_real, NULL, "The real part: a view of complex numbers, real ones as they are.", NULL},
-    {"imag", array_imag, NULL, "The imaginary part: a view of complex numbers, zeros for real ones.", NULL},
-    {"device", array_device, NULL, "'cpu': the array is in the host's memory.", NULL},
-    {"flags", array_of_numpy, NULL, "NumPy's flags of the memory's layout.", "flags"},
-    {"flat", array_of_numpy, NULL, "NumPy's iterator over the elements in C order; it can be assigned to.",
-     "flat"},
-    {"ctypes", array_of_numpy, NULL, "NumPy's object for handing the memory to ctypes.", "ctypes"},
-    {"data", array_data, NULL, "The memory as a memoryview.", NULL},
-    {"base", array_base, NULL, "None: a view keeps the memory alive, not the array that it was made from.",
-     NULL},
-    {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
+    {"shape", array_shape, array_set_shape, DOC_ARRAY_SHAPE, NULL},
+    {"strides", array_strides, NULL, DOC_ARRAY_STRIDES, NULL},
+    {"dtype", array_dtype, NULL, DOC_ARRAY_DTYPE, NULL},
+    {"ndim", array_ndim, NULL, DOC_ARRAY_NDIM, NULL},
+    {"size", array_size, NULL, DOC_ARRAY_SIZE, NULL},
+    {"nbytes", array_nbytes, NULL, DOC_ARRAY_NBYTES, NULL},
+    {"itemsize", array_itemsize, NULL, DOC_ARRAY_ITEMSIZE, NULL},
+    {"mT", array_mT, NULL, DOC_ARRAY_MT, NULL},
+    {"real", array_real, NULL, DOC_ARRAY_REAL, NULL},
+    {"imag", array_imag, NULL, DOC_ARRAY_IMAG, NULL},
+    {"device", array_device, NULL, DOC_ARRAY_DEVICE, NULL},
+    {"flags", array_of_numpy, NULL, DOC_ARRAY_FLAGS, "flags"},
+    {"flat", array_of_numpy, NULL, DOC_ARRAY_FLAT, "flat"},
+    {"ctypes", array_of_numpy, NULL, DOC_ARRAY_CTYPES, "ctypes"},
+    {"data", array_data, NULL, DOC_ARRAY_DATA, NULL},
+    {"base", array_base, NULL, DOC_ARRAY_BASE, NULL},
+    {"T", array_T, NULL, DOC_ARRAY_T, NULL},
     {0},
 };
 
@@ -290,28 +289,7 @@ static PyObject *array_iter(PyObject *self) {
 
 PyTypeObject array_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Array",
-    .tp_doc =
-        "An array in shared memory; the daemon computes with it.\n"
-        "\n"
-        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable view of the "
-        "same\n"
-        "memory. Operators, NumPy's functions and ufuncs work as for ndarrays; results without dimensions "
-        "are arrays\n"
-        "too, and work where a Python scalar does. Indexing with ints, slices, Ellipsis and None gives "
-        "views, with\n"
-        "arrays of integers or bools copies. Pickling sends a handle, not the data: the receiver works on "
-        "the same\n"
-        "memory.\n"
-        "\n"
-        "Examples\n"
-        "--------\n"
-        ">>> import numd, numpy as np\n"
-        ">>> a = numd.asarray([1.0, 4.0, 9.0])\n"
-        ">>> np.sqrt(a) + 1\n"
-        "numd.Array([2., 3., 4.], dtype=float64)\n"
-        ">>> a[1:] = 0\n"
-        ">>> float(a.max())\n"
-        "1.0",
+    .tp_doc = DOC_ARRAY,
     .tp_basicsize = sizeof(struct array),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = array_dealloc,

@@ -1,4 +1,5 @@
 /* Methods of Array. Reductions and products are rows of the list of operations, called with `self`. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 static const numd_layout *layout_of(PyObject *self) {
@@ -430,154 +431,22 @@ X(_repr_html_)
 #define ROW_LINALG(name)
 
 PyMethodDef array_methods[] = {
-    {"reshape", array_reshape, METH_VARARGS,
-     "reshape(*shape)\n"
-     "--\n"
-     "\n"
-     "The same elements in another shape.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*shape : int, or one tuple of int\n"
-     "    Lengths of the dimensions; one of them may be -1.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "    A view, or a copy where none is possible.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ShapeError\n"
-     "    The number of elements is another."},
-    {"transpose", array_transpose, METH_VARARGS,
-     "transpose(*axes)\n"
-     "--\n"
-     "\n"
-     "A view with the dimensions in another order.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*axes : int, or one tuple of int\n"
-     "    Dimensions in their new order; reversed by default.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"permute", array_transpose, METH_VARARGS,
-     "permute(*axes)\n"
-     "--\n"
-     "\n"
-     "A view with the dimensions in another order.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*axes : int, or one tuple of int\n"
-     "    Dimensions in their new order; reversed by default.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"copy", array_copy, METH_NOARGS,
-     "copy()\n"
-     "--\n"
-     "\n"
-     "A new array in C order with the same values.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"astype", (PyCFunction)(void (*)(void))array_astype, METH_VARARGS | METH_KEYWORDS,
-     "astype(dtype, copy=True)\n"
-     "--\n"
-     "\n"
-     "The values in another dtype.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "dtype : dtype\n"
-     "    Of the result.\n"
-     "copy : bool, optional\n"
-     "    False gives the array itself if it has that dtype.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DtypeError\n"
-     "    numd does not have the dtype."},
-    {"item", array_item_method, METH_VARARGS,
-     "item(*index)\n"
-     "--\n"
-     "\n"
-     "An element as a Python scalar.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*index : int, or one tuple of int\n"
-     "    Of the element; may be left out if there is one only.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool, int, float or complex\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    No index is given, and the array has not one element.\n"
-     "IndexError\n"
-     "    It is out of bounds."},
-    {"tolist", array_tolist, METH_NOARGS,
-     "tolist()\n"
-     "--\n"
-     "\n"
-     "The elements as nested lists.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "list, or a scalar\n"
-     "    The latter of an array without dimensions."},
-    {"fill", array_fill, METH_O,
-     "fill(value, /)\n"
-     "--\n"
-     "\n"
-     "Store a value in all elements.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "value : scalar\n"
-     "    It must fit the dtype."},
+    {"reshape", array_reshape, METH_VARARGS, DOC_ARRAY_RESHAPE},
+    {"transpose", array_transpose, METH_VARARGS, DOC_ARRAY_TRANSPOSE},
+    {"permute", array_transpose, METH_VARARGS, DOC_ARRAY_PERMUTE},
+    {"copy", array_copy, METH_NOARGS, DOC_ARRAY_COPY},
+    {"astype", (PyCFunction)(void (*)(void))array_astype, METH_VARARGS | METH_KEYWORDS, DOC_ARRAY_ASTYPE},
+    {"item", array_item_method, METH_VARARGS, DOC_ARRAY_ITEM},
+    {"tolist", array_tolist, METH_NOARGS, DOC_ARRAY_TOLIST},
+    {"fill", array_fill, METH_O, DOC_ARRAY_FILL},
     {"__array__", (PyCFunction)(void (*)(void))array_array, METH_VARARGS | METH_KEYWORDS, NULL},
     {"__dlpack__", (PyCFunction)(void (*)(void))array_dlpack, METH_VARARGS | METH_KEYWORDS,
-     "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-     "A DLPack capsule of the same memory."},
-    {"__dlpack_device__", array_dlpack_device, METH_NOARGS,
-     "__dlpack_device__()\n--\n\nDLPack's number of the host's memory, (1, 0)."},
+     DOC_ARRAY___DLPACK__},
+    {"__dlpack_device__", array_dlpack_device, METH_NOARGS, DOC_ARRAY___DLPACK_DEVICE__},
     {"__array_namespace__", (PyCFunction)(void (*)(void))array_namespace, METH_VARARGS | METH_KEYWORDS,
-     "__array_namespace__(*, api_version=None)\n--\n\nThe module numd."},
+     DOC_ARRAY___ARRAY_NAMESPACE__},
     {"to_device", (PyCFunction)(void (*)(void))array_to_device, METH_VARARGS | METH_KEYWORDS,
-     "to_device(device, /, *, stream=None)\n"
-     "--\n"
-     "\n"
-     "The array itself.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "device : str\n"
-     "    'cpu', the only one.\n"
-     "stream : None\n"
-     "    There are none.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    Another device is asked for."},
+     DOC_ARRAY_TO_DEVICE},
     {"__complex__", array_complex, METH_NOARGS, NULL},
     {"__format__", array_format, METH_O, NULL},
     {"__round__", array_round, METH_VARARGS, NULL},
@@ -593,7 +462,7 @@ PyMethodDef array_methods[] = {
     PYTHON_METHODS(X)
 #undef X
         {"_repr_html_", (PyCFunction)(void (*)(void))array_py__repr_html_, METH_FASTCALL | METH_KEYWORDS,
-         "What a notebook shows."},
+         DOC_ARRAY__REPR_HTML_},
     {"__reduce__", array_reduce, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_deepcopy, METH_O, NULL},

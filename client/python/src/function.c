@@ -7,6 +7,7 @@
  * Arguments by position that are arrays and numbers are read here. Where there are keywords, containers, or
  * static arguments, numd._tree first takes the arguments apart into such leaves and a structure, whose
  * address is a part of the key. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 #define PLANS_MAX 256
@@ -596,75 +597,10 @@ static PyObject *function_reduce(PyObject *self, PyObject *unused) {
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef function_methods[] = {
-    {"submit", FAST(function_submit),
-     "submit(*args, out=None, **kwargs)\n"
-     "--\n"
-     "\n"
-     "Call without waiting.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*args, **kwargs\n"
-     "    The arguments of the function.\n"
-     "out : Array, or as the function's result, optional\n"
-     "    Where to store the result.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Future\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import numd\n"
-     ">>> twice = numd.function(lambda x: x + x)\n"
-     ">>> future = twice.submit(numd.ones(2))\n"
-     ">>> future.result(timeout=10).tolist()\n"
-     "[2.0, 2.0]"},
+    {"submit", FAST(function_submit), DOC_FUNCTION_SUBMIT},
     {"async_", (PyCFunction)(void (*)(void))function_async, METH_VARARGS | METH_KEYWORDS,
-     "async_(*args, out=None, **kwargs)\n"
-     "--\n"
-     "\n"
-     "As a call, to be awaited.\n"
-     "\n"
-     "The call is submitted when it is awaited first or made a task, and cancelled with that.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*args, **kwargs\n"
-     "    The arguments of the function.\n"
-     "out : Array, or as the function's result, optional\n"
-     "    Where to store the result.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "coroutine\n"
-     "    Of the result.\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import asyncio, numd\n"
-     ">>> twice = numd.function(lambda x: x + x)\n"
-     ">>> asyncio.run(twice.async_(numd.ones(2))).tolist()\n"
-     "[2.0, 2.0]"},
-    {"explain", FAST(function_explain),
-     "explain(*args, out=None, **kwargs)\n"
-     "--\n"
-     "\n"
-     "How the daemon computes it for such arguments.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*args, **kwargs\n"
-     "    The arguments of the function.\n"
-     "out : Array, or as the function's result, optional\n"
-     "    Where to store the result.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "str\n"
-     "    The steps in order, each with the operations that it fuses and the bytes that it reads and "
-     "writes;\n"
-     "    the sum of these, beside what doing one operation at a time would move."},
+     DOC_FUNCTION_ASYNC_},
+    {"explain", FAST(function_explain), DOC_FUNCTION_EXPLAIN},
     {"__reduce__", function_reduce, METH_NOARGS, NULL},
     {0},
 };
@@ -676,30 +612,7 @@ static PyGetSetDef function_getset[] = {
 
 PyTypeObject function_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.function",
-    .tp_doc =
-        "function(f=None, /, *, static=())\n--\n\n"
-        "Make the daemon compute f as one program.\n\n"
-        "f is run once for each combination of dtypes, shapes and strides, with stand-ins that record\n"
-        "what it does; later calls only send the arguments.\n\n"
-        "Parameters\n----------\n"
-        "f : callable\n"
-        "    Its arguments are arrays, numbers, and tuples, lists and dicts of these, by position or by\n"
-        "    keyword. Arrays that it uses beside them are captured and read at each call; numbers that it "
-        "uses\n"
-        "    beside them become constants. It gives an array, or tuples, named tuples, lists and dicts of "
-        "arrays.\n"
-        "    What it does must not depend on values: TraceError then names the line.\n"
-        "static : sequence of str or int, optional\n"
-        "    Names or positions of parameters whose values are a part of the program: it is traced again "
-        "for\n"
-        "    each other value. They must be hashable.\n\n"
-        "Examples\n--------\n"
-        ">>> import numd\n"
-        ">>> @numd.function(static=(\"n\",))\n"
-        "... def power_sum(x, n):\n"
-        "...     return sum(x**i for i in range(n))\n"
-        ">>> power_sum(numd.asarray([1.0, 2.0]), n=3).tolist()\n"
-        "[3.0, 7.0]",
+    .tp_doc = DOC_FUNCTION,
     .tp_basicsize = sizeof(struct function),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(struct function, vectorcall),

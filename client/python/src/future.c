@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "docstrings.h"
 #include "pynumd.h"
 
 struct pending {
@@ -349,103 +350,15 @@ static PyObject *future_repr(PyObject *object) {
 }
 
 static PyMethodDef future_methods[] = {
-    {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS,
-     "result(timeout=None)\n"
-     "--\n"
-     "\n"
-     "Wait for the call.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds; for ever if it is None.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "object\n"
-     "    What the call gives.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeoutError\n"
-     "    It is not over after that time; it still runs.\n"
-     "CancelledError\n"
-     "    It was cancelled.\n"
-     "Exception\n"
-     "    What the call raised."},
-    {"done", future_done, METH_NOARGS,
-     "done()\n"
-     "--\n"
-     "\n"
-     "Whether the call is over.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"cancel", future_cancel, METH_NOARGS,
-     "cancel()\n"
-     "--\n"
-     "\n"
-     "Ask that the call be given up.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool\n"
-     "    False if it was over already. Otherwise result() raises numd.CancelledError, or gives the result "
-     "if it\n"
-     "    was ready first."},
+    {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS, DOC_FUTURE_RESULT},
+    {"done", future_done, METH_NOARGS, DOC_FUTURE_DONE},
+    {"cancel", future_cancel, METH_NOARGS, DOC_FUTURE_CANCEL},
     {"exception", (PyCFunction)(void (*)(void))future_exception, METH_VARARGS | METH_KEYWORDS,
-     "exception(timeout=None)\n"
-     "--\n"
-     "\n"
-     "Wait for the call.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds; for ever if it is None.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Exception or None\n"
-     "    What result() would raise.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeoutError\n"
-     "    It is not over after that time; it still runs."},
-    {"cancelled", future_cancelled, METH_NOARGS,
-     "cancelled()\n"
-     "--\n"
-     "\n"
-     "Whether the call was given up.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"running", future_running, METH_NOARGS,
-     "running()\n"
-     "--\n"
-     "\n"
-     "Whether the call is not over yet.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"add_done_callback", future_add_done_callback, METH_O,
-     "add_done_callback(fn, /)\n"
-     "--\n"
-     "\n"
-     "Call fn(future) when the call is over.\n"
-     "\n"
-     "That is at once if it is over, else in a thread that waits for the calls which this thread submitted.\n"
-     "Exceptions of fn are logged and ignored.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "fn : callable\n"
-     "    Takes the future."},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "Future[T], for annotations."},
+     DOC_FUTURE_EXCEPTION},
+    {"cancelled", future_cancelled, METH_NOARGS, DOC_FUTURE_CANCELLED},
+    {"running", future_running, METH_NOARGS, DOC_FUTURE_RUNNING},
+    {"add_done_callback", future_add_done_callback, METH_O, DOC_FUTURE_ADD_DONE_CALLBACK},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, DOC_FUTURE___CLASS_GETITEM__},
     {"_notify", future_notify, METH_NOARGS, NULL},
     {"_notify_off", future_notify_off, METH_O | METH_STATIC, NULL},
     {0},
@@ -455,9 +368,7 @@ static PyAsyncMethods future_as_async = {.am_await = future_await};
 
 PyTypeObject future_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Future",
-    .tp_doc =
-        "A submitted call of a function; made by its submit().\n\n"
-        "As a future of concurrent.futures; it can be awaited too.",
+    .tp_doc = DOC_FUTURE,
     .tp_basicsize = sizeof(struct future),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = future_dealloc,

@@ -1,4 +1,5 @@
 /* What the modules in Python need of the extension: views by strides, promotion, arrays beside others. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 static PyObject *helper_view(PyObject *module, PyObject *args) {
@@ -74,30 +75,6 @@ static PyObject *helper_result_type(PyObject *module, PyObject *operands) {
 PyMethodDef helper_methods[] = {
     {"_view", helper_view, METH_VARARGS, NULL},
     {"_empty_beside", helper_empty_beside, METH_VARARGS, NULL},
-    {"result_type", helper_result_type, METH_VARARGS,
-     "result_type(*operands)\n"
-     "--\n"
-     "\n"
-     "The dtype to which Arrays, dtypes and Python scalars promote; scalars are weak.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*operands : Array, dtype or scalar\n"
-     "    At least one.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "dtype\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    There is no operand.\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import numd\n"
-     ">>> numd.result_type(numd.int8, numd.float32, 2)\n"
-     "dtype('float32')"},
+    {"result_type", helper_result_type, METH_VARARGS, DOC_RESULT_TYPE},
     {0},
 };

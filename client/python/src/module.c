@@ -1,4 +1,5 @@
 /* The module numd._numd: makes the types, looks NumPy's functions up, expands the lists. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 struct globals globals;
@@ -116,60 +117,15 @@ static PyObject *module_default_session(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"connect", (PyCFunction)(void (*)(void))session_connect, METH_VARARGS | METH_KEYWORDS,
-     "connect(address=None, *, start=True, door='ring', wait='auto')\n"
-     "--\n"
-     "\n"
-     "Open a session with a daemon.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "address : path, optional\n"
-     "    The daemon's socket; by default $NUMD_SOCKET or the user's own.\n"
-     "start : bool, optional\n"
-     "    Start a daemon if none answers.\n"
-     "door : {'ring', 'socket'}, optional\n"
-     "    The way that calls take.\n"
-     "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n"
-     "    How to wait for the daemon.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Session\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DisconnectedError\n"
-     "    No daemon answers.\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import numd\n"
-     ">>> session = numd.connect()\n"
-     ">>> a = numd.zeros(10, session=session)\n"
-     ">>> session.close()  # ends with the last array"},
-    {"default_session", module_default_session, METH_NOARGS,
-     "default_session()\n"
-     "--\n"
-     "\n"
-     "The session of whatever names none; opened at first use.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Session\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DisconnectedError\n"
-     "    No daemon answers, and none can be started."},
+    {"connect", (PyCFunction)(void (*)(void))session_connect, METH_VARARGS | METH_KEYWORDS, DOC_CONNECT},
+    {"default_session", module_default_session, METH_NOARGS, DOC_DEFAULT_SESSION},
     {"_stats", module_stats, METH_NOARGS, NULL},
     {"_calls", module_calls, METH_NOARGS, NULL},
     {0},
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "numd._numd", .m_doc = "The C part of numd; use the package.",
-    .m_size = -1,          .m_methods = methods,
+    PyModuleDef_HEAD_INIT, .m_name = "numd._numd", .m_doc = DOC__NUMD, .m_size = -1, .m_methods = methods,
 };
 
 PyMODINIT_FUNC PyInit__numd(void);

@@ -3,6 +3,7 @@
  * An array holds its connection itself, so a Session only answers questions and makes arrays; closing it
  * drops its own reference. The process has a default session, opened at first use. All open sessions are
  * on a list, by which an unpickled array finds one to its daemon. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 struct session {
@@ -264,52 +265,23 @@ static PyObject *session_repr(PyObject *self) {
 }
 
 static PyMethodDef session_methods[] = {
-    {"ping", session_ping, METH_VARARGS,
-     "ping(timeout=5.0, /)\n"
-     "--\n"
-     "\n"
-     "Wait for an answer of the daemon.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeLimitError\n"
-     "    There was none in that time.\n"
-     "DisconnectedError\n"
-     "    There is no daemon any more."},
-    {"stats", session_stats, METH_NOARGS,
-     "stats()\n"
-     "--\n"
-     "\n"
-     "The daemon's counters.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "dict\n"
-     "    ``daemon``, ``sessions``, and who has the cores and the spin tokens."},
-    {"close", session_close, METH_NOARGS,
-     "close()\n"
-     "--\n"
-     "\n"
-     "End the session as soon as no array of it is left. May be called again."},
+    {"ping", session_ping, METH_VARARGS, DOC_SESSION_PING},
+    {"stats", session_stats, METH_NOARGS, DOC_SESSION_STATS},
+    {"close", session_close, METH_NOARGS, DOC_SESSION_CLOSE},
     {"__enter__", session_enter, METH_NOARGS, NULL},
     {"__exit__", session_exit, METH_VARARGS, NULL},
     {0},
 };
 
 static PyGetSetDef session_getset[] = {
-    {"address", session_address, NULL, "Path of the daemon's socket.", NULL},
-    {"closed", session_closed, NULL, "Whether close() was called.", NULL},
+    {"address", session_address, NULL, DOC_SESSION_ADDRESS, NULL},
+    {"closed", session_closed, NULL, DOC_SESSION_CLOSED, NULL},
     {0},
 };
 
 PyTypeObject session_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Session",
-    .tp_doc = "A connection to a daemon; made by numd.connect().",
+    .tp_doc = DOC_SESSION,
     .tp_basicsize = sizeof(struct session),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = session_dealloc,

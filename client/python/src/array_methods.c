@@ -78,7 +78,7 @@ static int strides_reshaped(const numd_layout *from, int ndim, const int64_t sha
 }
 
 static PyObject *array_copy(PyObject *self, PyObject *unused) {
-  return apply(NUMD_OP_COPY, NULL, 1, &self, NULL);
+  return apply(array_state(self), NUMD_OP_COPY, NULL, 1, &self, NULL);
 }
 
 static PyObject *reshaped(PyObject *self, int ndim, const int64_t shape[]) {
@@ -180,16 +180,17 @@ static PyObject *array_transpose(PyObject *self, PyObject *args) {
 /* ---- Values */
 
 static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) {
+  struct state *state = array_state(self);
   static char *keywords[] = {"dtype", "copy", NULL};
   PyObject *wanted;
   int copy = 1;
   numd_params params = {.given = NUMD_PARAM_DTYPE};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:astype", keywords, &wanted, &copy) ||
-      dtype_parse(wanted, &params.dtype))
+      dtype_parse(state, wanted, &params.dtype))
     return NULL;
   if (!copy && params.dtype == layout_of(self)->dtype)
     return Py_NewRef(self);
-  return apply(NUMD_OP_ASTYPE, &params, 1, &self, NULL);
+  return apply(state, NUMD_OP_ASTYPE, &params, 1, &self, NULL);
 }
 
 static PyObject *array_item_method(PyObject *self, PyObject *args) {
@@ -281,13 +282,15 @@ static int scalar_fits(const numd_scalar *scalar, numd_dtype dtype) {
 }
 
 int array_assign(PyObject *target, PyObject *value) {
+  struct state *state = array_state(target);
   numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = layout_of(target)->dtype};
-  struct operands operands = {.conn = array_view(target)->conn, .n = 1};
+  struct operands operands = {.state = state, .conn = array_view(target)->conn, .n = 1};
   int kind = scalar_parse(value, &operands.args[0].scalar);
   if (kind < 0 || (kind && scalar_fits(&operands.args[0].scalar, params.dtype)))
     return -1;
   if (!kind) {
-    PyObject *array = array_check(value) ? Py_NewRef(value) : array_from(value, params.dtype, operands.conn);
+    PyObject *array =
+        array_check(state, value) ? Py_NewRef(value) : array_from(state, value, params.dtype, operands.conn);
     if (!array)
       return -1;
     operands.owned[0] = array;
@@ -307,6 +310,7 @@ static PyObject *array_fill(PyObject *self, PyObject *value) {
 /* ---- Protocols */
 
 static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
+  struct state *state = array_state(self);
   static char *keywords[] = {"dtype", "copy", NULL};
   PyObject *dtype = Py_None, *copy = Py_None;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", keywords, &dtype, &copy))
@@ -315,9 +319,9 @@ static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
   if (!ndarray)
     return NULL;
   if (dtype == Py_None)
-    dtype = globals.dtypes[layout_of(self)->dtype];
+    dtype = state->dtypes[layout_of(self)->dtype];
   PyObject *cast = copy == Py_True ? PyObject_CallMethod(ndarray, "astype", "O", dtype)
-                                   : PyObject_CallFunctionObjArgs(globals.asarray, ndarray, dtype, NULL);
+                                   : PyObject_CallFunctionObjArgs(state->asarray, ndarray, dtype, NULL);
   if (cast && cast != ndarray && copy == Py_False) {
     PyErr_SetString(PyExc_ValueError, "another dtype is not possible without a copy");
     Py_CLEAR(cast);
@@ -327,17 +331,16 @@ static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 static PyObject *array_reduce(PyObject *self, PyObject *unused) {
+  struct state *state = array_state(self);
   numd_handle handle;
   memset(&handle, 0, sizeof handle);
   int status = numd_array_export(array_view(self), &handle);
   if (status != NUMD_OK)
-    return raise_status(status);
-  PyObject *module = PyImport_ImportModule("numd");
-  PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild") : NULL;
-  Py_XDECREF(module);
+    return raise_status(state, status);
+  PyObject *rebuild = imported(state, IMPORT_REBUILD);
   if (!rebuild)
     return NULL;
-  return Py_BuildValue("N(y#s)", rebuild, (const char *)&handle, (Py_ssize_t)sizeof handle,
+  return Py_BuildValue("O(y#s)", rebuild, (const char *)&handle, (Py_ssize_t)sizeof handle,
                        numd_conn_address(array_view(self)->conn));
 }
 
@@ -358,7 +361,7 @@ static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *ar
     return NULL;
   }
   memcpy(whole + 1, args, (size_t)all * sizeof *args);
-  return op_call(op, whole, n + 1, kwnames);
+  return op_call(array_state(self), op, whole, n + 1, kwnames);
 }
 
 /* A reduction with arguments that only NumPy's function has (initial, where, ddof, more by position). */

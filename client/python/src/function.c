@@ -10,6 +10,8 @@
 #include "docstrings.h"
 #include "pynumd.h"
 
+#include <structmember.h>
+
 #define PLANS_MAX 256
 #define SLOTS (2 * PLANS_MAX) /* a power of two, at most half full */
 
@@ -106,8 +108,8 @@ struct outs {
   PyObject *items[NUMD_MAX_BINDINGS]; /* borrowed; NULL: to be made */
 };
 
-static int outs_add(struct outs *outs, PyObject *item) {
-  if (item != Py_None && !array_check(item)) {
+static int outs_add(struct state *state, struct outs *outs, PyObject *item) {
+  if (item != Py_None && !array_check(state, item)) {
     PyErr_Format(PyExc_TypeError, "out has a %s, not a numd.Array", Py_TYPE(item)->tp_name);
     return -1;
   }
@@ -115,18 +117,18 @@ static int outs_add(struct outs *outs, PyObject *item) {
   return 0;
 }
 
-static int outs_read(struct outs *outs, PyObject *object) {
+static int outs_read(struct state *state, struct outs *outs, PyObject *object) {
   outs->n = 0;
   if (!object || object == Py_None)
     return 0;
   if (!PyTuple_Check(object))
-    return outs_add(outs, object);
+    return outs_add(state, outs, object);
   if (PyTuple_GET_SIZE(object) > NUMD_MAX_BINDINGS) {
     PyErr_SetString(PyExc_ValueError, "too many arrays in out");
     return -1;
   }
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(object); i++)
-    if (outs_add(outs, PyTuple_GET_ITEM(object, i)))
+    if (outs_add(state, outs, PyTuple_GET_ITEM(object, i)))
       return -1;
   return 0;
 }
@@ -165,8 +167,9 @@ static int is_buffer(PyObject *object) {
 
 static int call_argument(struct call *call, struct key *key, numd_conn **conn, PyObject *object,
                          int is_leaf) {
+  struct state *state = call->state;
   numd_arg *arg = &call->args[call->n_args++];
-  PyObject *array = array_check(object) ? Py_NewRef(object) : NULL;
+  PyObject *array = array_check(state, object) ? Py_NewRef(object) : NULL;
   arg->array = NULL;
   if (!array) {
     int kind = scalar_parse(object, &arg->scalar);
@@ -174,11 +177,11 @@ static int call_argument(struct call *call, struct key *key, numd_conn **conn, P
       key_add(key, (const void *)(uintptr_t)(16 * (arg->scalar.dtype + 1)));
     if (kind)
       return kind < 0 ? -1 : 0;
-    if (is_tracer(object))
+    if (is_tracer(state, object))
       return TRACED;
     if (!is_leaf && !is_buffer(object))
       return NESTED;
-    if (!(array = array_from(object, NUMD_DTYPE_NONE, *conn)))
+    if (!(array = array_from(state, object, NUMD_DTYPE_NONE, *conn)))
       return -1;
   }
   call_own(call, array);
@@ -214,7 +217,7 @@ static int key_outs(struct key *key, numd_conn **conn, const struct outs *outs) 
 
 static PyObject *trace(struct function *self, const struct call *call, PyObject *const *args, Py_ssize_t n,
                        PyObject *structure) {
-  PyObject *function = module_once(&globals.trace, "numd._trace", "trace");
+  PyObject *function = imported(call->state, IMPORT_TRACE);
   PyObject *seen = function ? PyTuple_New(n) : NULL;
   if (!seen)
     return NULL;
@@ -234,7 +237,7 @@ static struct plan *function_plan(struct function *self, struct call *call, cons
   if (plan)
     return plan;
   PyObject *traced = trace(self, call, args, n, structure);
-  plan = traced ? plan_build(traced, conn, (int)n, outs->items, outs->n, key) : NULL;
+  plan = traced ? plan_build(call->state, traced, conn, (int)n, outs->items, outs->n, key) : NULL;
   Py_XDECREF(traced);
   if (!plan)
     return NULL;
@@ -249,7 +252,7 @@ static void call_array(struct call *call, PyObject *array) {
 
 /* An array, or a scalar that was read when the program was made. */
 static void call_captured(struct call *call, PyObject *object) {
-  if (array_check(object)) {
+  if (array_check(call->state, object)) {
     call_array(call, Py_NewRef(object));
     return;
   }
@@ -265,8 +268,8 @@ static int call_outputs(struct call *call, const struct outs *outs) {
   for (int i = 0; i < plan->n_outputs; i++) {
     PyObject *given = outs->n ? outs->items[i] : NULL;
     const numd_layout *layout = numd_plan_output(plan->plan, i);
-    PyObject *array =
-        given ? Py_NewRef(given) : array_new(plan->conn, layout->dtype, layout->ndim, layout->shape);
+    PyObject *array = given ? Py_NewRef(given)
+                            : array_new(call->state, plan->conn, layout->dtype, layout->ndim, layout->shape);
     if (!array)
       return -1;
     call_array(call, array);
@@ -287,7 +290,7 @@ static int call_read(struct call *call, struct function *self, PyObject *const *
   call->n_args = call->n_owned = 0;
   int status = call_arguments(call, &key, &conn, args, n, structure);
   if (!status)
-    status = outs_read(&outs, out) || key_outs(&key, &conn, &outs) ? -1 : 0;
+    status = outs_read(call->state, &outs, out) || key_outs(&key, &conn, &outs) ? -1 : 0;
   if (!status)
     status = (call->plan = function_plan(self, call, &key, conn, &outs, args, n, structure)) ? 0 : -1;
   if (!status)
@@ -308,9 +311,10 @@ static PyObject *outputs_built(const struct plan *plan, PyObject *const outputs[
   return answer;
 }
 
-PyObject *call_result(const struct plan *plan, PyObject *const outputs[], const numd_scalar *result) {
+PyObject *call_result(struct state *state, const struct plan *plan, PyObject *const outputs[],
+                      const numd_scalar *result) {
   if (plan->has_result)
-    return array_from_scalar(plan->conn, result);
+    return array_from_scalar(state, plan->conn, result);
   if (plan->build == Py_None)
     return Py_NewRef(outputs[0]);
   if (plan->build != Py_True)
@@ -341,20 +345,21 @@ static PyObject *call_run(struct call *call) {
     status = wait_on(status, &ticket, &result);
   } while (++n < 2 && status == NUMD_EDISCONNECTED && call_may_repeat(call));
   if (status == NUMD_OK)
-    answer = call_result(call->plan, call->outputs, &result);
+    answer = call_result(call->state, call->plan, call->outputs, &result);
   else if (status > 0)
-    raise_status(status);
+    raise_status(call->state, status);
   call_clear(call);
   return answer;
 }
 
 /* Takes out= from the keywords: gives how many others there are. */
-static Py_ssize_t out_keyword(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+static Py_ssize_t out_keyword(const struct state *state, PyObject *const *values, PyObject *kwnames,
+                              PyObject **out) {
   Py_ssize_t n = kwnames ? PyTuple_GET_SIZE(kwnames) : 0, n_others = 0;
   *out = NULL;
   for (Py_ssize_t i = 0; i < n; i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out))
+    if (name != state->k_out && PyUnicode_Compare(name, state->k_out))
       n_others++;
     else
       *out = values[i];
@@ -362,9 +367,9 @@ static Py_ssize_t out_keyword(PyObject *const *values, PyObject *kwnames, PyObje
   return n_others;
 }
 
-static PyObject *parameters(struct function *self) {
+static PyObject *parameters(struct state *state, struct function *self) {
   PyObject *kept = __atomic_load_n(&self->parameters, __ATOMIC_ACQUIRE), *class;
-  if (kept || !(class = module_once(&globals.parameters, "numd._tree", "Parameters")))
+  if (kept || !(class = imported(state, IMPORT_PARAMETERS)))
     return kept;
   return keep_once(&self->parameters, PyObject_CallFunction(class, "O()", self->wrapped));
 }
@@ -377,11 +382,11 @@ static PyObject *args_tuple(PyObject *const *args, Py_ssize_t n) {
 }
 
 /* The keywords but for out. */
-static PyObject *kwargs_dict(PyObject *const *values, PyObject *kwnames) {
+static PyObject *kwargs_dict(const struct state *state, PyObject *const *values, PyObject *kwnames) {
   PyObject *dict = PyDict_New();
   for (Py_ssize_t i = 0; dict && kwnames && i < PyTuple_GET_SIZE(kwnames); i++) {
     PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-    if (name != globals.k_out && PyUnicode_Compare(name, globals.k_out) &&
+    if (name != state->k_out && PyUnicode_Compare(name, state->k_out) &&
         PyDict_SetItem(dict, name, values[i]))
       Py_CLEAR(dict);
   }
@@ -402,7 +407,7 @@ static int call_inline(struct function *self, PyObject *args, PyObject *kwargs, 
 
 static int call_read_nested(struct call *call, struct function *self, PyObject *args, PyObject *kwargs,
                             PyObject *out, PyObject **inlined) {
-  PyObject *info = parameters(self), *structure, *leaves;
+  PyObject *info = parameters(call->state, self), *structure, *leaves;
   int is_traced, status;
   PyObject *flat = info ? PyObject_CallMethod(info, "flatten", "OO", args, kwargs) : NULL;
   if (!flat)
@@ -422,12 +427,13 @@ static int call_read_nested(struct call *call, struct function *self, PyObject *
 static int call_begin(struct call *call, struct function *self, PyObject *const *args, Py_ssize_t n,
                       PyObject *kwnames, PyObject **inlined) {
   PyObject *out;
-  int status = out_keyword(args + n, kwnames, &out) || self->has_static
+  call->state = state_of((PyObject *)self);
+  int status = out_keyword(call->state, args + n, kwnames, &out) || self->has_static
                    ? NESTED
                    : call_read(call, self, args, n, NULL, out);
   if (status <= 0)
     return status;
-  PyObject *tuple = args_tuple(args, n), *dict = kwargs_dict(args + n, kwnames);
+  PyObject *tuple = args_tuple(args, n), *dict = kwargs_dict(call->state, args + n, kwnames);
   if (!tuple || !dict)
     status = -1;
   else if (status == TRACED)
@@ -472,7 +478,7 @@ static PyObject *function_submit(PyObject *object, PyObject *const *args, Py_ssi
 
 /* A coroutine that submits when it is awaited, numd._async.call. */
 static PyObject *function_async(PyObject *object, PyObject *args, PyObject *kwargs) {
-  PyObject *coroutine = module_once(&globals.async, "numd._async", "call");
+  PyObject *coroutine = imported(state_of(object), IMPORT_ASYNC_CALL);
   PyObject *submit = coroutine ? PyObject_GetAttrString(object, "submit") : NULL;
   PyObject *answer =
       submit ? PyObject_CallFunctionObjArgs(coroutine, submit, args, kwargs ? kwargs : Py_None, NULL) : NULL;
@@ -481,6 +487,7 @@ static PyObject *function_async(PyObject *object, PyObject *args, PyObject *kwar
 }
 
 static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+  struct state *state = state_of(object);
   struct call call;
   char *text = NULL;
   if (call_begin_alone(&call, object, args, n, kwnames))
@@ -488,8 +495,8 @@ static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ss
   int status = numd_plan_explain(call.plan->plan, &text);
   call_clear(&call);
   if (status != NUMD_OK)
-    return raise_status(status);
-  PyObject *class = module_once(&globals.explanation, "numd._explain", "Explanation");
+    return raise_status(state, status);
+  PyObject *class = imported(state, IMPORT_EXPLANATION);
   PyObject *answer = class ? PyObject_CallFunction(class, "s", text) : NULL;
   free(text);
   return answer;
@@ -498,28 +505,24 @@ static PyObject *function_explain(PyObject *object, PyObject *const *args, Py_ss
 /* ---- The object */
 
 /* __name__, __doc__, __module__ and so on, as for any decorated function. */
-static int function_decorate(PyObject *self, PyObject *wrapped) {
-  PyObject *functools = PyImport_ImportModule("functools");
-  PyObject *done = functools ? PyObject_CallMethod(functools, "update_wrapper", "OO", self, wrapped) : NULL;
-  Py_XDECREF(functools);
+static int function_decorate(struct state *state, PyObject *self, PyObject *wrapped) {
+  PyObject *update = imported(state, IMPORT_UPDATE_WRAPPER);
+  PyObject *done = update ? PyObject_CallFunctionObjArgs(update, self, wrapped, NULL) : NULL;
   Py_XDECREF(done);
   return done ? 0 : -1;
 }
 
 /* numd.function(static=...) as a decorator: functools.partial(numd.function, static=...). */
-static PyObject *function_decorator(PyTypeObject *type, PyObject *kwargs) {
-  PyObject *functools = PyImport_ImportModule("functools");
-  PyObject *partial = functools ? PyObject_GetAttrString(functools, "partial") : NULL;
+static PyObject *function_decorator(struct state *state, PyTypeObject *type, PyObject *kwargs) {
+  PyObject *partial = imported(state, IMPORT_PARTIAL);
   PyObject *args = partial ? PyTuple_Pack(1, type) : NULL;
   PyObject *answer = args ? PyObject_Call(partial, args, kwargs) : NULL;
   Py_XDECREF(args);
-  Py_XDECREF(partial);
-  Py_XDECREF(functools);
   return answer;
 }
 
-static int function_set_static(struct function *self, PyObject *names) {
-  PyObject *class = names ? module_once(&globals.parameters, "numd._tree", "Parameters") : NULL;
+static int function_set_static(struct state *state, struct function *self, PyObject *names) {
+  PyObject *class = names ? imported(state, IMPORT_PARAMETERS) : NULL;
   if (!class)
     return names ? -1 : 0;
   self->parameters = PyObject_CallFunctionObjArgs(class, self->wrapped, names, NULL);
@@ -532,10 +535,11 @@ static int function_set_static(struct function *self, PyObject *names) {
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   static char *keywords[] = {"", "static", NULL};
   PyObject *wrapped = NULL, *names = NULL;
+  struct state *state = PyType_GetModuleState(type);
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:function", keywords, &wrapped, &names))
     return NULL;
   if (!wrapped)
-    return function_decorator(type, kwargs);
+    return function_decorator(state, type, kwargs);
   if (!PyCallable_Check(wrapped)) {
     PyErr_Format(PyExc_TypeError, "%s is not a function", Py_TYPE(wrapped)->tp_name);
     return NULL;
@@ -545,7 +549,7 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     return NULL;
   self->wrapped = Py_NewRef(wrapped);
   self->vectorcall = function_vectorcall;
-  if (function_set_static(self, names) || function_decorate((PyObject *)self, wrapped))
+  if (function_set_static(state, self, names) || function_decorate(state, (PyObject *)self, wrapped))
     Py_CLEAR(self);
   return (PyObject *)self;
 }
@@ -557,10 +561,21 @@ static PyObject *function_get(PyObject *self, PyObject *object, PyObject *type) 
 
 static int function_traverse(PyObject *object, visitproc visit, void *arg) {
   struct function *self = (struct function *)object;
+  Py_VISIT(Py_TYPE(object));
   Py_VISIT(self->dict);
   Py_VISIT(self->wrapped);
   Py_VISIT(self->parameters);
+  for (int i = 0; i < self->n_plans; i++)
+    Py_VISIT(self->plans[i]);
   return 0;
+}
+
+static void table_clear(struct function *self) {
+  int n = self->n_plans;
+  self->n_plans = 0;
+  memset(self->slots, 0, sizeof self->slots);
+  for (int i = 0; i < n; i++)
+    Py_CLEAR(self->plans[i]);
 }
 
 static int function_clear(PyObject *object) {
@@ -568,16 +583,16 @@ static int function_clear(PyObject *object) {
   Py_CLEAR(self->dict);
   Py_CLEAR(self->wrapped);
   Py_CLEAR(self->parameters);
+  table_clear(self);
   return 0;
 }
 
 static void function_dealloc(PyObject *object) {
-  struct function *self = (struct function *)object;
+  PyTypeObject *type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
   function_clear(object);
-  for (int i = 0; i < self->n_plans; i++)
-    Py_DECREF(self->plans[i]);
-  Py_TYPE(object)->tp_free(object);
+  type->tp_free(object);
+  Py_DECREF(type);
 }
 
 static PyObject *function_repr(PyObject *self) {
@@ -610,20 +625,39 @@ static PyGetSetDef function_getset[] = {
     {0},
 };
 
-PyTypeObject function_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.function",
-    .tp_doc = DOC_FUNCTION,
-    .tp_basicsize = sizeof(struct function),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
-    .tp_vectorcall_offset = offsetof(struct function, vectorcall),
-    .tp_dictoffset = offsetof(struct function, dict),
-    .tp_call = PyVectorcall_Call,
-    .tp_new = function_new,
-    .tp_dealloc = function_dealloc,
-    .tp_traverse = function_traverse,
-    .tp_clear = function_clear,
-    .tp_repr = function_repr,
-    .tp_descr_get = function_get,
-    .tp_methods = function_methods,
-    .tp_getset = function_getset,
+static PyMemberDef function_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct function, vectorcall), READONLY, NULL},
+    {"__dictoffset__", T_PYSSIZET, offsetof(struct function, dict), READONLY, NULL},
+    {0},
 };
+
+/* The members have told where these are, and are nothing for help(). Pythons differ in which of them the
+ * type's dict has. */
+static void members_hide(PyTypeObject *type) {
+  for (const PyMemberDef *member = function_members; member->name; member++)
+    if (PyDict_DelItemString(type->tp_dict, member->name))
+      PyErr_Clear();
+  PyType_Modified(type);
+}
+
+PyObject *function_type_new(PyObject *module) {
+  PyType_Slot slots[] = {
+      {Py_tp_doc, DOC_FUNCTION},           {Py_tp_call, PyVectorcall_Call},
+      {Py_tp_new, function_new},           {Py_tp_dealloc, function_dealloc},
+      {Py_tp_traverse, function_traverse}, {Py_tp_clear, function_clear},
+      {Py_tp_repr, function_repr},         {Py_tp_descr_get, function_get},
+      {Py_tp_members, function_members},   {Py_tp_methods, function_methods},
+      {Py_tp_getset, function_getset},     {0},
+  };
+  PyType_Spec spec = {
+      .name = "numd.function",
+      .basicsize = sizeof(struct function),
+      .flags =
+          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
+  if (type)
+    members_hide((PyTypeObject *)type);
+  return type;
+}

@@ -13,7 +13,7 @@
  *   apply      one operation on Python operands; the path of `add` and of `a + b`
  *   helpers    what the modules in Python need
  *   plan       a prepared program with what its calls need; built from a trace
- *   function   the type `Function`: a cache from layouts to plans
+ *   function   the type `Function`; function_read: its cache from layouts to plans
  *   future     a submitted call
  *   wait       waiting for the daemon, with the GIL where that is short; exceptions
  *

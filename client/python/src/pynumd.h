@@ -2,7 +2,7 @@
  *
  *   state      what belongs to one interpreter: types, names, objects of Python modules
  *   session    a connection, and the default one of the process
- *   array      the type `Array`: one pointer to a numd_array; array_methods, number, index: its behaviour
+ *   array      the type `Array`; array_methods, number, index, reshape: its behaviour
  *   convert    between Python's and numd's dtypes, shapes and scalars
  *   interchange  DLPack, and what the array API standard asks of an array
  *   create     arrays from data, from shapes, from existing memory, from handles
@@ -128,11 +128,14 @@ PyObject *array_numpy(PyObject *array);
 /* The only element of an array with one element; TypeError otherwise. */
 PyObject *array_item(PyObject *array);
 
-/* ---- array_methods.c, number.c, index.c: behaviour of Array */
+/* ---- array_methods.c, number.c, index.c, reshape.c: behaviour of Array */
 
 extern PyMethodDef array_methods[];
 extern const PyType_Slot number_slots[], index_slots[]; /* each ends with an empty one */
 PyObject *array_compare(PyObject *self, PyObject *other, int how);
+PyObject *array_copy(PyObject *self, PyObject *unused);
+PyObject *array_reshape(PyObject *self, PyObject *args);
+PyObject *array_transpose(PyObject *self, PyObject *args);
 PyObject *array_transposed(PyObject *self);
 /* Shows the elements in another shape from now on; AttributeError if that needs a copy. */
 int array_set_shape(PyObject *self, PyObject *shape, void *closure);

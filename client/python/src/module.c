@@ -137,6 +137,7 @@ static int module_exec(PyObject *module) {
   return names_init(state) || imports_init(state) || types_init(module, state) ||
                  dtypes_init(module, state) || statuses_init(module) || ops_add_to(module) ||
                  PyModule_AddFunctions(module, create_methods) ||
+                 PyModule_AddFunctions(module, attach_methods) ||
                  PyModule_AddFunctions(module, helper_methods) ||
                  PyModule_AddIntConstant(module, "_MAX_DIMS", NUMD_MAX_DIMS) ||
                  PyModule_AddStringConstant(module, "__version__", NUMD_VERSION)

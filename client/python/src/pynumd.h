@@ -5,7 +5,8 @@
  *   array      the type `Array`; array_methods, number, index, reshape: its behaviour
  *   convert    between Python's and numd's dtypes, shapes and scalars
  *   interchange  DLPack, and what the array API standard asks of an array
- *   create     arrays from data, from shapes, from existing memory, from handles
+ *   create     arrays from data and from shapes
+ *   attach     arrays on existing memory, from handles, from published names
  *   ops        one function for each row of the list of operations
  *   call       calls of these: arguments, keywords, results
  *   params     parameters of operations from Python values
@@ -152,11 +153,11 @@ PyObject *array_namespace(PyObject *self, PyObject *args, PyObject *kwargs);
 /* None and "cpu" are the device that there is; ValueError for others. */
 int device_parse(PyObject *device);
 
-/* ---- create.c */
+/* ---- create.c, attach.c */
 
 /* Array as it is, anything that NumPy can read as a copy. dtype may be NUMD_DTYPE_NONE, conn NULL. */
 PyObject *array_from(struct state *state, PyObject *object, numd_dtype dtype, numd_conn *conn);
-extern PyMethodDef create_methods[];
+extern PyMethodDef create_methods[], attach_methods[];
 
 /* ---- params.c */
 

@@ -239,7 +239,7 @@ static int call_outputs(struct call *call, const struct outs *outs) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(plan->captured); i++)
     call_captured(call, PyTuple_GET_ITEM(plan->captured, i));
   for (int i = 0; i < plan->n_outputs; i++) {
-    PyObject *given = outs->n ? outs->items[i] : NULL;
+    PyObject *given = i < outs->n ? outs->items[i] : NULL;
     const numd_layout *layout = numd_plan_output(plan->plan, i);
     PyObject *array = given ? Py_NewRef(given)
                             : array_new(call->state, plan->conn, layout->dtype, layout->ndim, layout->shape);

@@ -18,9 +18,9 @@ def fresh():
 """
 
 
-def run(text):
+def run(text, *words):
     """What the program writes."""
-    done = subprocess.run([sys.executable, "-c", PRELUDE + text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run([sys.executable, "-c", PRELUDE + text, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=300)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -89,6 +89,26 @@ alive = [ref() for ref in dead if ref() is not None]
 assert not alive, alive
 assert counts[-1] - counts[9] < 400, counts
 """)
+
+
+def test_sessions_that_were_opened_for_unpickled_arrays_are_collected(other_address):
+    run("""
+import pickle
+numd = fresh()
+numd.default_session()
+session = numd.connect(sys.argv[1])
+array = numd.ones(3, session=session)
+text = pickle.dumps(array)
+session.close()
+copy = pickle.loads(text)  # by a session that nobody else has
+assert (copy + 1).tolist() == [2.0] * 3
+refs = [weakref.ref(numd.Session), weakref.ref(numd.Array)]
+del numd, session, array, copy
+for name in [name for name in sys.modules if name.split(".")[0] == "numd"]:
+    del sys.modules[name]
+gc.collect()
+assert not [ref() for ref in refs if ref()]
+""", other_address)
 
 
 class Node:

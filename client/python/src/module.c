@@ -133,8 +133,7 @@ static PyMethodDef methods[] = {
 
 static int module_exec(PyObject *module) {
   struct state *state = module_state(module);
-  sessions_init(state);
-  return names_init(state) || imports_init(state) || types_init(module, state) ||
+  return sessions_init(state) || names_init(state) || imports_init(state) || types_init(module, state) ||
                  dtypes_init(module, state) || statuses_init(module) || ops_add_to(module) ||
                  PyModule_AddFunctions(module, create_methods) ||
                  PyModule_AddFunctions(module, attach_methods) ||
@@ -158,6 +157,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
   for (int i = 0; i < N_IMPORTS; i++)
     Py_VISIT(state->imports[i]);
   Py_VISIT(state->default_session);
+  Py_VISIT(state->kept_sessions);
   return 0;
 }
 
@@ -180,6 +180,7 @@ static int module_clear(PyObject *module) {
   for (int i = 0; i < N_IMPORTS; i++)
     Py_CLEAR(state->imports[i]);
   Py_CLEAR(state->default_session);
+  Py_CLEAR(state->kept_sessions);
   return 0;
 }
 

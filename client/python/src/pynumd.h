@@ -73,7 +73,7 @@ int axes_parse(PyObject *object, int ndim, uint32_t *axes);
 
 PyObject *session_type_new(PyObject *module);
 /* Of a state without sessions yet; and of one that is about to go. */
-void sessions_init(struct state *state);
+int sessions_init(struct state *state);
 void sessions_forget(struct state *state);
 
 PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs);

@@ -24,8 +24,10 @@ static void link_remove(struct session_link *link) {
   link_init(link);
 }
 
-void sessions_init(struct state *state) {
+int sessions_init(struct state *state) {
   link_init(&state->sessions);
+  state->kept_sessions = PyList_New(0);
+  return state->kept_sessions ? 0 : -1;
 }
 
 void sessions_forget(struct state *state) {
@@ -158,6 +160,21 @@ static numd_conn *session_find(struct state *state, const char *address) {
   return found;
 }
 
+/* The first session of a process becomes its default, so that what it makes fits what it was given; further
+ * ones live as long as the module, for the arrays that will arrive next. Takes the reference over. */
+static int session_keep(struct state *state, PyObject *opened) {
+  SHARED_ENTER(lock);
+  int is_first = !state->default_session;
+  if (is_first)
+    state->default_session = opened;
+  SHARED_LEAVE(lock);
+  if (is_first)
+    return 0;
+  int status = PyList_Append(state->kept_sessions, opened);
+  Py_DECREF(opened);
+  return status;
+}
+
 numd_conn *session_conn_at(struct state *state, const char *address) {
   numd_conn *found = session_find(state, address);
   if (found)
@@ -166,12 +183,10 @@ numd_conn *session_conn_at(struct state *state, const char *address) {
   if (!opened)
     return NULL;
   found = conn_hold(opened);
-  /* The first session of a process becomes its default, so that what it makes fits what it was given;
-   * further ones live as long as the process, for the arrays that will arrive next. */
-  SHARED_ENTER(lock);
-  if (!state->default_session)
-    state->default_session = opened;
-  SHARED_LEAVE(lock);
+  if (session_keep(state, opened) && found) {
+    numd_conn_unref(found);
+    found = NULL;
+  }
   return found;
 }
 

@@ -72,6 +72,7 @@ struct state {
   PyObject *params[N_PARAMS];         /* the keyword of each parameter's bit */
   PyObject *imports[N_IMPORTS];       /* NULL: not looked up yet */
   PyObject *default_session;
+  PyObject *kept_sessions; /* a list: those to daemons of arrays that were unpickled */
   struct session_link sessions;
   struct pending *orphans; /* of future.c */
 #ifndef Py_GIL_DISABLED

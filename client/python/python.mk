@@ -3,6 +3,7 @@
 
 PYTHON_SOURCES := $(wildcard client/python/src/*.c)
 PYTHON_OBJECTS := $(PYTHON_SOURCES:client/python/src/%.c=$(BUILD)/python/obj/%.o)
+PYTHON_DOCSTRINGS := $(BUILD)/python/obj/docstrings.h
 PYTHON_MODULES := $(wildcard $(addprefix client/python/numd/,*.py *.pyi */*.py)) client/python/numd/py.typed
 PYTHON_COPIES := $(PYTHON_MODULES:client/python/numd/%=$(BUILD)/python/numd/%)
 # Of modules that were there at an earlier build.
@@ -11,7 +12,7 @@ PYTHON_INCLUDE := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_pa
 PYTHON_SUFFIX := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 PYTHON_EXTENSION := $(BUILD)/python/numd/_numd$(PYTHON_SUFFIX)
 PYTHON_CFLAGS := -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter \
-	-Wmissing-prototypes -Wstrict-prototypes -I. -Iclient -isystem $(PYTHON_INCLUDE)
+	-Wmissing-prototypes -Wstrict-prototypes -I. -Iclient -I$(dir $(PYTHON_DOCSTRINGS)) -isystem $(PYTHON_INCLUDE)
 
 .PHONY: python
 python: $(PYTHON_EXTENSION) $(PYTHON_COPIES)
@@ -21,7 +22,10 @@ $(PYTHON_EXTENSION): $(PYTHON_OBJECTS) $(BUILD)/libnumd.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -o $@ $(PYTHON_OBJECTS) -L$(BUILD) -lnumd -Wl,-rpath,'$$ORIGIN/../..'
 
-$(BUILD)/python/obj/%.o: client/python/src/%.c
+$(PYTHON_DOCSTRINGS): client/python/docstrings.py $(wildcard client/python/src/docs/*.txt)
+	$(PYTHON) $< $@
+
+$(BUILD)/python/obj/%.o: client/python/src/%.c | $(PYTHON_DOCSTRINGS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(PYTHON_CFLAGS) -MMD -MP -c -o $@ $<
 

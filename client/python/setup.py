@@ -53,6 +53,7 @@ def msgpack():
 class BuildExtension(build_ext):
     def run(self):
         make()
+        subprocess.run([sys.executable, HERE / "docstrings.py", SCRATCH / "docstrings.h"], check=True)
         self.extensions[0].extra_link_args += msgpack()
         super().run()
 
@@ -103,8 +104,9 @@ setup(
         Extension(
             "numd._numd",
             sources=sorted(str(path.relative_to(HERE)) for path in (HERE / "src").glob("*.c")),
-            depends=["setup.py", str(BUILD / "libnumd.a"), *map(str, (HERE / "src").glob("*.h"))],
-            include_dirs=[str(TREE), str(TREE / "client")],
+            depends=["setup.py", "docstrings.py", str(BUILD / "libnumd.a"), *map(str, (HERE / "src").glob("*.h")),
+                     *map(str, (HERE / "src" / "docs").glob("*.txt"))],
+            include_dirs=[str(TREE), str(TREE / "client"), str(SCRATCH)],
             extra_compile_args=["-std=gnu11", "-fvisibility=hidden"],
             # None of the library's names are seen outside, so that it meets no other libnumd of the process. As that, it
             # stays where it was loaded (see the Makefile).

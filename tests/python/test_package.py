@@ -122,8 +122,9 @@ def test_a_source_distribution_has_what_building_needs(source):
     goals = ["/nowhere/libnumd.a", "/nowhere/numd", "/nowhere/numd-worker"]
     plan = run(["make", "-n", "BUILD=/nowhere", *goals], cwd=source / "tree")
     assert "client/lib/conn.c" in plan and "server/worker/worker.c" in plan
-    for made in (TOP / "client" / "python" / "src").iterdir():
-        assert (source / "src" / made.name).read_bytes() == made.read_bytes()
+    src = TOP / "client" / "python" / "src"
+    for made in filter(pathlib.Path.is_file, src.rglob("*")):
+        assert (source / "src" / made.relative_to(src)).read_bytes() == made.read_bytes()
     for room in ("shared", "protocol", "server"):
         wanted = {p.relative_to(TOP) for p in (TOP / room).rglob("*.[ch]")}
         assert wanted == {p.relative_to(source / "tree") for p in (source / "tree" / room).rglob("*.[ch]")}

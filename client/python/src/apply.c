@@ -15,8 +15,8 @@ static int other_session(void) {
   return -1;
 }
 
-int is_tracer(PyObject *object) {
-  PyObject *hook = PyObject_GetAttr((PyObject *)Py_TYPE(object), globals.k_hook);
+int is_tracer(const struct state *state, PyObject *object) {
+  PyObject *hook = PyObject_GetAttr((PyObject *)Py_TYPE(object), state->k_hook);
   PyErr_Clear();
   Py_XDECREF(hook);
   return hook != NULL;
@@ -35,7 +35,7 @@ static inline int operands_conn(struct operands *operands, const numd_array *vie
 static inline int operand_read(struct operands *operands, int i, PyObject *object) {
   numd_arg *arg = &operands->args[i];
   operands->owned[i] = NULL;
-  if (array_check(object)) {
+  if (array_check(operands->state, object)) {
     arg->array = array_view(object);
     return operands_conn(operands, arg->array);
   }
@@ -45,9 +45,10 @@ static inline int operand_read(struct operands *operands, int i, PyObject *objec
 }
 
 static int operand_convert(struct operands *operands, int i, PyObject *object) {
-  if (!operands->conn && !(operands->conn = operands->held = session_conn(NULL)))
+  struct state *state = operands->state;
+  if (!operands->conn && !(operands->conn = operands->held = session_conn(state, NULL)))
     return -1;
-  operands->owned[i] = array_from(object, NUMD_DTYPE_NONE, operands->conn);
+  operands->owned[i] = array_from(state, object, NUMD_DTYPE_NONE, operands->conn);
   if (!operands->owned[i])
     return -1;
   operands->args[i].array = array_view(operands->owned[i]);
@@ -56,7 +57,7 @@ static int operand_convert(struct operands *operands, int i, PyObject *object) {
 
 static int operands_convert(struct operands *operands, PyObject *const *objects, unsigned left) {
   for (int i = 0; i < operands->n; i++)
-    if (left & 1u << i && is_tracer(objects[i]))
+    if (left & 1u << i && is_tracer(operands->state, objects[i]))
       return 1;
   for (int i = 0; i < operands->n; i++)
     if (left & 1u << i && operand_convert(operands, i, objects[i]))
@@ -124,7 +125,7 @@ static int apply_wait(struct operands *operands, numd_op op, const numd_params *
   } while (++n < 2 && is_repeated(status, operands, op, out));
   operands_clear(operands);
   if (status > 0)
-    raise_status(status);
+    raise_status(operands->state, status);
   return status ? -1 : 0;
 }
 
@@ -132,7 +133,7 @@ PyObject *operands_apply(struct operands *operands, numd_op op, const numd_param
   numd_array *given = out ? array_view(out) : NULL;
   numd_array *view = given;
   if (!apply_wait(operands, op, params, &view, NULL))
-    return out ? Py_NewRef(out) : array_wrap(view);
+    return out ? Py_NewRef(out) : array_wrap(operands->state, view);
   if (!out)
     numd_array_unref(view);
   return NULL;
@@ -141,7 +142,9 @@ PyObject *operands_apply(struct operands *operands, numd_op op, const numd_param
 PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params) {
   numd_scalar result;
   numd_conn *conn = numd_conn_ref(operands->conn); /* what was converted here may have been its last user */
-  PyObject *array = apply_wait(operands, op, params, NULL, &result) ? NULL : array_from_scalar(conn, &result);
+  PyObject *array = apply_wait(operands, op, params, NULL, &result)
+                        ? NULL
+                        : array_from_scalar(operands->state, conn, &result);
   numd_conn_unref(conn);
   return array;
 }
@@ -163,12 +166,14 @@ int operands_apply_all(struct operands *operands, numd_op op, const numd_params 
   for (int i = 0; i < n && status; i++)
     numd_array_unref(out[i]);
   if (status > 0)
-    raise_status(status);
+    raise_status(operands->state, status);
   return status ? -1 : 0;
 }
 
-PyObject *apply(numd_op op, const numd_params *params, int n, PyObject *const *objects, PyObject *out) {
+PyObject *apply(struct state *state, numd_op op, const numd_params *params, int n, PyObject *const *objects,
+                PyObject *out) {
   struct operands operands;
+  operands.state = state;
   int status = operands_read(&operands, n, objects, out);
   if (!status)
     return operands_apply(&operands, op, params, out);

@@ -1,62 +1,85 @@
 /* The type Array: a Python object around one numd_array.
  *
- * The object holds nothing else, so it takes no part in garbage collection and, where the GIL guards it, dead
- * ones are kept on a short list for reuse: `a + b` makes and drops one each time. NumPy and others see the
- * memory through the buffer protocol, strided and writable, and keep the object alive as long as they look.
- */
+ * The object holds nothing else. Garbage collection looks at it only because it holds its type, and by that
+ * the module. Where the GIL guards them, dead ones are kept on a short list for reuse: `a + b` makes and
+ * drops one each time. NumPy and others see the memory through the buffer protocol, strided and writable, and
+ * keep the object alive as long as they look. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 #ifdef Py_GIL_DISABLED
-static PyObject *array_alloc(void) {
-  return (PyObject *)PyObject_New(struct array, &array_type);
+static PyObject *array_alloc(struct state *state) {
+  return (PyObject *)PyObject_GC_New(struct array, state->array_type);
 }
 
 static void array_free(PyObject *self) {
-  PyObject_Free(self);
+  PyObject_GC_Del(self);
 }
+
+void arrays_forget_spare(struct state *state) {}
 #else
-#define SPARE_MAX 64
+static PyObject *array_alloc(struct state *state) {
+  return state->n_spare_arrays
+             ? PyObject_Init(state->spare_arrays[--state->n_spare_arrays], state->array_type)
+             : (PyObject *)PyObject_GC_New(struct array, state->array_type);
+}
 
-static PyObject *spare[SPARE_MAX];
-static int n_spare;
-
-static PyObject *array_alloc(void) {
-  return n_spare ? PyObject_Init(spare[--n_spare], &array_type)
-                 : (PyObject *)PyObject_New(struct array, &array_type);
+/* Not once the collector has taken the module from the type, or the type from the state. */
+static int takes_spare(PyObject *self) {
+  const struct state *state = array_state(self);
+  return ((PyHeapTypeObject *)Py_TYPE(self))->ht_module && Py_IS_TYPE(self, state->array_type) &&
+         state->n_spare_arrays < SPARE_MAX;
 }
 
 static void array_free(PyObject *self) {
-  if (n_spare < SPARE_MAX)
-    spare[n_spare++] = self;
+  struct state *state = array_state(self);
+  if (takes_spare(self))
+    state->spare_arrays[state->n_spare_arrays++] = self;
   else
-    PyObject_Free(self);
+    PyObject_GC_Del(self);
+}
+
+void arrays_forget_spare(struct state *state) {
+  while (state->n_spare_arrays)
+    PyObject_GC_Del(state->spare_arrays[--state->n_spare_arrays]);
 }
 #endif
 
-PyObject *array_wrap(numd_array *view) {
+PyObject *array_wrap(struct state *state, numd_array *view) {
   if (!view)
     return NULL;
-  PyObject *self = array_alloc();
-  if (self)
-    ((struct array *)self)->view = view;
-  else
+  PyObject *self = array_alloc(state);
+  if (!self) {
     numd_array_unref(view);
+    return NULL;
+  }
+  ((struct array *)self)->view = view;
+  ((struct array *)self)->state = state;
+  PyObject_GC_Track(self);
   return self;
 }
 
-static void array_dealloc(PyObject *self) {
+void array_dealloc(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
   numd_array_unref(array_view(self));
   array_free(self);
+  Py_DECREF(type);
 }
 
-PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]) {
+static int array_traverse(PyObject *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  return 0;
+}
+
+PyObject *array_new(struct state *state, numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]) {
   numd_array *view = NULL;
   int status = numd_array_empty(conn, dtype, ndim, shape, &view);
-  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+  return status == NUMD_OK ? array_wrap(state, view) : raise_status(state, status);
 }
 
-PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar) {
-  PyObject *array = array_new(conn, scalar->dtype, 0, NULL);
+PyObject *array_from_scalar(struct state *state, numd_conn *conn, const numd_scalar *scalar) {
+  PyObject *array = array_new(state, conn, scalar->dtype, 0, NULL);
   if (array)
     memcpy(array_view(array)->data, &scalar->c, numd_dtype_size(scalar->dtype));
   return array;
@@ -64,13 +87,14 @@ PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar) {
 
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]) {
+  struct state *state = array_state(base);
   numd_array *from = array_view(base), *view = NULL;
   int status = numd_array_view(from, offset, from->layout->dtype, ndim, shape, strides, &view);
-  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+  return status == NUMD_OK ? array_wrap(state, view) : raise_status(state, status);
 }
 
 PyObject *array_numpy(PyObject *array) {
-  return PyObject_CallOneArg(globals.asarray, array);
+  return PyObject_CallOneArg(array_state(array)->asarray, array);
 }
 
 PyObject *array_item(PyObject *array) {
@@ -135,9 +159,6 @@ static void array_releasebuffer(PyObject *self, Py_buffer *buffer) {
   numd_array_unref(buffer->internal);
 }
 
-static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer,
-                                     .bf_releasebuffer = array_releasebuffer};
-
 /* ---- Attributes */
 
 #define LAYOUT(self) (array_view(self)->layout)
@@ -151,7 +172,7 @@ static PyObject *array_strides(PyObject *self, void *closure) {
 }
 
 static PyObject *array_dtype(PyObject *self, void *closure) {
-  return Py_NewRef(globals.dtypes[LAYOUT(self)->dtype]);
+  return Py_NewRef(array_state(self)->dtypes[LAYOUT(self)->dtype]);
 }
 
 static PyObject *array_ndim(PyObject *self, void *closure) {
@@ -193,12 +214,13 @@ static PyObject *array_mT(PyObject *self, void *closure) {
 
 /* A part of complex numbers is every other real number. */
 static PyObject *array_part(PyObject *self, int second) {
+  struct state *state = array_state(self);
   const numd_layout *from = LAYOUT(self);
   numd_array *view = NULL;
   numd_dtype part = from->dtype == NUMD_COMPLEX64 ? NUMD_FLOAT32 : NUMD_FLOAT64;
   int status = numd_array_view(array_view(self), second && from->size ? (int64_t)numd_dtype_size(part) : 0,
                                part, from->ndim, from->shape, from->strides, &view);
-  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+  return status == NUMD_OK ? array_wrap(state, view) : raise_status(state, status);
 }
 
 static PyObject *array_real(PyObject *self, void *closure) {
@@ -206,8 +228,9 @@ static PyObject *array_real(PyObject *self, void *closure) {
 }
 
 static PyObject *array_imag(PyObject *self, void *closure) {
-  return dtype_kind(LAYOUT(self)->dtype) == 'c' ? array_part(self, 1)
-                                                : apply(NUMD_OP_IMAG, NULL, 1, &self, NULL);
+  return dtype_kind(LAYOUT(self)->dtype) == 'c'
+             ? array_part(self, 1)
+             : apply(array_state(self), NUMD_OP_IMAG, NULL, 1, &self, NULL);
 }
 
 static PyObject *array_of_numpy(PyObject *self, void *name) {
@@ -226,35 +249,34 @@ static PyObject *array_base(PyObject *self, void *closure) {
 }
 
 static PyGetSetDef array_getset[] = {
-    {"shape", array_shape, array_set_shape, "Lengths of the dimensions.", NULL},
-    {"strides", array_strides, NULL, "Bytes from one element to the next in each dimension.", NULL},
-    {"dtype", array_dtype, NULL, "NumPy's dtype object.", NULL},
-    {"ndim", array_ndim, NULL, "Number of dimensions.", NULL},
-    {"size", array_size, NULL, "Number of elements.", NULL},
-    {"nbytes", array_nbytes, NULL, "Bytes of all elements.", NULL},
-    {"itemsize", array_itemsize, NULL, "Bytes of one element.", NULL},
-    {"mT", array_mT, NULL, "The view with the last two dimensions exchanged.", NULL},
-    {"real", array_real, NULL, "The real part: a view of complex numbers, real ones as they are.", NULL},
-    {"imag", array_imag, NULL, "The imaginary part: a view of complex numbers, zeros for real ones.", NULL},
-    {"device", array_device, NULL, "'cpu': the array is in the host's memory.", NULL},
-    {"flags", array_of_numpy, NULL, "NumPy's flags of the memory's layout.", "flags"},
-    {"flat", array_of_numpy, NULL, "NumPy's iterator over the elements in C order; it can be assigned to.",
-     "flat"},
-    {"ctypes", array_of_numpy, NULL, "NumPy's object for handing the memory to ctypes.", "ctypes"},
-    {"data", array_data, NULL, "The memory as a memoryview.", NULL},
-    {"base", array_base, NULL, "None: a view keeps the memory alive, not the array that it was made from.",
-     NULL},
-    {"T", array_T, NULL, "The view with reversed dimensions.", NULL},
+    {"shape", array_shape, array_set_shape, DOC_ARRAY_SHAPE, NULL},
+    {"strides", array_strides, NULL, DOC_ARRAY_STRIDES, NULL},
+    {"dtype", array_dtype, NULL, DOC_ARRAY_DTYPE, NULL},
+    {"ndim", array_ndim, NULL, DOC_ARRAY_NDIM, NULL},
+    {"size", array_size, NULL, DOC_ARRAY_SIZE, NULL},
+    {"nbytes", array_nbytes, NULL, DOC_ARRAY_NBYTES, NULL},
+    {"itemsize", array_itemsize, NULL, DOC_ARRAY_ITEMSIZE, NULL},
+    {"mT", array_mT, NULL, DOC_ARRAY_MT, NULL},
+    {"real", array_real, NULL, DOC_ARRAY_REAL, NULL},
+    {"imag", array_imag, NULL, DOC_ARRAY_IMAG, NULL},
+    {"device", array_device, NULL, DOC_ARRAY_DEVICE, NULL},
+    {"flags", array_of_numpy, NULL, DOC_ARRAY_FLAGS, "flags"},
+    {"flat", array_of_numpy, NULL, DOC_ARRAY_FLAT, "flat"},
+    {"ctypes", array_of_numpy, NULL, DOC_ARRAY_CTYPES, "ctypes"},
+    {"data", array_data, NULL, DOC_ARRAY_DATA, NULL},
+    {"base", array_base, NULL, DOC_ARRAY_BASE, NULL},
+    {"T", array_T, NULL, DOC_ARRAY_T, NULL},
     {0},
 };
 
 /* ---- Behaviour of the object itself */
 
 static PyObject *array_text(PyObject *self, const char *format, PyObject *options) {
+  struct state *state = array_state(self);
   PyObject *ndarray = array_numpy(self);
   PyObject *args = ndarray ? PyTuple_Pack(1, ndarray) : NULL;
-  PyObject *text = args ? PyObject_Call(globals.array2string, args, options) : NULL;
-  PyObject *whole = text ? PyUnicode_FromFormat(format, text, globals.dtypes[LAYOUT(self)->dtype]) : NULL;
+  PyObject *text = args ? PyObject_Call(state->array2string, args, options) : NULL;
+  PyObject *whole = text ? PyUnicode_FromFormat(format, text, state->dtypes[LAYOUT(self)->dtype]) : NULL;
   Py_XDECREF(text);
   Py_XDECREF(args);
   Py_XDECREF(ndarray);
@@ -288,52 +310,51 @@ static PyObject *array_iter(PyObject *self) {
   return NULL;
 }
 
-PyTypeObject array_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Array",
-    .tp_doc =
-        "An array in shared memory; the daemon computes with it.\n"
-        "\n"
-        "Made by numd.asarray, empty, zeros, ones, full and attach. np.asarray(a) is a writable view of the "
-        "same\n"
-        "memory. Operators, NumPy's functions and ufuncs work as for ndarrays; results without dimensions "
-        "are arrays\n"
-        "too, and work where a Python scalar does. Indexing with ints, slices, Ellipsis and None gives "
-        "views, with\n"
-        "arrays of integers or bools copies. Pickling sends a handle, not the data: the receiver works on "
-        "the same\n"
-        "memory.\n"
-        "\n"
-        "Examples\n"
-        "--------\n"
-        ">>> import numd, numpy as np\n"
-        ">>> a = numd.asarray([1.0, 4.0, 9.0])\n"
-        ">>> np.sqrt(a) + 1\n"
-        "numd.Array([2., 3., 4.], dtype=float64)\n"
-        ">>> a[1:] = 0\n"
-        ">>> float(a.max())\n"
-        "1.0",
-    .tp_basicsize = sizeof(struct array),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = array_dealloc,
-    .tp_repr = array_repr,
-    .tp_str = array_str,
-    .tp_iter = array_iter,
-    .tp_hash = PyObject_HashNotImplemented,
-    .tp_richcompare = array_compare,
-    .tp_as_buffer = &array_buffer,
-    .tp_as_number = &array_number,
-    .tp_as_mapping = &array_mapping,
-    .tp_as_sequence = &array_sequence,
-    .tp_methods = array_methods,
-    .tp_getset = array_getset,
+/* ---- The type */
+
+static const PyType_Slot array_slots[] = {
+    {Py_tp_doc, DOC_ARRAY},
+    {Py_tp_dealloc, array_dealloc},
+    {Py_tp_traverse, array_traverse},
+    {Py_tp_repr, array_repr},
+    {Py_tp_str, array_str},
+    {Py_tp_iter, array_iter},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_tp_richcompare, array_compare},
+    {Py_bf_getbuffer, array_getbuffer},
+    {Py_bf_releasebuffer, array_releasebuffer},
+    {Py_tp_methods, array_methods},
+    {Py_tp_getset, array_getset},
+    {0},
 };
 
+static PyType_Slot *slots_append(PyType_Slot *end, const PyType_Slot *slots) {
+  while (slots->slot)
+    *end++ = *slots++;
+  return end;
+}
+
 /* NumPy looks this up on the type: who wins where both sides could. */
-int array_type_init(void) {
+static int set_priority(PyTypeObject *type) {
   PyObject *priority = PyFloat_FromDouble(1000);
-  int failed = !priority || PyType_Ready(&array_type) ||
-               PyDict_SetItemString(array_type.tp_dict, "__array_priority__", priority);
+  int failed = !priority || PyDict_SetItemString(type->tp_dict, "__array_priority__", priority);
   Py_XDECREF(priority);
-  PyType_Modified(&array_type);
+  PyType_Modified(type);
   return failed ? -1 : 0;
+}
+
+PyObject *array_type_new(PyObject *module) {
+  PyType_Slot slots[80] = {0};
+  slots_append(slots_append(slots_append(slots, array_slots), number_slots), index_slots);
+  PyType_Spec spec = {
+      .name = "numd.Array",
+      .basicsize = sizeof(struct array),
+      .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+               Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
+  if (type && set_priority((PyTypeObject *)type))
+    Py_CLEAR(type);
+  return type;
 }

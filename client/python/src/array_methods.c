@@ -1,194 +1,29 @@
 /* Methods of Array. Reductions and products are rows of the list of operations, called with `self`. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 static const numd_layout *layout_of(PyObject *self) {
   return array_view(self)->layout;
 }
 
-/* ---- Shape */
-
-static int64_t shape_size(int ndim, const int64_t shape[]) {
-  int64_t size = 1;
-  for (int i = 0; i < ndim; i++)
-    if (__builtin_mul_overflow(size, shape[i], &size))
-      return -1;
-  return size;
-}
-
-/* Replaces the -1 that says "as many as there are". */
-static int shape_complete(int ndim, int64_t shape[], int64_t size) {
-  int open = -1;
-  for (int i = 0; i < ndim; i++) {
-    if (shape[i] >= 0)
-      continue;
-    if (open >= 0 || shape[i] != -1)
-      return -1;
-    shape[open = i] = 1;
-  }
-  int64_t known = shape_size(ndim, shape);
-  if (open < 0)
-    return known == size ? 0 : -1;
-  if (known <= 0 || size % known)
-    return -1;
-  shape[open] = size / known;
-  return 0;
-}
-
-static void strides_c_order(int ndim, const int64_t shape[], int64_t item, int64_t strides[]) {
-  for (int i = ndim; i-- > 0; item *= shape[i] > 1 ? shape[i] : 1)
-    strides[i] = item;
-}
-
-/* A run of axes that one can walk with a single stride. */
-struct run {
-  int64_t length, stride;
-};
-
-/* The axes of a layout, merged where the next begins where the previous ends. */
-static int layout_runs(const numd_layout *layout, struct run runs[]) {
-  int n = 0;
-  for (int i = 0; i < layout->ndim; i++) {
-    int64_t length = layout->shape[i], stride = layout->strides[i];
-    if (length == 1)
-      continue;
-    if (n && runs[n - 1].stride == length * stride)
-      runs[n - 1] = (struct run){runs[n - 1].length * length, stride};
-    else
-      runs[n++] = (struct run){length, stride};
-  }
-  return n;
-}
-
-/* Strides that show the same elements in another shape: each new axis must lie within one run. */
-static int strides_reshaped(const numd_layout *from, int ndim, const int64_t shape[], int64_t strides[]) {
-  struct run runs[NUMD_MAX_DIMS];
-  int n = layout_runs(from, runs);
-  for (int i = ndim; i-- > 0;) {
-    while (n && runs[n - 1].length == 1)
-      n--;
-    strides[i] = n ? runs[n - 1].stride : (int64_t)numd_dtype_size(from->dtype);
-    if (shape[i] == 1)
-      continue;
-    if (!n || runs[n - 1].length % shape[i])
-      return -1;
-    runs[n - 1] = (struct run){runs[n - 1].length / shape[i], runs[n - 1].stride * shape[i]};
-  }
-  return 0;
-}
-
-static PyObject *array_copy(PyObject *self, PyObject *unused) {
-  return apply(NUMD_OP_COPY, NULL, 1, &self, NULL);
-}
-
-static PyObject *reshaped(PyObject *self, int ndim, const int64_t shape[]) {
-  const numd_layout *from = layout_of(self);
-  int64_t strides[NUMD_MAX_DIMS];
-  if (from->contiguous || !from->size)
-    strides_c_order(ndim, shape, (int64_t)numd_dtype_size(from->dtype), strides);
-  else if (strides_reshaped(from, ndim, shape, strides)) {
-    PyObject *copy = array_copy(self, NULL);
-    PyObject *answer = copy ? reshaped(copy, ndim, shape) : NULL;
-    Py_XDECREF(copy);
-    return answer;
-  }
-  return array_reshaped_view(self, 0, ndim, shape, strides);
-}
-
-/* f((2, 3)) and f(2, 3) are the same. */
-static PyObject *unpacked(PyObject *args) {
-  if (PyTuple_GET_SIZE(args) != 1)
-    return args;
-  PyObject *only = PyTuple_GET_ITEM(args, 0);
-  return PyTuple_Check(only) || PyList_Check(only) ? only : args;
-}
-
-static PyObject *array_reshape(PyObject *self, PyObject *args) {
-  int64_t shape[NUMD_MAX_DIMS];
-  int ndim = shape_parse(unpacked(args), shape);
-  if (ndim < 0)
-    return NULL;
-  if (!shape_complete(ndim, shape, layout_of(self)->size))
-    return reshaped(self, ndim, shape);
-  PyErr_Format(PyExc_ValueError, "cannot reshape an array of %lld elements to %R",
-               (long long)layout_of(self)->size, unpacked(args));
-  return NULL;
-}
-
-int array_set_shape(PyObject *self, PyObject *shape, void *closure) {
-  if (!shape) {
-    PyErr_SetString(PyExc_AttributeError, "the shape of an array cannot be deleted");
-    return -1;
-  }
-  PyObject *args = PyTuple_Pack(1, shape), *other = args ? array_reshape(self, args) : NULL;
-  Py_XDECREF(args);
-  if (!other)
-    return -1;
-  numd_array *before = array_view(self);
-  int is_view = array_view(other)->data == before->data;
-  if (is_view) {
-    ((struct array *)self)->view = array_view(other);
-    ((struct array *)other)->view = before;
-  } else
-    PyErr_SetString(PyExc_AttributeError, "this shape needs a copy: use reshape()");
-  Py_DECREF(other);
-  return is_view ? 0 : -1;
-}
-
-static PyObject *permuted(PyObject *self, const int axes[]) {
-  const numd_layout *from = layout_of(self);
-  int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
-  for (int i = 0; i < from->ndim; i++) {
-    shape[i] = from->shape[axes[i]];
-    strides[i] = from->strides[axes[i]];
-  }
-  return array_reshaped_view(self, 0, from->ndim, shape, strides);
-}
-
-PyObject *array_transposed(PyObject *self) {
-  int axes[NUMD_MAX_DIMS], ndim = layout_of(self)->ndim;
-  for (int i = 0; i < ndim; i++)
-    axes[i] = ndim - 1 - i;
-  return permuted(self, axes);
-}
-
-static PyObject *array_transpose(PyObject *self, PyObject *args) {
-  int axes[NUMD_MAX_DIMS], ndim = layout_of(self)->ndim;
-  uint32_t seen = 0;
-  PyObject *wanted = unpacked(args);
-  Py_ssize_t n = PySequence_Size(wanted);
-  if (n == 0 || (n == 1 && PyTuple_Check(wanted) && PyTuple_GET_ITEM(wanted, 0) == Py_None))
-    return array_transposed(self);
-  if (n != ndim) {
-    PyErr_Format(PyExc_ValueError, "%zd axes given for an array of dimension %d", n, ndim);
-    return NULL;
-  }
-  for (int i = 0; i < ndim; i++) {
-    PyObject *item = PySequence_GetItem(wanted, i);
-    axes[i] = item ? axis_parse(item, ndim) : -1;
-    Py_XDECREF(item);
-    if (axes[i] < 0)
-      return NULL;
-    seen |= 1u << axes[i];
-  }
-  if (seen == (1u << ndim) - 1)
-    return permuted(self, axes);
-  PyErr_SetString(PyExc_ValueError, "an axis is given twice");
-  return NULL;
-}
-
 /* ---- Values */
 
+PyObject *array_copy(PyObject *self, PyObject *unused) {
+  return apply(array_state(self), NUMD_OP_COPY, NULL, 1, &self, NULL);
+}
+
 static PyObject *array_astype(PyObject *self, PyObject *args, PyObject *kwargs) {
+  struct state *state = array_state(self);
   static char *keywords[] = {"dtype", "copy", NULL};
   PyObject *wanted;
   int copy = 1;
   numd_params params = {.given = NUMD_PARAM_DTYPE};
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:astype", keywords, &wanted, &copy) ||
-      dtype_parse(wanted, &params.dtype))
+      dtype_parse(state, wanted, &params.dtype))
     return NULL;
   if (!copy && params.dtype == layout_of(self)->dtype)
     return Py_NewRef(self);
-  return apply(NUMD_OP_ASTYPE, &params, 1, &self, NULL);
+  return apply(state, NUMD_OP_ASTYPE, &params, 1, &self, NULL);
 }
 
 static PyObject *array_item_method(PyObject *self, PyObject *args) {
@@ -280,13 +115,15 @@ static int scalar_fits(const numd_scalar *scalar, numd_dtype dtype) {
 }
 
 int array_assign(PyObject *target, PyObject *value) {
+  struct state *state = array_state(target);
   numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = layout_of(target)->dtype};
-  struct operands operands = {.conn = array_view(target)->conn, .n = 1};
+  struct operands operands = {.state = state, .conn = array_view(target)->conn, .n = 1};
   int kind = scalar_parse(value, &operands.args[0].scalar);
   if (kind < 0 || (kind && scalar_fits(&operands.args[0].scalar, params.dtype)))
     return -1;
   if (!kind) {
-    PyObject *array = array_check(value) ? Py_NewRef(value) : array_from(value, params.dtype, operands.conn);
+    PyObject *array =
+        array_check(state, value) ? Py_NewRef(value) : array_from(state, value, params.dtype, operands.conn);
     if (!array)
       return -1;
     operands.owned[0] = array;
@@ -306,6 +143,7 @@ static PyObject *array_fill(PyObject *self, PyObject *value) {
 /* ---- Protocols */
 
 static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
+  struct state *state = array_state(self);
   static char *keywords[] = {"dtype", "copy", NULL};
   PyObject *dtype = Py_None, *copy = Py_None;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", keywords, &dtype, &copy))
@@ -314,9 +152,9 @@ static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
   if (!ndarray)
     return NULL;
   if (dtype == Py_None)
-    dtype = globals.dtypes[layout_of(self)->dtype];
+    dtype = state->dtypes[layout_of(self)->dtype];
   PyObject *cast = copy == Py_True ? PyObject_CallMethod(ndarray, "astype", "O", dtype)
-                                   : PyObject_CallFunctionObjArgs(globals.asarray, ndarray, dtype, NULL);
+                                   : PyObject_CallFunctionObjArgs(state->asarray, ndarray, dtype, NULL);
   if (cast && cast != ndarray && copy == Py_False) {
     PyErr_SetString(PyExc_ValueError, "another dtype is not possible without a copy");
     Py_CLEAR(cast);
@@ -326,17 +164,16 @@ static PyObject *array_array(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 static PyObject *array_reduce(PyObject *self, PyObject *unused) {
+  struct state *state = array_state(self);
   numd_handle handle;
   memset(&handle, 0, sizeof handle);
   int status = numd_array_export(array_view(self), &handle);
   if (status != NUMD_OK)
-    return raise_status(status);
-  PyObject *module = PyImport_ImportModule("numd");
-  PyObject *rebuild = module ? PyObject_GetAttrString(module, "_rebuild") : NULL;
-  Py_XDECREF(module);
+    return raise_status(state, status);
+  PyObject *rebuild = imported(state, IMPORT_REBUILD);
   if (!rebuild)
     return NULL;
-  return Py_BuildValue("N(y#s)", rebuild, (const char *)&handle, (Py_ssize_t)sizeof handle,
+  return Py_BuildValue("O(y#s)", rebuild, (const char *)&handle, (Py_ssize_t)sizeof handle,
                        numd_conn_address(array_view(self)->conn));
 }
 
@@ -357,7 +194,7 @@ static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *ar
     return NULL;
   }
   memcpy(whole + 1, args, (size_t)all * sizeof *args);
-  return op_call(op, whole, n + 1, kwnames);
+  return op_call(array_state(self), op, whole, n + 1, kwnames);
 }
 
 /* A reduction with arguments that only NumPy's function has (initial, where, ddof, more by position). */
@@ -430,154 +267,22 @@ X(_repr_html_)
 #define ROW_LINALG(name)
 
 PyMethodDef array_methods[] = {
-    {"reshape", array_reshape, METH_VARARGS,
-     "reshape(*shape)\n"
-     "--\n"
-     "\n"
-     "The same elements in another shape.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*shape : int, or one tuple of int\n"
-     "    Lengths of the dimensions; one of them may be -1.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "    A view, or a copy where none is possible.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ShapeError\n"
-     "    The number of elements is another."},
-    {"transpose", array_transpose, METH_VARARGS,
-     "transpose(*axes)\n"
-     "--\n"
-     "\n"
-     "A view with the dimensions in another order.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*axes : int, or one tuple of int\n"
-     "    Dimensions in their new order; reversed by default.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"permute", array_transpose, METH_VARARGS,
-     "permute(*axes)\n"
-     "--\n"
-     "\n"
-     "A view with the dimensions in another order.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*axes : int, or one tuple of int\n"
-     "    Dimensions in their new order; reversed by default.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"copy", array_copy, METH_NOARGS,
-     "copy()\n"
-     "--\n"
-     "\n"
-     "A new array in C order with the same values.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array"},
-    {"astype", (PyCFunction)(void (*)(void))array_astype, METH_VARARGS | METH_KEYWORDS,
-     "astype(dtype, copy=True)\n"
-     "--\n"
-     "\n"
-     "The values in another dtype.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "dtype : dtype\n"
-     "    Of the result.\n"
-     "copy : bool, optional\n"
-     "    False gives the array itself if it has that dtype.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DtypeError\n"
-     "    numd does not have the dtype."},
-    {"item", array_item_method, METH_VARARGS,
-     "item(*index)\n"
-     "--\n"
-     "\n"
-     "An element as a Python scalar.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*index : int, or one tuple of int\n"
-     "    Of the element; may be left out if there is one only.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool, int, float or complex\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    No index is given, and the array has not one element.\n"
-     "IndexError\n"
-     "    It is out of bounds."},
-    {"tolist", array_tolist, METH_NOARGS,
-     "tolist()\n"
-     "--\n"
-     "\n"
-     "The elements as nested lists.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "list, or a scalar\n"
-     "    The latter of an array without dimensions."},
-    {"fill", array_fill, METH_O,
-     "fill(value, /)\n"
-     "--\n"
-     "\n"
-     "Store a value in all elements.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "value : scalar\n"
-     "    It must fit the dtype."},
+    {"reshape", array_reshape, METH_VARARGS, DOC_ARRAY_RESHAPE},
+    {"transpose", array_transpose, METH_VARARGS, DOC_ARRAY_TRANSPOSE},
+    {"permute", array_transpose, METH_VARARGS, DOC_ARRAY_PERMUTE},
+    {"copy", array_copy, METH_NOARGS, DOC_ARRAY_COPY},
+    {"astype", (PyCFunction)(void (*)(void))array_astype, METH_VARARGS | METH_KEYWORDS, DOC_ARRAY_ASTYPE},
+    {"item", array_item_method, METH_VARARGS, DOC_ARRAY_ITEM},
+    {"tolist", array_tolist, METH_NOARGS, DOC_ARRAY_TOLIST},
+    {"fill", array_fill, METH_O, DOC_ARRAY_FILL},
     {"__array__", (PyCFunction)(void (*)(void))array_array, METH_VARARGS | METH_KEYWORDS, NULL},
     {"__dlpack__", (PyCFunction)(void (*)(void))array_dlpack, METH_VARARGS | METH_KEYWORDS,
-     "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
-     "A DLPack capsule of the same memory."},
-    {"__dlpack_device__", array_dlpack_device, METH_NOARGS,
-     "__dlpack_device__()\n--\n\nDLPack's number of the host's memory, (1, 0)."},
+     DOC_ARRAY___DLPACK__},
+    {"__dlpack_device__", array_dlpack_device, METH_NOARGS, DOC_ARRAY___DLPACK_DEVICE__},
     {"__array_namespace__", (PyCFunction)(void (*)(void))array_namespace, METH_VARARGS | METH_KEYWORDS,
-     "__array_namespace__(*, api_version=None)\n--\n\nThe module numd."},
+     DOC_ARRAY___ARRAY_NAMESPACE__},
     {"to_device", (PyCFunction)(void (*)(void))array_to_device, METH_VARARGS | METH_KEYWORDS,
-     "to_device(device, /, *, stream=None)\n"
-     "--\n"
-     "\n"
-     "The array itself.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "device : str\n"
-     "    'cpu', the only one.\n"
-     "stream : None\n"
-     "    There are none.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Array\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    Another device is asked for."},
+     DOC_ARRAY_TO_DEVICE},
     {"__complex__", array_complex, METH_NOARGS, NULL},
     {"__format__", array_format, METH_O, NULL},
     {"__round__", array_round, METH_VARARGS, NULL},
@@ -593,7 +298,7 @@ PyMethodDef array_methods[] = {
     PYTHON_METHODS(X)
 #undef X
         {"_repr_html_", (PyCFunction)(void (*)(void))array_py__repr_html_, METH_FASTCALL | METH_KEYWORDS,
-         "What a notebook shows."},
+         DOC_ARRAY__REPR_HTML_},
     {"__reduce__", array_reduce, METH_NOARGS, NULL},
     {"__copy__", array_copy, METH_NOARGS, NULL},
     {"__deepcopy__", array_deepcopy, METH_O, NULL},

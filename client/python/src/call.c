@@ -28,23 +28,25 @@ static int keyword_object(const struct op *op, PyObject **slot, PyObject *name, 
   return 0;
 }
 
-static int keyword_param(const struct op *op, struct keywords *keywords, int bit, PyObject *value) {
+static int keyword_param(struct state *state, const struct op *op, struct keywords *keywords, int bit,
+                         PyObject *value) {
   if (keywords->given >> bit & 1)
-    return given_twice(op, globals.params[bit]);
+    return given_twice(op, state->params[bit]);
   keywords->given |= 1u << bit;
   keywords->value[bit] = value;
   return 0;
 }
 
-static int keyword_read(const struct op *op, struct keywords *keywords, PyObject *name, PyObject *value) {
-  if (name == globals.k_out)
+static int keyword_read(struct state *state, const struct op *op, struct keywords *keywords, PyObject *name,
+                        PyObject *value) {
+  if (name == state->k_out)
     return keyword_object(op, &keywords->out, name, value);
-  int bit = params_find(op->params, name);
+  int bit = params_find(state, op->params, name);
   if (bit >= 0)
-    return keyword_param(op, keywords, bit, value);
-  if (PyUnicode_Compare(name, globals.k_out) == 0)
+    return keyword_param(state, op, keywords, bit, value);
+  if (PyUnicode_Compare(name, state->k_out) == 0)
     return keyword_object(op, &keywords->out, name, value);
-  if (op->class == CLASS_MAKE && PyUnicode_Compare(name, globals.k_session) == 0)
+  if (op->class == CLASS_MAKE && PyUnicode_Compare(name, state->k_session) == 0)
     return keyword_object(op, &keywords->session, name, value);
   PyErr_Format(PyExc_TypeError, "%s() has no keyword argument '%U'", op->name, name);
   return -1;
@@ -62,26 +64,27 @@ static int arguments_count(const struct op *op, Py_ssize_t n) {
 }
 
 /* The positional argument after the inputs. */
-static int positional_read(const struct op *op, struct keywords *keywords, PyObject *value, Py_ssize_t n) {
+static int positional_read(struct state *state, const struct op *op, struct keywords *keywords,
+                           PyObject *value, Py_ssize_t n) {
   if (op->number == NUMD_OP_ASTYPE)
-    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_DTYPE), value);
+    return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_DTYPE), value);
   if (op->class == CLASS_MAP || op->class == CLASS_PRODUCT)
-    return keyword_object(op, &keywords->out, globals.k_out, value);
+    return keyword_object(op, &keywords->out, state->k_out, value);
   if (op->params & NUMD_PARAM_AXES)
-    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_AXES), value);
+    return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_AXES), value);
   if (op->params & NUMD_PARAM_AXIS)
-    return keyword_param(op, keywords, __builtin_ctz(NUMD_PARAM_AXIS), value);
+    return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_AXIS), value);
   return arguments_count(op, n);
 }
 
-static int out_check(const struct op *op, struct keywords *keywords) {
+static int out_check(struct state *state, const struct op *op, struct keywords *keywords) {
   if (keywords->out == Py_None)
     keywords->out = NULL;
   if (!keywords->out)
     return 0;
   if (op->n_out > 1)
     PyErr_Format(PyExc_TypeError, "%s() gives several values and takes no out", op->name);
-  else if (array_check(keywords->out))
+  else if (array_check(state, keywords->out))
     return 0;
   else
     PyErr_Format(PyExc_TypeError, "out is a %s, not a numd.Array", Py_TYPE(keywords->out)->tp_name);
@@ -89,25 +92,25 @@ static int out_check(const struct op *op, struct keywords *keywords) {
 }
 
 /* Gives how many of the arguments are inputs, or -1. */
-static int arguments_read(const struct op *op, struct keywords *keywords, PyObject *const *args, Py_ssize_t n,
-                          PyObject *kwnames) {
+static int arguments_read(struct state *state, const struct op *op, struct keywords *keywords,
+                          PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   int n_in = op->n_in < 0 ? (int)(n > MAX_INPUTS ? MAX_INPUTS : n) : op->n_in;
   if (n < n_in || n > n_in + (op->n_in >= 0) || (n == 0 && op->n_in < 0))
     return arguments_count(op, n);
-  if (n > n_in && positional_read(op, keywords, args[n_in], n))
+  if (n > n_in && positional_read(state, op, keywords, args[n_in], n))
     return -1;
   for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
-    if (keyword_read(op, keywords, PyTuple_GET_ITEM(kwnames, i), args[n + i]))
+    if (keyword_read(state, op, keywords, PyTuple_GET_ITEM(kwnames, i), args[n + i]))
       return -1;
   if (op->number == NUMD_OP_ASTYPE && !(keywords->given & NUMD_PARAM_DTYPE)) {
     PyErr_SetString(PyExc_TypeError, "astype() needs a dtype");
     return -1;
   }
-  return out_check(op, keywords) ? -1 : n_in;
+  return out_check(state, op, keywords) ? -1 : n_in;
 }
 
-static PyObject *call_tracer(const struct op *op, PyObject *const *args, PyObject *kwnames, Py_ssize_t n,
-                             int n_in) {
+static PyObject *call_tracer(struct state *state, const struct op *op, PyObject *const *args,
+                             PyObject *kwnames, Py_ssize_t n, int n_in) {
   PyObject *hook = NULL, *answer = NULL;
   PyObject *tuple = PyTuple_New(n), *dict = PyDict_New();
   for (Py_ssize_t i = 0; i < n && tuple; i++)
@@ -115,8 +118,8 @@ static PyObject *call_tracer(const struct op *op, PyObject *const *args, PyObjec
   for (Py_ssize_t i = 0; kwnames && dict && i < PyTuple_GET_SIZE(kwnames); i++)
     PyDict_SetItem(dict, PyTuple_GET_ITEM(kwnames, i), args[n + i]);
   for (int i = 0; i < n_in && !hook; i++)
-    if (is_tracer(args[i]))
-      hook = PyObject_GetAttr(args[i], globals.k_hook);
+    if (is_tracer(state, args[i]))
+      hook = PyObject_GetAttr(args[i], state->k_hook);
   if (hook && tuple && dict && !PyErr_Occurred())
     answer = PyObject_CallFunction(hook, "sOO", op->name, tuple, dict);
   Py_XDECREF(hook);
@@ -145,12 +148,12 @@ static int gives_scalar(const struct op *op, const struct operands *operands, co
 }
 
 /* Takes over the references. */
-static PyObject *results_wrap(numd_array *const views[], int n) {
+static PyObject *results_wrap(struct state *state, numd_array *const views[], int n) {
   if (n == 1)
-    return array_wrap(views[0]);
+    return array_wrap(state, views[0]);
   PyObject *tuple = PyTuple_New(n);
   for (int i = 0; i < n; i++) {
-    PyObject *item = tuple ? array_wrap(views[i]) : NULL;
+    PyObject *item = tuple ? array_wrap(state, views[i]) : NULL;
     if (item)
       PyTuple_SET_ITEM(tuple, i, item);
     else if (tuple)
@@ -170,7 +173,7 @@ static PyObject *compute(const struct op *op, struct operands *operands, const n
     return operands_apply_scalar(operands, op->number, params);
   if (operands_apply_all(operands, op->number, params, views))
     return NULL;
-  return results_wrap(views, numd_op_n_arrays(op->number));
+  return results_wrap(operands->state, views, numd_op_n_arrays(op->number));
 }
 
 /* ---- The call */
@@ -182,7 +185,7 @@ static PyObject *compute_with(const struct op *op, struct operands *operands,
   params.pub.given = 0;
   for (uint32_t left = keywords->given; left; left &= left - 1) {
     int bit = __builtin_ctz(left);
-    if (params_set(&params, bit, keywords->value[bit], ndim)) {
+    if (params_set(operands->state, &params, bit, keywords->value[bit], ndim)) {
       operands_clear(operands);
       return NULL;
     }
@@ -194,17 +197,19 @@ static PyObject *compute_with(const struct op *op, struct operands *operands,
 static int make_read(struct operands *operands, int n_in, PyObject *const *args,
                      const struct keywords *keywords) {
   operands->n = 0;
-  operands->held = keywords->out ? NULL : session_conn(keywords->session);
+  operands->held = keywords->out ? NULL : session_conn(operands->state, keywords->session);
   operands->conn = keywords->out ? array_view(keywords->out)->conn : operands->held;
   return operands->conn ? operands_read_weak(operands, n_in, args) : -1;
 }
 
-PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+PyObject *op_call(struct state *state, const struct op *op, PyObject *const *args, Py_ssize_t n,
+                  PyObject *kwnames) {
   struct keywords keywords;
   struct operands operands;
+  operands.state = state;
   keywords.out = keywords.session = NULL;
   keywords.given = 0;
-  int n_in = arguments_read(op, &keywords, args, n, kwnames);
+  int n_in = arguments_read(state, op, &keywords, args, n, kwnames);
   if (n_in < 0)
     return NULL;
   int status = op->class == CLASS_MAKE ? make_read(&operands, n_in, args, &keywords)
@@ -214,5 +219,5 @@ PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyOb
   if (!status)
     return compute_with(op, &operands, &keywords);
   operands_clear(&operands);
-  return status > 0 ? call_tracer(op, args, kwnames, n, n_in) : NULL;
+  return status > 0 ? call_tracer(state, op, args, kwnames, n, n_in) : NULL;
 }

@@ -35,9 +35,9 @@ char *dtype_format(numd_dtype dtype) {
   return dtype_rows[dtype].format;
 }
 
-numd_dtype dtype_lookup(PyObject *numpy_dtype) {
+numd_dtype dtype_lookup(struct state *state, PyObject *numpy_dtype) {
   for (int i = 0; i < NUMD_DTYPE_CODES; i++)
-    if (globals.dtypes[i] == numpy_dtype)
+    if (state->dtypes[i] == numpy_dtype)
       return (numd_dtype)i;
   PyObject *name = PyObject_GetAttrString(numpy_dtype, "name");
   const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
@@ -74,16 +74,16 @@ static int dtype_is_native(PyObject *numpy_dtype) {
   return truth;
 }
 
-int dtype_parse(PyObject *object, numd_dtype *dtype) {
+int dtype_parse(struct state *state, PyObject *object, numd_dtype *dtype) {
   for (int i = 0; i < NUMD_DTYPE_CODES; i++)
-    if (object == globals.dtypes[i]) {
+    if (object == state->dtypes[i]) {
       *dtype = (numd_dtype)i;
       return 0;
     }
-  PyObject *numpy_dtype = PyObject_CallOneArg(globals.dtype, object);
+  PyObject *numpy_dtype = PyObject_CallOneArg(state->dtype, object);
   if (!numpy_dtype)
     return -1;
-  *dtype = dtype_lookup(numpy_dtype);
+  *dtype = dtype_lookup(state, numpy_dtype);
   int native = *dtype == NUMD_DTYPE_NONE ? dtype_refuse(numpy_dtype) : dtype_is_native(numpy_dtype);
   if (!native)
     PyErr_Format(PyExc_TypeError, "%S is in another byte order than this machine's", numpy_dtype);

@@ -23,45 +23,44 @@ int error_is_type(void) {
 
 /* ---- Ufuncs */
 
-static int is_known(PyObject *object) {
-  return array_check(object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object) ||
-         Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray) ||
-         PyObject_TypeCheck(object, (PyTypeObject *)globals.generic);
+static int is_known(struct state *state, PyObject *object) {
+  return array_check(state, object) || PyFloat_Check(object) || PyLong_Check(object) ||
+         PyComplex_Check(object) || Py_IS_TYPE(object, (PyTypeObject *)state->ndarray) ||
+         PyObject_TypeCheck(object, (PyTypeObject *)state->generic);
 }
 
 /* The row of a ufunc, or NULL. */
-static const struct op *ufunc_row(PyObject *ufunc) {
-  static PyObject *table;
-  PyObject *rows = module_once(&table, "numd._numpy.ufuncs", "ROWS");
+static const struct op *ufunc_row(struct state *state, PyObject *ufunc) {
+  PyObject *rows = imported(state, IMPORT_UFUNC_ROWS);
   PyObject *index = rows ? PyDict_GetItemWithError(rows, ufunc) : NULL;
   return index ? &ops_table[PyLong_AsLong(index)] : NULL;
 }
 
 /* The `out` of a call without other keywords: 1 if it is an Array, 0 if there is none, -1 otherwise. */
-static int ufunc_out(PyObject *const *values, PyObject *kwnames, PyObject **out) {
+static int ufunc_out(struct state *state, PyObject *const *values, PyObject *kwnames, PyObject **out) {
   if (!kwnames || !PyTuple_GET_SIZE(kwnames))
     return 0;
-  if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != globals.k_out ||
+  if (PyTuple_GET_SIZE(kwnames) > 1 || PyTuple_GET_ITEM(kwnames, 0) != state->k_out ||
       !PyTuple_Check(values[0]) || PyTuple_GET_SIZE(values[0]) != 1)
     return -1;
   *out = PyTuple_GET_ITEM(values[0], 0);
-  return array_check(*out) ? 1 : -1;
+  return array_check(state, *out) ? 1 : -1;
 }
 
 /* What a row can compute at once. NULL without an exception: it cannot. */
-static PyObject *ufunc_fast(PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+static PyObject *ufunc_fast(struct state *state, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   PyObject *whole[MAX_INPUTS + 1];
-  const struct op *op = ufunc_row(args[0]);
+  const struct op *op = ufunc_row(state, args[0]);
   if (!op || n - 2 != op->n_in || !PyUnicode_Check(args[1]) ||
       PyUnicode_CompareWithASCIIString(args[1], "__call__"))
     return NULL;
   for (int i = 0; i < op->n_in; i++) {
-    if (!is_known(args[2 + i]))
+    if (!is_known(state, args[2 + i]))
       return NULL;
     whole[i] = args[2 + i];
   }
-  int has_out = ufunc_out(args + n, kwnames, &whole[op->n_in]);
-  PyObject *answer = has_out < 0 ? NULL : op_call(op, whole, op->n_in + has_out, NULL);
+  int has_out = ufunc_out(state, args + n, kwnames, &whole[op->n_in]);
+  PyObject *answer = has_out < 0 ? NULL : op_call(state, op, whole, op->n_in + has_out, NULL);
   if (!answer && PyErr_Occurred() && error_is_type())
     PyErr_Clear();
   return answer;
@@ -83,13 +82,14 @@ static PyObject *dict_of(PyObject *names, PyObject *const *values) {
 }
 
 PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-  static PyObject *call;
+  struct state *state = array_state(self);
   if (n < 2) {
     PyErr_SetString(PyExc_TypeError, "__array_ufunc__() takes a ufunc, a method and its inputs");
     return NULL;
   }
-  PyObject *answer = ufunc_fast(args, n, kwnames);
-  if (answer || PyErr_Occurred() || !module_once(&call, "numd._numpy.ufuncs", "call"))
+  PyObject *answer = ufunc_fast(state, args, n, kwnames);
+  PyObject *call = answer || PyErr_Occurred() ? NULL : imported(state, IMPORT_UFUNC_CALL);
+  if (!call)
     return answer;
   PyObject *inputs = tuple_of(args + 2, n - 2), *options = dict_of(kwnames, args + n);
   if (inputs && options)
@@ -99,12 +99,12 @@ PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
   return answer;
 }
 
-PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out) {
-  static PyObject *call;
+PyObject *dispatch_operator(struct state *state, numd_op number, int n, PyObject *const *operands,
+                            PyObject *out) {
   if (!PyErr_Occurred() || !error_is_type())
     return NULL;
   PyErr_Clear();
-  PyObject *inputs = module_once(&call, "numd._numpy.ufuncs", "operator") ? tuple_of(operands, n) : NULL;
+  PyObject *call = imported(state, IMPORT_UFUNC_OPERATOR), *inputs = call ? tuple_of(operands, n) : NULL;
   PyObject *answer =
       inputs ? PyObject_CallFunction(call, "sOO", op_find(number)->name, inputs, out ? out : Py_None) : NULL;
   Py_XDECREF(inputs);
@@ -114,19 +114,20 @@ PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, Py
 /* ---- Functions */
 
 PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-  static PyObject *call;
   if (n != 4 || kwnames) {
     PyErr_SetString(PyExc_TypeError, "__array_function__() takes a function, types, args and kwargs");
     return NULL;
   }
-  return module_once(&call, "numd._numpy.dispatch", "call") ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
+  PyObject *call = imported(array_state(self), IMPORT_FUNCTION_CALL);
+  return call ? PyObject_Vectorcall(call, args, 4, NULL) : NULL;
 }
 
 /* ---- Methods of Array that are written in Python */
 
 PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
                           PyObject *kwnames) {
-  PyObject *whole[16] = {self}, *method = module_attribute("numd._numpy.methods", name);
+  PyObject *whole[16] = {self}, *methods = imported(array_state(self), IMPORT_METHODS);
+  PyObject *method = methods ? PyObject_GetAttrString(methods, name) : NULL;
   Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
   PyObject *answer = NULL;
   if (all >= (Py_ssize_t)(sizeof whole / sizeof *whole))

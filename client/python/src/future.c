@@ -2,8 +2,9 @@
  *
  * What a running call names must stay alive until it is done, whether or not anybody still holds the
  * Future. So the references live in a block of their own, `struct pending`. A Future that goes away early
- * leaves it on the list of orphans, which later submissions look through. After a fork the child's copies
- * are dropped: tickets stay with the parent.
+ * leaves it on the module's list of orphans, which later submissions look through. The garbage collector is
+ * not shown that list: to it the daemon holds these arrays, and by them the module. After a fork the child's
+ * copies are dropped: tickets stay with the parent.
  *
  * Only one thread may wait for a ticket, for the first to hear of its end finishes it; hence the lock. The
  * others see `done` when value and error are there for good, and may use the ticket until then and after it:
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "docstrings.h"
 #include "pynumd.h"
 
 struct pending {
@@ -31,8 +33,7 @@ struct future {
   PyObject *error;
 };
 
-SHARED_LOCK(orphans_lock);
-static struct pending *orphans;
+SHARED_LOCK(orphans_lock); /* of all states */
 
 static struct pending *pending_new(const struct call *call) {
   struct pending *self = PyMem_Malloc(sizeof *self + (size_t)call->n_owned * sizeof *self->owned);
@@ -51,9 +52,10 @@ static struct pending *pending_new(const struct call *call) {
 
 /* Lets go of the arrays: the call is over. */
 static void pending_release(struct pending *self) {
-  for (int i = 0; i < self->n_owned; i++)
+  int n = self->n_owned;
+  self->n_owned = 0; /* first: the collector looks at what a Future owns */
+  for (int i = 0; i < n; i++)
     Py_DECREF(self->owned[i]);
-  self->n_owned = 0;
 }
 
 static void pending_free(struct pending *self) {
@@ -66,17 +68,17 @@ static int pending_over(struct pending *self) {
   return self->pid != getpid() || numd_wait(&self->ticket, 0, NULL) != NUMD_ETIMEOUT;
 }
 
-static void orphans_add(struct pending *orphan) {
+static void orphans_add(struct state *state, struct pending *orphan) {
   SHARED_ENTER(orphans_lock);
-  orphan->next = orphans;
-  orphans = orphan;
+  orphan->next = state->orphans;
+  state->orphans = orphan;
   SHARED_LEAVE(orphans_lock);
 }
 
-static void orphans_sweep(void) {
+static void orphans_sweep(struct state *state) {
   SHARED_ENTER(orphans_lock);
-  struct pending *all = orphans;
-  orphans = NULL;
+  struct pending *all = state->orphans;
+  state->orphans = NULL;
   SHARED_LEAVE(orphans_lock);
   while (all) {
     struct pending *orphan = all;
@@ -84,15 +86,16 @@ static void orphans_sweep(void) {
     if (pending_over(orphan))
       pending_free(orphan);
     else
-      orphans_add(orphan);
+      orphans_add(state, orphan);
   }
 }
 
 PyObject *future_submit(struct call *call) {
-  if (__atomic_load_n(&orphans, __ATOMIC_RELAXED))
-    orphans_sweep();
+  struct state *state = call->state;
+  if (__atomic_load_n(&state->orphans, __ATOMIC_RELAXED))
+    orphans_sweep(state);
   struct pending *pending = pending_new(call);
-  struct future *self = pending ? PyObject_New(struct future, &future_type) : NULL;
+  struct future *self = pending ? PyObject_GC_New(struct future, state->future_type) : NULL;
   if (!self) {
     PyMem_Free(pending);
     return NULL;
@@ -106,9 +109,10 @@ PyObject *future_submit(struct call *call) {
                           : NUMD_ENOMEMORY;
   if (status == NUMD_OK) {
     self->pending = pending;
+    PyObject_GC_Track(self);
     return (PyObject *)self;
   }
-  raise_status(status);
+  raise_status(state, status);
   PyMem_Free(pending);
   Py_DECREF(self);
   return NULL;
@@ -118,17 +122,46 @@ static int is_done(const struct future *self) {
   return __atomic_load_n(&self->done, __ATOMIC_ACQUIRE);
 }
 
+/* What a running call owns is looked at, too, but left to its end. */
+static int future_traverse(PyObject *object, visitproc visit, void *arg) {
+  struct future *self = (struct future *)object;
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->value);
+  Py_VISIT(self->error);
+  if (self->pending)
+    Py_VISIT(self->pending->plan);
+  for (int i = 0; self->pending && i < self->pending->n_owned; i++)
+    Py_VISIT(self->pending->owned[i]);
+  return 0;
+}
+
+static int future_clear(PyObject *object) {
+  struct future *self = (struct future *)object;
+  Py_CLEAR(self->value);
+  Py_CLEAR(self->error);
+  return 0;
+}
+
+/* Where the collector has taken the module from the type, a call that runs keeps its memory for good. */
+static void future_leave(PyTypeObject *type, struct pending *pending) {
+  PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
+  if (module)
+    orphans_add(module_state(module), pending);
+}
+
 static void future_dealloc(PyObject *object) {
   struct future *self = (struct future *)object;
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
   if (self->pending && (is_done(self) || pending_over(self->pending)))
     pending_free(self->pending);
   else if (self->pending)
-    orphans_add(self->pending);
-  Py_XDECREF(self->value);
-  Py_XDECREF(self->error);
+    future_leave(type, self->pending);
+  future_clear(object);
   if (self->lock)
     PyThread_free_lock(self->lock);
-  PyObject_Free(self);
+  PyObject_GC_Del(object);
+  Py_DECREF(type);
 }
 
 /* ---- Waiting */
@@ -147,11 +180,12 @@ static int64_t left_ns(int64_t deadline_ns) {
 }
 
 static void future_finish(struct future *self, int status, const numd_scalar *result) {
+  struct state *state = state_of((PyObject *)self);
   struct pending *pending = self->pending;
   if (status == NUMD_OK)
-    self->value = call_result(pending->plan, pending->outputs, result);
+    self->value = call_result(state, pending->plan, pending->outputs, result);
   else
-    raise_status(status);
+    raise_status(state, status);
   if (!self->value) {
     PyObject *type, *traceback;
     PyErr_Fetch(&type, &self->error, &traceback);
@@ -228,6 +262,7 @@ static int timeout_parse(PyObject *timeout, int64_t *deadline_ns) {
 
 static PyObject *future_result(PyObject *object, PyObject *args, PyObject *kwargs) {
   static char *keywords[] = {"timeout", NULL};
+  struct state *state = state_of(object);
   struct future *self = (struct future *)object;
   PyObject *timeout = Py_None;
   int64_t deadline_ns;
@@ -238,10 +273,13 @@ static PyObject *future_result(PyObject *object, PyObject *args, PyObject *kwarg
   if (done < 0)
     return NULL;
   if (!done)
-    return raise_status(NUMD_ETIMEOUT);
+    return raise_status(state, NUMD_ETIMEOUT);
   if (self->value)
     return Py_NewRef(self->value);
-  PyErr_SetObject((PyObject *)Py_TYPE(self->error), self->error);
+  if (self->error)
+    PyErr_SetObject((PyObject *)Py_TYPE(self->error), self->error);
+  else
+    PyErr_SetString(PyExc_RuntimeError, "the garbage collector has taken the future apart");
   return NULL;
 }
 
@@ -265,7 +303,7 @@ static PyObject *future_cancel(PyObject *object, PyObject *unused) {
   if (done)
     return done < 0 ? NULL : Py_NewRef(Py_False);
   int status = numd_cancel(&self->pending->ticket);
-  return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(status);
+  return status == NUMD_OK ? Py_NewRef(Py_True) : raise_status(state_of(object), status);
 }
 
 /* The descriptor by which the calling thread's loop hears of the call; None if it is to be waited for by a
@@ -283,7 +321,8 @@ static PyObject *future_notify(PyObject *object, PyObject *unused) {
   Py_END_ALLOW_THREADS;
   if (status == NUMD_OK)
     return PyLong_FromLong(fd);
-  return status == NUMD_EINVAL || status == NUMD_EDISCONNECTED ? Py_NewRef(Py_None) : raise_status(status);
+  return status == NUMD_EINVAL || status == NUMD_EDISCONNECTED ? Py_NewRef(Py_None)
+                                                               : raise_status(state_of(object), status);
 }
 
 static PyObject *future_notify_off(PyObject *class, PyObject *number) {
@@ -321,21 +360,14 @@ static PyObject *future_running(PyObject *object, PyObject *unused) {
 }
 
 /* numd._process.futures has the rest: it is Python. */
-static PyObject *call_async(const char *name, PyObject *first, PyObject *second) {
-  PyObject *module = PyImport_ImportModule("numd._process.futures");
-  PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
-  PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, first, second, NULL) : NULL;
-  Py_XDECREF(function);
-  Py_XDECREF(module);
-  return answer;
-}
-
 static PyObject *future_add_done_callback(PyObject *object, PyObject *callback) {
-  return call_async("add_done_callback", object, callback);
+  PyObject *function = imported(state_of(object), IMPORT_ADD_DONE_CALLBACK);
+  return function ? PyObject_CallFunctionObjArgs(function, object, callback, NULL) : NULL;
 }
 
 static PyObject *future_await(PyObject *object) {
-  PyObject *coroutine = call_async("wait", object, NULL);
+  PyObject *function = imported(state_of(object), IMPORT_ASYNC_WAIT);
+  PyObject *coroutine = function ? PyObject_CallOneArg(function, object) : NULL;
   PyObject *iterator = coroutine ? PyObject_CallMethod(coroutine, "__await__", NULL) : NULL;
   Py_XDECREF(coroutine);
   return iterator;
@@ -349,119 +381,33 @@ static PyObject *future_repr(PyObject *object) {
 }
 
 static PyMethodDef future_methods[] = {
-    {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS,
-     "result(timeout=None)\n"
-     "--\n"
-     "\n"
-     "Wait for the call.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds; for ever if it is None.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "object\n"
-     "    What the call gives.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeoutError\n"
-     "    It is not over after that time; it still runs.\n"
-     "CancelledError\n"
-     "    It was cancelled.\n"
-     "Exception\n"
-     "    What the call raised."},
-    {"done", future_done, METH_NOARGS,
-     "done()\n"
-     "--\n"
-     "\n"
-     "Whether the call is over.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"cancel", future_cancel, METH_NOARGS,
-     "cancel()\n"
-     "--\n"
-     "\n"
-     "Ask that the call be given up.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool\n"
-     "    False if it was over already. Otherwise result() raises numd.CancelledError, or gives the result "
-     "if it\n"
-     "    was ready first."},
+    {"result", (PyCFunction)(void (*)(void))future_result, METH_VARARGS | METH_KEYWORDS, DOC_FUTURE_RESULT},
+    {"done", future_done, METH_NOARGS, DOC_FUTURE_DONE},
+    {"cancel", future_cancel, METH_NOARGS, DOC_FUTURE_CANCEL},
     {"exception", (PyCFunction)(void (*)(void))future_exception, METH_VARARGS | METH_KEYWORDS,
-     "exception(timeout=None)\n"
-     "--\n"
-     "\n"
-     "Wait for the call.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds; for ever if it is None.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Exception or None\n"
-     "    What result() would raise.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeoutError\n"
-     "    It is not over after that time; it still runs."},
-    {"cancelled", future_cancelled, METH_NOARGS,
-     "cancelled()\n"
-     "--\n"
-     "\n"
-     "Whether the call was given up.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"running", future_running, METH_NOARGS,
-     "running()\n"
-     "--\n"
-     "\n"
-     "Whether the call is not over yet.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "bool"},
-    {"add_done_callback", future_add_done_callback, METH_O,
-     "add_done_callback(fn, /)\n"
-     "--\n"
-     "\n"
-     "Call fn(future) when the call is over.\n"
-     "\n"
-     "That is at once if it is over, else in a thread that waits for the calls which this thread submitted.\n"
-     "Exceptions of fn are logged and ignored.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "fn : callable\n"
-     "    Takes the future."},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "Future[T], for annotations."},
+     DOC_FUTURE_EXCEPTION},
+    {"cancelled", future_cancelled, METH_NOARGS, DOC_FUTURE_CANCELLED},
+    {"running", future_running, METH_NOARGS, DOC_FUTURE_RUNNING},
+    {"add_done_callback", future_add_done_callback, METH_O, DOC_FUTURE_ADD_DONE_CALLBACK},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, DOC_FUTURE___CLASS_GETITEM__},
     {"_notify", future_notify, METH_NOARGS, NULL},
     {"_notify_off", future_notify_off, METH_O | METH_STATIC, NULL},
     {0},
 };
 
-static PyAsyncMethods future_as_async = {.am_await = future_await};
-
-PyTypeObject future_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Future",
-    .tp_doc =
-        "A submitted call of a function; made by its submit().\n\n"
-        "As a future of concurrent.futures; it can be awaited too.",
-    .tp_basicsize = sizeof(struct future),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = future_dealloc,
-    .tp_repr = future_repr,
-    .tp_as_async = &future_as_async,
-    .tp_methods = future_methods,
-};
+PyObject *future_type_new(PyObject *module) {
+  PyType_Slot slots[] = {
+      {Py_tp_doc, DOC_FUTURE},           {Py_tp_dealloc, future_dealloc},
+      {Py_tp_traverse, future_traverse}, {Py_tp_clear, future_clear},
+      {Py_tp_repr, future_repr},         {Py_am_await, future_await},
+      {Py_tp_methods, future_methods},   {0},
+  };
+  PyType_Spec spec = {
+      .name = "numd.Future",
+      .basicsize = sizeof(struct future),
+      .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+               Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  return PyType_FromModuleAndSpec(module, &spec, NULL);
+}

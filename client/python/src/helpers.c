@@ -1,15 +1,17 @@
 /* What the modules in Python need of the extension: views by strides, promotion, arrays beside others. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 static PyObject *helper_view(PyObject *module, PyObject *args) {
+  struct state *state = module_state(module);
   PyObject *base, *lengths, *steps, *wanted = Py_None;
   Py_ssize_t offset;
   int64_t shape[NUMD_MAX_DIMS], strides[NUMD_MAX_DIMS];
   numd_array *view = NULL;
-  if (!PyArg_ParseTuple(args, "O!nOO|O:_view", &array_type, &base, &offset, &lengths, &steps, &wanted))
+  if (!PyArg_ParseTuple(args, "O!nOO|O:_view", state->array_type, &base, &offset, &lengths, &steps, &wanted))
     return NULL;
   numd_dtype dtype = array_view(base)->layout->dtype;
-  if (wanted != Py_None && dtype_parse(wanted, &dtype))
+  if (wanted != Py_None && dtype_parse(state, wanted, &dtype))
     return NULL;
   int ndim = shape_parse(lengths, shape), n = ndim < 0 ? -1 : shape_parse(steps, strides);
   if (n < 0)
@@ -19,25 +21,26 @@ static PyObject *helper_view(PyObject *module, PyObject *args) {
     return NULL;
   }
   int status = numd_array_view(array_view(base), offset, dtype, ndim, shape, strides, &view);
-  return status == NUMD_OK ? array_wrap(view) : raise_status(status);
+  return status == NUMD_OK ? array_wrap(state, view) : raise_status(state, status);
 }
 
 static PyObject *helper_empty_beside(PyObject *module, PyObject *args) {
+  struct state *state = module_state(module);
   PyObject *other, *lengths, *wanted;
   int64_t shape[NUMD_MAX_DIMS];
   numd_dtype dtype;
-  if (!PyArg_ParseTuple(args, "O!OO:_empty_beside", &array_type, &other, &lengths, &wanted))
+  if (!PyArg_ParseTuple(args, "O!OO:_empty_beside", state->array_type, &other, &lengths, &wanted))
     return NULL;
   int ndim = shape_parse(lengths, shape);
-  if (ndim < 0 || dtype_parse(wanted, &dtype))
+  if (ndim < 0 || dtype_parse(state, wanted, &dtype))
     return NULL;
-  return array_new(array_view(other)->conn, dtype, ndim, shape);
+  return array_new(state, array_view(other)->conn, dtype, ndim, shape);
 }
 
 /* The dtype of an operand: 1 if it is weak, 0 if not, -1. */
-static int operand_dtype(PyObject *object, numd_dtype *dtype) {
+static int operand_dtype(struct state *state, PyObject *object, numd_dtype *dtype) {
   numd_scalar scalar;
-  if (array_check(object)) {
+  if (array_check(state, object)) {
     *dtype = array_view(object)->layout->dtype;
     return 0;
   }
@@ -46,18 +49,19 @@ static int operand_dtype(PyObject *object, numd_dtype *dtype) {
     *dtype = scalar.dtype;
   if (kind)
     return kind;
-  PyObject *own = PyObject_GetAttr(object, globals.k_dtype);
+  PyObject *own = PyObject_GetAttr(object, state->k_dtype);
   PyErr_Clear();
-  int status = dtype_parse(own && !PyType_Check(object) ? own : object, dtype);
+  int status = dtype_parse(state, own && !PyType_Check(object) ? own : object, dtype);
   Py_XDECREF(own);
   return status;
 }
 
 /* Strong ones from left to right, then the weak ones. */
 static PyObject *helper_result_type(PyObject *module, PyObject *operands) {
+  struct state *state = module_state(module);
   numd_dtype of[2] = {NUMD_DTYPE_NONE, NUMD_DTYPE_NONE}, dtype;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(operands); i++) {
-    int weak = operand_dtype(PyTuple_GET_ITEM(operands, i), &dtype);
+    int weak = operand_dtype(state, PyTuple_GET_ITEM(operands, i), &dtype);
     if (weak < 0)
       return NULL;
     of[weak] = of[weak] == NUMD_DTYPE_NONE ? dtype : numd_promote(of[weak], weak, dtype, weak);
@@ -66,7 +70,7 @@ static PyObject *helper_result_type(PyObject *module, PyObject *operands) {
           : of[1] == NUMD_DTYPE_NONE ? of[0]
                                      : numd_promote(of[0], 0, of[1], 1);
   if (dtype != NUMD_DTYPE_NONE)
-    return Py_NewRef(globals.dtypes[dtype]);
+    return Py_NewRef(state->dtypes[dtype]);
   PyErr_SetString(PyExc_ValueError, "result_type() needs an operand");
   return NULL;
 }
@@ -74,30 +78,6 @@ static PyObject *helper_result_type(PyObject *module, PyObject *operands) {
 PyMethodDef helper_methods[] = {
     {"_view", helper_view, METH_VARARGS, NULL},
     {"_empty_beside", helper_empty_beside, METH_VARARGS, NULL},
-    {"result_type", helper_result_type, METH_VARARGS,
-     "result_type(*operands)\n"
-     "--\n"
-     "\n"
-     "The dtype to which Arrays, dtypes and Python scalars promote; scalars are weak.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "*operands : Array, dtype or scalar\n"
-     "    At least one.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "dtype\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "ValueError\n"
-     "    There is no operand.\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import numd\n"
-     ">>> numd.result_type(numd.int8, numd.float32, 2)\n"
-     "dtype('float32')"},
+    {"result_type", helper_result_type, METH_VARARGS, DOC_RESULT_TYPE},
     {0},
 };

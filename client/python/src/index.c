@@ -52,37 +52,34 @@ static int select_slice(struct selection *s, PyObject *slice) {
   return select_axis(s, length, length > 1 ? stride * step : stride);
 }
 
-static int is_number(PyObject *item) {
-  if (array_check(item)) {
+static int is_number(const struct state *state, PyObject *item) {
+  if (array_check(state, item)) {
     const numd_layout *layout = array_view(item)->layout;
     char kind = dtype_kind(layout->dtype);
     return !layout->ndim && (kind == 'i' || kind == 'u');
   }
-  return PyIndex_Check(item) && !PyBool_Check(item) && !Py_IS_TYPE(item, (PyTypeObject *)globals.ndarray);
+  return PyIndex_Check(item) && !PyBool_Check(item) && !Py_IS_TYPE(item, (PyTypeObject *)state->ndarray);
 }
 
-static int is_basic_item(PyObject *item) {
-  return item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || is_number(item);
+static int is_basic_item(const struct state *state, PyObject *item) {
+  return item == Py_None || item == Py_Ellipsis || PySlice_Check(item) || is_number(state, item);
 }
 
 /* Whether all items are; a tuple is a sequence of them. */
-static int is_basic(PyObject *key) {
+static int is_basic(const struct state *state, PyObject *key) {
   if (!PyTuple_Check(key))
-    return is_basic_item(key);
+    return is_basic_item(state, key);
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++)
-    if (!is_basic_item(PyTuple_GET_ITEM(key, i)))
+    if (!is_basic_item(state, PyTuple_GET_ITEM(key, i)))
       return 0;
   return 1;
 }
 
-/* numd._standard.index's function of that name. */
-static PyObject *by_arrays(const char *name, PyObject *self, PyObject *key, PyObject *value) {
-  PyObject *module = PyImport_ImportModule("numd._standard.index");
-  PyObject *function = module ? PyObject_GetAttrString(module, name) : NULL;
-  PyObject *answer = function ? PyObject_CallFunctionObjArgs(function, self, key, value, NULL) : NULL;
-  Py_XDECREF(function);
-  Py_XDECREF(module);
-  return answer;
+/* By one of numd._standard.index's functions. */
+static PyObject *by_arrays(struct state *state, enum import which, PyObject *self, PyObject *key,
+                           PyObject *value) {
+  PyObject *function = imported(state, which);
+  return function ? PyObject_CallFunctionObjArgs(function, self, key, value, NULL) : NULL;
 }
 
 static int select_item(struct selection *s, PyObject *item, int axes_after) {
@@ -136,8 +133,9 @@ static PyObject *selection_view(struct selection *s, PyObject *array) {
 
 static PyObject *array_subscript(PyObject *self, PyObject *key) {
   struct selection s = {.from = array_view(self)->layout};
-  if (!is_basic(key))
-    return by_arrays("get", self, key, NULL);
+  struct state *state = array_state(self);
+  if (!is_basic(state, key))
+    return by_arrays(state, IMPORT_INDEX_GET, self, key, NULL);
   int failed = PyTuple_Check(key) ? select_items(&s, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key))
                                   : select_items(&s, &key, 1);
   return failed ? NULL : selection_view(&s, self);
@@ -148,7 +146,9 @@ static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value) {
     PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
     return -1;
   }
-  PyObject *target = is_basic(key) ? array_subscript(self, key) : by_arrays("set", self, key, value);
+  struct state *state = array_state(self);
+  PyObject *target = is_basic(state, key) ? array_subscript(self, key)
+                                          : by_arrays(state, IMPORT_INDEX_SET, self, key, value);
   int status = target == Py_None ? 0 : target ? array_assign(target, value) : -1;
   Py_XDECREF(target);
   return status;
@@ -172,27 +172,26 @@ static PyObject *array_sequence_item(PyObject *self, Py_ssize_t index) {
 }
 
 static int array_contains(PyObject *self, PyObject *value) {
+  struct state *state = array_state(self);
   PyObject *equal = PyObject_RichCompare(self, value, Py_EQ);
-  if (!equal || !array_check(equal)) {
+  if (!equal || !array_check(state, equal)) {
     int same = equal ? PyObject_IsTrue(equal) : -1;
     Py_XDECREF(equal);
     return same;
   }
-  PyObject *any = op_call(op_find(NUMD_OP_ANY), &equal, 1, NULL);
+  PyObject *any = op_call(state, op_find(NUMD_OP_ANY), &equal, 1, NULL);
   int found = any ? PyObject_IsTrue(any) : -1;
   Py_XDECREF(any);
   Py_DECREF(equal);
   return found;
 }
 
-PyMappingMethods array_mapping = {
-    .mp_length = array_length,
-    .mp_subscript = array_subscript,
-    .mp_ass_subscript = array_ass_subscript,
-};
-
-PySequenceMethods array_sequence = {
-    .sq_length = array_length,
-    .sq_item = array_sequence_item,
-    .sq_contains = array_contains,
+const PyType_Slot index_slots[] = {
+    {Py_mp_length, array_length},
+    {Py_mp_subscript, array_subscript},
+    {Py_mp_ass_subscript, array_ass_subscript},
+    {Py_sq_length, array_length},
+    {Py_sq_item, array_sequence_item},
+    {Py_sq_contains, array_contains},
+    {0},
 };

@@ -179,7 +179,7 @@ PyObject *array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs) {
   int copies = copy == Py_None ? 0 : PyObject_IsTrue(copy);
   if (copies < 0)
     return NULL;
-  PyObject *array = copies ? apply(NUMD_OP_COPY, NULL, 1, &self, NULL) : Py_NewRef(self);
+  PyObject *array = copies ? apply(array_state(self), NUMD_OP_COPY, NULL, 1, &self, NULL) : Py_NewRef(self);
   PyObject *capsule = array ? capsule_new(array, major >= 1, copies) : NULL;
   Py_XDECREF(array);
   return capsule;
@@ -230,7 +230,7 @@ PyObject *array_namespace(PyObject *self, PyObject *args, PyObject *kwargs) {
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:__array_namespace__", keywords, &version))
     return NULL;
   if (version_known(version))
-    return PyImport_ImportModule("numd");
+    return Py_XNewRef(imported(array_state(self), IMPORT_NAMESPACE));
   PyErr_Format(PyExc_ValueError,
                "unknown revision %R of the array API standard: 2021.12 to 2025.12 are known", version);
   return NULL;

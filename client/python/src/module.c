@@ -1,14 +1,9 @@
-/* The module numd._numd: makes the types, looks NumPy's functions up, expands the lists. */
+/* The module numd._numd: makes the types, looks NumPy's functions up, expands the lists; keeps their state.
+ */
+#include "docstrings.h"
 #include "pynumd.h"
 
-struct globals globals;
-
-PyObject *module_attribute(const char *module_name, const char *name) {
-  PyObject *module = PyImport_ImportModule(module_name);
-  PyObject *attribute = module ? PyObject_GetAttrString(module, name) : NULL;
-  Py_XDECREF(module);
-  return attribute;
-}
+/* ---- What is looked up in other modules */
 
 PyObject *keep_once(PyObject **slot, PyObject *made) {
   PyObject *kept = NULL;
@@ -18,35 +13,47 @@ PyObject *keep_once(PyObject **slot, PyObject *made) {
   return kept;
 }
 
-PyObject *module_once(PyObject **slot, const char *module_name, const char *name) {
-  PyObject *kept = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
-  return kept ? kept : keep_once(slot, module_attribute(module_name, name));
+PyObject *imported(struct state *state, enum import which) {
+  static const struct {
+    const char *module, *attribute;
+  } imports[] = {
+#define X(NAME, module, attribute) [IMPORT_##NAME] = {module, attribute},
+      IMPORT_LIST(X)
+#undef X
+  };
+  PyObject **slot = &state->imports[which], *kept = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+  if (kept)
+    return kept;
+  PyObject *module = PyImport_ImportModule(imports[which].module);
+  if (!module || !imports[which].attribute)
+    return keep_once(slot, module);
+  PyObject *attribute = PyObject_GetAttrString(module, imports[which].attribute);
+  Py_DECREF(module);
+  return keep_once(slot, attribute);
 }
 
-static int names_init(void) {
-  globals.k_out = PyUnicode_InternFromString("out");
-  globals.k_dtype = PyUnicode_InternFromString("dtype");
-  globals.k_session = PyUnicode_InternFromString("session");
-  globals.k_hook = PyUnicode_InternFromString("__numd_apply__");
-  return PyErr_Occurred() ? -1 : 0;
+static int names_init(struct state *state) {
+#define X(name, text)                                    \
+  if (!(state->name = PyUnicode_InternFromString(text))) \
+    return -1;
+  NAME_LIST(X)
+#undef X
+  return params_names_init(state);
 }
 
-static int imports_init(void) {
+/* An error is made when there may be no time left to import anything: at the end of the interpreter. */
+static int imports_init(struct state *state) {
   PyObject *numpy = PyImport_ImportModule("numpy");
-  PyObject *errors = numpy ? PyImport_ImportModule("numd._errors") : NULL;
-  if (errors) {
-    globals.asarray = PyObject_GetAttrString(numpy, "asarray");
-    globals.copyto = PyObject_GetAttrString(numpy, "copyto");
-    globals.array2string = PyObject_GetAttrString(numpy, "array2string");
-    globals.dtype = PyObject_GetAttrString(numpy, "dtype");
-    globals.ndarray = PyObject_GetAttrString(numpy, "ndarray");
-    globals.generic = PyObject_GetAttrString(numpy, "generic");
-    globals.make_error = PyObject_GetAttrString(errors, "make");
-  }
-  Py_XDECREF(errors);
-  Py_XDECREF(numpy);
-  return PyErr_Occurred() ? -1 : 0;
+  if (!numpy)
+    return -1;
+#define X(name) state->name = PyObject_GetAttrString(numpy, #name);
+  NUMPY_LIST(X)
+#undef X
+  Py_DECREF(numpy);
+  return PyErr_Occurred() || !imported(state, IMPORT_MAKE_ERROR) ? -1 : 0;
 }
+
+/* ---- Attributes of the module */
 
 static int dtype_list(PyObject *names, const char *name) {
   PyObject *text = PyUnicode_FromString(name);
@@ -56,35 +63,33 @@ static int dtype_list(PyObject *names, const char *name) {
 }
 
 /* The dtype objects, the module's attributes of the same names, and the list of those. */
-static int dtypes_init(PyObject *module) {
+static int dtypes_init(PyObject *module, struct state *state) {
   PyObject *names = PyList_New(0);
   if (PyModule_AddObjectRef(module, "_dtypes", names))
     return -1;
   Py_DECREF(names);
-#define X(number, NAME, name, ctype, kind, npchar)                                              \
-  globals.dtypes[number] = PyObject_CallFunction(globals.dtype, "s", #name);                    \
-  if (PyModule_AddObjectRef(module, #name, globals.dtypes[number]) || dtype_list(names, #name)) \
+#define X(number, NAME, name, ctype, kind, npchar)                                             \
+  state->dtypes[number] = PyObject_CallFunction(state->dtype, "s", #name);                     \
+  if (PyModule_AddObjectRef(module, #name, state->dtypes[number]) || dtype_list(names, #name)) \
     return -1;
   NUMD_DTYPE_LIST(X)
 #undef X
   return 0;
 }
 
-static int types_init(PyObject *module) {
-  static const struct {
-    const char *name;
-    PyTypeObject *type;
-  } types[] = {
-      {"Array", &array_type},       {"Session", &session_type}, {"Future", &future_type},
-      {"function", &function_type}, {"_Plan", &plan_type},
-  };
-  if (array_type_init())
+static int types_init(PyObject *module, struct state *state) {
+#define X(name)                                                        \
+  if (!(state->name##_type = (PyTypeObject *)name##_type_new(module))) \
     return -1;
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if (PyType_Ready(types[i].type) ||
-        PyModule_AddObjectRef(module, types[i].name, (PyObject *)types[i].type))
-      return -1;
-  return 0;
+  TYPE_LIST(X)
+#undef X
+  return PyModule_AddObjectRef(module, "Array", (PyObject *)state->array_type) ||
+                 PyModule_AddObjectRef(module, "Session", (PyObject *)state->session_type) ||
+                 PyModule_AddObjectRef(module, "Future", (PyObject *)state->future_type) ||
+                 PyModule_AddObjectRef(module, "function", (PyObject *)state->function_type) ||
+                 PyModule_AddObjectRef(module, "_Plan", (PyObject *)state->plan_type)
+             ? -1
+             : 0;
 }
 
 /* numd._numd.statuses: name to number. */
@@ -103,8 +108,9 @@ static int statuses_init(PyObject *module) {
 }
 
 static PyObject *module_stats(PyObject *module, PyObject *unused) {
-  numd_conn *conn = session_conn(NULL);
-  return conn ? session_stats_of(conn) : NULL;
+  struct state *state = module_state(module);
+  numd_conn *conn = session_conn(state, NULL);
+  return conn ? session_stats_of(state, conn) : NULL;
 }
 
 static PyObject *module_calls(PyObject *module, PyObject *unused) {
@@ -112,83 +118,97 @@ static PyObject *module_calls(PyObject *module, PyObject *unused) {
 }
 
 static PyObject *module_default_session(PyObject *module, PyObject *unused) {
-  return session_get_default();
+  return session_get_default(module_state(module));
 }
 
 static PyMethodDef methods[] = {
-    {"connect", (PyCFunction)(void (*)(void))session_connect, METH_VARARGS | METH_KEYWORDS,
-     "connect(address=None, *, start=True, door='ring', wait='auto')\n"
-     "--\n"
-     "\n"
-     "Open a session with a daemon.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "address : path, optional\n"
-     "    The daemon's socket; by default $NUMD_SOCKET or the user's own.\n"
-     "start : bool, optional\n"
-     "    Start a daemon if none answers.\n"
-     "door : {'ring', 'socket'}, optional\n"
-     "    The way that calls take.\n"
-     "wait : {'auto', 'spin', 'handoff', 'sleep'}, optional\n"
-     "    How to wait for the daemon.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Session\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DisconnectedError\n"
-     "    No daemon answers.\n"
-     "\n"
-     "Examples\n"
-     "--------\n"
-     ">>> import numd\n"
-     ">>> session = numd.connect()\n"
-     ">>> a = numd.zeros(10, session=session)\n"
-     ">>> session.close()  # ends with the last array"},
-    {"default_session", module_default_session, METH_NOARGS,
-     "default_session()\n"
-     "--\n"
-     "\n"
-     "The session of whatever names none; opened at first use.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "Session\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "DisconnectedError\n"
-     "    No daemon answers, and none can be started."},
+    {"connect", (PyCFunction)(void (*)(void))session_connect, METH_VARARGS | METH_KEYWORDS, DOC_CONNECT},
+    {"default_session", module_default_session, METH_NOARGS, DOC_DEFAULT_SESSION},
     {"_stats", module_stats, METH_NOARGS, NULL},
     {"_calls", module_calls, METH_NOARGS, NULL},
     {0},
 };
 
+/* ---- The module's life */
+
+static int module_exec(PyObject *module) {
+  struct state *state = module_state(module);
+  return sessions_init(state) || names_init(state) || imports_init(state) || types_init(module, state) ||
+                 dtypes_init(module, state) || statuses_init(module) || ops_add_to(module) ||
+                 PyModule_AddFunctions(module, create_methods) ||
+                 PyModule_AddFunctions(module, attach_methods) ||
+                 PyModule_AddFunctions(module, helper_methods) ||
+                 PyModule_AddIntConstant(module, "_MAX_DIMS", NUMD_MAX_DIMS) ||
+                 PyModule_AddStringConstant(module, "__version__", NUMD_VERSION)
+             ? -1
+             : 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+  struct state *state = module_state(module);
+#define X(name) Py_VISIT(state->name##_type);
+  TYPE_LIST(X)
+#undef X
+#define X(name) Py_VISIT(state->name);
+  NUMPY_LIST(X)
+#undef X
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    Py_VISIT(state->dtypes[i]);
+  for (int i = 0; i < N_IMPORTS; i++)
+    Py_VISIT(state->imports[i]);
+  Py_VISIT(state->default_session);
+  Py_VISIT(state->kept_sessions);
+  return 0;
+}
+
+static int module_clear(PyObject *module) {
+  struct state *state = module_state(module);
+  arrays_forget_spare(state); /* while there is their type */
+#define X(name) Py_CLEAR(state->name##_type);
+  TYPE_LIST(X)
+#undef X
+#define X(name) Py_CLEAR(state->name);
+  NUMPY_LIST(X)
+#undef X
+#define X(name, text) Py_CLEAR(state->name);
+  NAME_LIST(X)
+#undef X
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    Py_CLEAR(state->dtypes[i]);
+  for (int i = 0; i < N_PARAMS; i++)
+    Py_CLEAR(state->params[i]);
+  for (int i = 0; i < N_IMPORTS; i++)
+    Py_CLEAR(state->imports[i]);
+  Py_CLEAR(state->default_session);
+  Py_CLEAR(state->kept_sessions);
+  return 0;
+}
+
+static void module_free(void *module) {
+  module_clear(module);
+  sessions_forget(module_state(module));
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    /* NumPy, which is imported here, can be loaded by the main interpreter alone. */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0},
+};
+
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "numd._numd", .m_doc = "The C part of numd; use the package.",
-    .m_size = -1,          .m_methods = methods,
+    PyModuleDef_HEAD_INIT,          .m_name = "numd._numd",  .m_doc = DOC__NUMD,
+    .m_size = sizeof(struct state), .m_methods = methods,    .m_slots = slots,
+    .m_traverse = module_traverse,  .m_clear = module_clear, .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__numd(void);
 
 PyMODINIT_FUNC PyInit__numd(void) {
-  if (names_init() || params_names_init() || imports_init())
-    return NULL;
-  PyObject *module = PyModule_Create(&definition);
-  if (!module)
-    return NULL;
-  if (types_init(module) || dtypes_init(module) || statuses_init(module) || ops_add_to(module) ||
-      PyModule_AddFunctions(module, create_methods) || PyModule_AddFunctions(module, helper_methods) ||
-      PyModule_AddIntConstant(module, "_MAX_DIMS", NUMD_MAX_DIMS) ||
-      PyModule_AddStringConstant(module, "__version__", NUMD_VERSION)) {
-    Py_DECREF(module);
-    return NULL;
-  }
-#ifdef Py_GIL_DISABLED
-  PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
-#endif
-  return module;
+  return PyModuleDef_Init(&definition);
 }

@@ -5,9 +5,9 @@
 #include "pynumd.h"
 
 /* Whether it has ufuncs of its own, as arrays of other libraries have: those take care of both operands. */
-static int has_own_ufuncs(PyObject *object) {
+static int has_own_ufuncs(const struct state *state, PyObject *object) {
   PyObject *own = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__array_ufunc__");
-  PyObject *numpys = own ? PyObject_GetAttrString(globals.ndarray, "__array_ufunc__") : NULL;
+  PyObject *numpys = own ? PyObject_GetAttrString(state->ndarray, "__array_ufunc__") : NULL;
   PyErr_Clear();
   int differ = own && own != numpys;
   Py_XDECREF(own);
@@ -20,36 +20,39 @@ static int has_array_hook(PyObject *object) {
          PyObject_HasAttrString((PyObject *)Py_TYPE(object), "__array_interface__");
 }
 
-static int is_operand(PyObject *object) {
-  if (array_check(object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object))
+static int is_operand(const struct state *state, PyObject *object) {
+  if (array_check(state, object) || PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object))
     return 1;
-  if (is_tracer(object) || PyUnicode_Check(object) || PyBytes_Check(object))
+  if (is_tracer(state, object) || PyUnicode_Check(object) || PyBytes_Check(object))
     return 0;
-  if (PyList_Check(object) || PyTuple_Check(object) || Py_IS_TYPE(object, (PyTypeObject *)globals.ndarray))
+  if (PyList_Check(object) || PyTuple_Check(object) || Py_IS_TYPE(object, (PyTypeObject *)state->ndarray))
     return 1;
-  return (PyObject_CheckBuffer(object) || has_array_hook(object)) && !has_own_ufuncs(object);
+  return (PyObject_CheckBuffer(object) || has_array_hook(object)) && !has_own_ufuncs(state, object);
 }
 
 static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
+  struct state *state = operator_state(a, b);
   PyObject *const operands[] = {a, b};
-  if (!is_operand(a) || !is_operand(b))
+  if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *answer = apply(op, NULL, 2, operands, out);
-  return answer ? answer : dispatch_operator(op, 2, operands, out);
+  PyObject *answer = apply(state, op, NULL, 2, operands, out);
+  return answer ? answer : dispatch_operator(state, op, 2, operands, out);
 }
 
 static PyObject *unary(numd_op op, PyObject *a) {
-  PyObject *answer = apply(op, NULL, 1, &a, NULL);
-  return answer ? answer : dispatch_operator(op, 1, &a, NULL);
+  struct state *state = array_state(a);
+  PyObject *answer = apply(state, op, NULL, 1, &a, NULL);
+  return answer ? answer : dispatch_operator(state, op, 1, &a, NULL);
 }
 
 /* Products go the way of the function, where the result of vectors comes back with the call. */
 static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
+  struct state *state = operator_state(a, b);
   PyObject *const operands[] = {a, b};
-  if (!is_operand(a) || !is_operand(b))
+  if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *answer = op_call(op_find(op), operands, 2, NULL);
-  return answer ? answer : dispatch_operator(op, 2, operands, NULL);
+  PyObject *answer = op_call(state, op_find(op), operands, 2, NULL);
+  return answer ? answer : dispatch_operator(state, op, 2, operands, NULL);
 }
 
 #define BINARY(name, OP)                                             \
@@ -162,40 +165,41 @@ static PyObject *number_index(PyObject *a) {
   return NULL;
 }
 
-PyNumberMethods array_number = {
-    .nb_add = number_add,
-    .nb_subtract = number_subtract,
-    .nb_multiply = number_multiply,
-    .nb_true_divide = number_divide,
-    .nb_power = number_power,
-    .nb_matrix_multiply = number_matmul,
-    .nb_inplace_add = number_inplace_add,
-    .nb_inplace_subtract = number_inplace_subtract,
-    .nb_inplace_multiply = number_inplace_multiply,
-    .nb_inplace_true_divide = number_inplace_divide,
-    .nb_inplace_floor_divide = number_inplace_floor_divide,
-    .nb_inplace_remainder = number_inplace_remainder,
-    .nb_inplace_and = number_inplace_and,
-    .nb_inplace_or = number_inplace_or,
-    .nb_inplace_xor = number_inplace_xor,
-    .nb_inplace_lshift = number_inplace_lshift,
-    .nb_inplace_rshift = number_inplace_rshift,
-    .nb_inplace_power = number_inplace_power,
-    .nb_inplace_matrix_multiply = number_inplace_matmul,
-    .nb_floor_divide = number_floor_divide,
-    .nb_remainder = number_remainder,
-    .nb_divmod = number_divmod,
-    .nb_and = number_and,
-    .nb_or = number_or,
-    .nb_xor = number_xor,
-    .nb_lshift = number_lshift,
-    .nb_rshift = number_rshift,
-    .nb_invert = number_invert,
-    .nb_negative = number_negative,
-    .nb_positive = number_positive,
-    .nb_absolute = number_abs,
-    .nb_bool = number_bool,
-    .nb_int = number_int,
-    .nb_float = number_float,
-    .nb_index = number_index,
+const PyType_Slot number_slots[] = {
+    {Py_nb_add, number_add},
+    {Py_nb_subtract, number_subtract},
+    {Py_nb_multiply, number_multiply},
+    {Py_nb_true_divide, number_divide},
+    {Py_nb_power, number_power},
+    {Py_nb_matrix_multiply, number_matmul},
+    {Py_nb_inplace_add, number_inplace_add},
+    {Py_nb_inplace_subtract, number_inplace_subtract},
+    {Py_nb_inplace_multiply, number_inplace_multiply},
+    {Py_nb_inplace_true_divide, number_inplace_divide},
+    {Py_nb_inplace_floor_divide, number_inplace_floor_divide},
+    {Py_nb_inplace_remainder, number_inplace_remainder},
+    {Py_nb_inplace_and, number_inplace_and},
+    {Py_nb_inplace_or, number_inplace_or},
+    {Py_nb_inplace_xor, number_inplace_xor},
+    {Py_nb_inplace_lshift, number_inplace_lshift},
+    {Py_nb_inplace_rshift, number_inplace_rshift},
+    {Py_nb_inplace_power, number_inplace_power},
+    {Py_nb_inplace_matrix_multiply, number_inplace_matmul},
+    {Py_nb_floor_divide, number_floor_divide},
+    {Py_nb_remainder, number_remainder},
+    {Py_nb_divmod, number_divmod},
+    {Py_nb_and, number_and},
+    {Py_nb_or, number_or},
+    {Py_nb_xor, number_xor},
+    {Py_nb_lshift, number_lshift},
+    {Py_nb_rshift, number_rshift},
+    {Py_nb_invert, number_invert},
+    {Py_nb_negative, number_negative},
+    {Py_nb_positive, number_positive},
+    {Py_nb_absolute, number_abs},
+    {Py_nb_bool, number_bool},
+    {Py_nb_int, number_int},
+    {Py_nb_float, number_float},
+    {Py_nb_index, number_index},
+    {0},
 };

@@ -25,7 +25,7 @@ const struct op ops_table[] = {
   {.number = NUMD_OP_##NAME,                                                                            \
    .class = CLASS_##opclass,                                                                            \
    .n_in = (inputs),                                                                                    \
-   .n_out = NUMD_OUTPUTS_COUNT(outputs),                                                                                  \
+   .n_out = NUMD_OUTPUTS_COUNT(outputs),                                                                \
    .params = (opparams),                                                                                \
    .ulp = (opulp),                                                                                      \
    .name = #opname,                                                                                     \
@@ -40,7 +40,7 @@ const struct op ops_table[] = {
 
 #define X(number, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc)             \
   static PyObject *op_##name(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
-    return op_call(&ops_table[INDEX_##NAME], args, n, kwnames);                                          \
+    return op_call(module_state(module), &ops_table[INDEX_##NAME], args, n, kwnames);                    \
   }
 NUMD_OP_LIST(X)
 #undef X
@@ -102,21 +102,21 @@ static bool by_position(const struct op *op, int bit) {
   return mask >> bit & 1;
 }
 
-static void doc_keywords(FILE *f, const struct op *op, bool positional) {
+static void doc_keywords(const struct state *state, FILE *f, const struct op *op, bool positional) {
   for (int bit = 0; bit < N_PARAMS; bit++)
     if ((op->params >> bit & 1) && by_position(op, bit) == positional)
-      fprintf(f, ", %s=%s", PyUnicode_AsUTF8(globals.params[bit]),
+      fprintf(f, ", %s=%s", PyUnicode_AsUTF8(state->params[bit]),
               strcmp(params_table[bit].type, "FLAG") ? "None" : "False");
 }
 
-static void doc_signature(FILE *f, const struct op *op) {
+static void doc_signature(const struct state *state, FILE *f, const struct op *op) {
   const char *inputs = op_inputs(op);
   fprintf(f, "%s(%s%s", op->name, inputs, op->n_in > 0 ? ", /" : op->n_in < 0 ? "" : "*");
-  doc_keywords(f, op, true);
+  doc_keywords(state, f, op, true);
   bool out_by_position = (op->class == CLASS_MAP || op->class == CLASS_PRODUCT) && !op->params;
   if (op->n_in > 0 && !out_by_position && (op->params || op->n_out == 1))
     fputs(", *", f);
-  doc_keywords(f, op, false);
+  doc_keywords(state, f, op, false);
   if (op->n_out == 1)
     fputs(", out=None", f);
   if (op->class == CLASS_MAKE)
@@ -145,13 +145,13 @@ static void doc_sentence(FILE *f, const char *text) {
   fprintf(f, "%c%s.", word ? *text - 'a' + 'A' : *text, text + 1);
 }
 
-static void doc_parameters(FILE *f, const struct op *op) {
+static void doc_parameters(const struct state *state, FILE *f, const struct op *op) {
   fputs("\n\nParameters\n----------\n", f);
   if (op->n_in)
     fprintf(f, "%s : array_like\n    Arrays, or Python scalars, which are weak.\n", op_inputs(op));
   for (int bit = 0; bit < N_PARAMS; bit++)
     if (op->params >> bit & 1) {
-      fprintf(f, "%s : %s%s\n    ", PyUnicode_AsUTF8(globals.params[bit]),
+      fprintf(f, "%s : %s%s\n    ", PyUnicode_AsUTF8(state->params[bit]),
               param_type_text(params_table[bit].type), op->number == NUMD_OP_ASTYPE ? "" : ", optional");
       doc_sentence(f, params_table[bit].doc);
       fputc('\n', f);
@@ -176,15 +176,15 @@ static void doc_results(FILE *f, const struct op *op) {
 }
 
 /* Lives as long as the process. */
-static char *op_doc(const struct op *op) {
+static char *op_doc(const struct state *state, const struct op *op) {
   char *text = NULL;
   size_t n_text;
   FILE *f = open_memstream(&text, &n_text);
   if (!f)
     return NULL;
-  doc_signature(f, op);
+  doc_signature(state, f, op);
   doc_sentence(f, op->doc);
-  doc_parameters(f, op);
+  doc_parameters(state, f, op);
   doc_results(f, op);
   return fclose(f) ? NULL : text;
 }
@@ -206,11 +206,10 @@ static PyObject *ops_tuple(void) {
   return table;
 }
 
-static PyObject *params_tuple(void) {
+static PyObject *params_tuple(const struct state *state) {
   PyObject *table = PyTuple_New(N_PARAMS);
   for (int bit = 0; bit < N_PARAMS && table; bit++) {
-    PyObject *row =
-        Py_BuildValue("(Oss)", globals.params[bit], params_table[bit].type, params_table[bit].doc);
+    PyObject *row = Py_BuildValue("(Oss)", state->params[bit], params_table[bit].type, params_table[bit].doc);
     if (row)
       PyTuple_SET_ITEM(table, bit, row);
     else
@@ -225,19 +224,28 @@ static int add_object(PyObject *module, const char *name, PyObject *object) {
   return status;
 }
 
+/* A namespace of the functions, which get `module` for their `self`. */
+static PyObject *rows_of(PyObject *module) {
+  PyObject *rows = PyModule_New("numd"); /* where pickle finds its functions */
+  PyObject *name = rows ? PyModule_GetNameObject(rows) : NULL;
+  int failed = !name;
+  for (int i = 0; i < N_OPS && !failed; i++)
+    failed = add_object(rows, op_methods[i].ml_name, PyCFunction_NewEx(&op_methods[i], module, name));
+  Py_XDECREF(name);
+  if (failed)
+    Py_CLEAR(rows);
+  return rows;
+}
+
 /* The functions are in a namespace of their own: some are public as they are, others have a function in
  * Python in front. */
 int ops_add_to(PyObject *module) {
+  const struct state *state = module_state(module);
   for (int i = 0; i < N_OPS; i++)
     if (!op_methods[i].ml_doc)
-      op_methods[i].ml_doc = op_doc(&ops_table[i]);
-  PyObject *rows = PyModule_New("numd"); /* where pickle finds its functions */
-  if (!rows || PyModule_AddFunctions(rows, op_methods)) {
-    Py_XDECREF(rows);
-    return -1;
-  }
-  return add_object(module, "rows", rows) || add_object(module, "_ops", ops_tuple()) ||
-                 add_object(module, "_params", params_tuple())
+      op_methods[i].ml_doc = op_doc(state, &ops_table[i]);
+  return add_object(module, "rows", rows_of(module)) || add_object(module, "_ops", ops_tuple()) ||
+                 add_object(module, "_params", params_tuple(state))
              ? -1
              : 0;
 }

@@ -10,22 +10,22 @@ const struct param_row params_table[N_PARAMS] = {
 #undef X
 };
 
-int params_names_init(void) {
+int params_names_init(struct state *state) {
   for (int bit = 0; bit < N_PARAMS; bit++) {
     int is_axes = 1 << bit == NUMD_PARAM_AXES;
-    globals.params[bit] = PyUnicode_InternFromString(is_axes ? "axis" : params_table[bit].name);
-    if (!globals.params[bit])
+    state->params[bit] = PyUnicode_InternFromString(is_axes ? "axis" : params_table[bit].name);
+    if (!state->params[bit])
       return -1;
   }
   return 0;
 }
 
-int params_find(uint32_t mask, PyObject *name) {
+int params_find(const struct state *state, uint32_t mask, PyObject *name) {
   for (uint32_t left = mask; left; left &= left - 1)
-    if (name == globals.params[__builtin_ctz(left)])
+    if (name == state->params[__builtin_ctz(left)])
       return __builtin_ctz(left);
   for (uint32_t left = mask; left; left &= left - 1)
-    if (PyUnicode_Compare(name, globals.params[__builtin_ctz(left)]) == 0)
+    if (PyUnicode_Compare(name, state->params[__builtin_ctz(left)]) == 0)
       return __builtin_ctz(left);
   return -1;
 }
@@ -59,7 +59,7 @@ static int set_flag(struct params *params, int bit, PyObject *value) {
   return truth < 0 ? -1 : 0;
 }
 
-int params_set(struct params *params, int bit, PyObject *value, int ndim) {
+int params_set(struct state *state, struct params *params, int bit, PyObject *value, int ndim) {
   const char *type = params_table[bit].type;
   if (value == Py_None)
     return 0;
@@ -69,7 +69,7 @@ int params_set(struct params *params, int bit, PyObject *value, int ndim) {
   if (!strcmp(type, "FLAG"))
     return set_flag(params, bit, value);
   if (!strcmp(type, "DTYPE"))
-    return dtype_parse(value, &params->pub.dtype);
+    return dtype_parse(state, value, &params->pub.dtype);
   if (!strcmp(type, "AXIS"))
     return set_axis(value, &params->pub.axis);
   if (!strcmp(type, "N"))

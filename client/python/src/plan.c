@@ -17,8 +17,8 @@
 
 #define RAISED INT_MIN
 
-static int add_input(numd_program *program, PyObject *array) {
-  if (!array_check(array)) {
+static int add_input(struct state *state, numd_program *program, PyObject *array) {
+  if (!array_check(state, array)) {
     PyErr_SetString(PyExc_TypeError, "an input of a program is an Array");
     return RAISED;
   }
@@ -36,23 +36,23 @@ static int add_scalar(numd_program *program, PyObject *value, int is_constant) {
   return is_constant ? numd_program_constant(program, scalar) : numd_program_scalar(program, scalar.dtype);
 }
 
-static int params_of(const struct op *op, PyObject *dict, struct params *params) {
+static int params_of(struct state *state, const struct op *op, PyObject *dict, struct params *params) {
   PyObject *name, *value;
   Py_ssize_t at = 0;
   params->pub.given = 0;
   while (PyDict_Next(dict, &at, &name, &value)) {
-    int bit = params_find(op->params, name);
+    int bit = params_find(state, op->params, name);
     if (bit < 0) {
       PyErr_Format(PyExc_TypeError, "%s() has no parameter '%U'", op->name, name);
       return -1;
     }
-    if (params_set(params, bit, value, NUMD_MAX_DIMS))
+    if (params_set(state, params, bit, value, NUMD_MAX_DIMS))
       return -1;
   }
   return 0;
 }
 
-static int add_op(numd_program *program, PyObject *node) {
+static int add_op(struct state *state, numd_program *program, PyObject *node) {
   int inputs[MAX_INPUTS];
   struct params params;
   PyObject *numbers = PyTuple_GET_ITEM(node, 2);
@@ -64,38 +64,38 @@ static int add_op(numd_program *program, PyObject *node) {
   }
   for (int i = 0; i < n; i++)
     inputs[i] = (int)PyLong_AsLong(PyTuple_GET_ITEM(numbers, i));
-  if (params_of(op, PyTuple_GET_ITEM(node, 3), &params))
+  if (params_of(state, op, PyTuple_GET_ITEM(node, 3), &params))
     return RAISED;
   return numd_program_op(program, op->number, n, inputs, &params.pub);
 }
 
-static int add_node(numd_program *program, PyObject *node) {
+static int add_node(struct state *state, numd_program *program, PyObject *node) {
   PyObject *kind = PyTuple_GET_ITEM(node, 0), *value = PyTuple_GET_ITEM(node, 1);
   if (!PyUnicode_CompareWithASCIIString(kind, "op"))
-    return add_op(program, node);
+    return add_op(state, program, node);
   if (!PyUnicode_CompareWithASCIIString(kind, "part")) /* numd_program_op added all of them */
     return 0;
   if (!PyUnicode_CompareWithASCIIString(kind, "input"))
-    return add_input(program, value);
+    return add_input(state, program, value);
   return add_scalar(program, value, !PyUnicode_CompareWithASCIIString(kind, "constant"));
 }
 
-static int refuse(int status) {
+static int refuse(struct state *state, int status) {
   if (status != RAISED)
-    raise_status(-status);
+    raise_status(state, -status);
   return -1;
 }
 
-static int add_nodes(numd_program *program, PyObject *nodes) {
+static int add_nodes(struct state *state, numd_program *program, PyObject *nodes) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(nodes); i++) {
-    int status = add_node(program, PyTuple_GET_ITEM(nodes, i));
+    int status = add_node(state, program, PyTuple_GET_ITEM(nodes, i));
     if (status < 0)
-      return refuse(status);
+      return refuse(state, status);
   }
   return 0;
 }
 
-static int add_outputs(numd_program *program, const struct plan *plan, PyObject *values,
+static int add_outputs(struct state *state, numd_program *program, const struct plan *plan, PyObject *values,
                        PyObject *const *outs) {
   for (int i = 0; i < plan->n_outputs || (i == 0 && plan->has_result); i++) {
     int value = (int)PyLong_AsLong(PyTuple_GET_ITEM(values, i));
@@ -104,31 +104,32 @@ static int add_outputs(numd_program *program, const struct plan *plan, PyObject 
                  : out ? numd_program_output(program, value, out->dtype, out->ndim, out->shape, out->strides)
                        : numd_program_output(program, value, NUMD_DTYPE_NONE, -1, NULL, NULL);
     if (status < 0)
-      return refuse(status);
+      return refuse(state, status);
   }
   return 0;
 }
 
 /* ---- The plan */
 
-static int plan_prepare(struct plan *self, const numd_program *program) {
+static int plan_prepare(struct state *state, struct plan *self, const numd_program *program) {
   int status;
   Py_BEGIN_ALLOW_THREADS;
   status = numd_prepare(self->conn, program, &self->plan);
   Py_END_ALLOW_THREADS;
   if (status != NUMD_OK)
-    raise_status(status);
+    raise_status(state, status);
   return status == NUMD_OK ? 0 : -1;
 }
 
-static int plan_compile(struct plan *self, PyObject *trace, PyObject *const *outs) {
+static int plan_compile(struct state *state, struct plan *self, PyObject *trace, PyObject *const *outs) {
   numd_program *program = numd_program_new();
   if (!program) {
     PyErr_NoMemory();
     return -1;
   }
-  int failed = add_nodes(program, PyTuple_GET_ITEM(trace, 0)) ||
-               add_outputs(program, self, PyTuple_GET_ITEM(trace, 2), outs) || plan_prepare(self, program);
+  int failed = add_nodes(state, program, PyTuple_GET_ITEM(trace, 0)) ||
+               add_outputs(state, program, self, PyTuple_GET_ITEM(trace, 2), outs) ||
+               plan_prepare(state, self, program);
   numd_program_free(program);
   return failed ? -1 : 0;
 }
@@ -151,9 +152,9 @@ static int plan_check_count(const struct plan *plan, int n_args) {
 }
 
 /* Captured arrays decide the connection if no argument did, and must agree with it otherwise. */
-static int plan_connect(struct plan *self, numd_conn *conn) {
+static int plan_connect(struct state *state, struct plan *self, numd_conn *conn) {
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->captured); i++) {
-    if (!array_check(PyTuple_GET_ITEM(self->captured, i)))
+    if (!array_check(state, PyTuple_GET_ITEM(self->captured, i)))
       continue;
     numd_conn *own = array_view(PyTuple_GET_ITEM(self->captured, i))->conn;
     if (conn && conn != own) {
@@ -162,7 +163,7 @@ static int plan_connect(struct plan *self, numd_conn *conn) {
     }
     conn = own;
   }
-  self->conn = conn ? numd_conn_ref(conn) : session_conn(NULL);
+  self->conn = conn ? numd_conn_ref(conn) : session_conn(state, NULL);
   return self->conn ? 0 : -1;
 }
 
@@ -179,9 +180,9 @@ static int plan_describe(struct plan *self, PyObject *trace, int n_outs) {
   return 0;
 }
 
-struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *const *outs, int n_outs,
-                        const struct key *key) {
-  struct plan *self = PyObject_New(struct plan, &plan_type);
+struct plan *plan_build(struct state *state, PyObject *trace, numd_conn *conn, int n_args,
+                        PyObject *const *outs, int n_outs, const struct key *key) {
+  struct plan *self = PyObject_GC_New(struct plan, state->plan_type);
   if (!self)
     return NULL;
   memset((char *)self + sizeof(PyObject), 0, sizeof *self - sizeof(PyObject));
@@ -192,26 +193,56 @@ struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *
   else
     PyErr_NoMemory();
   if (!self->key || plan_describe(self, trace, n_outs) || plan_check_count(self, n_args) ||
-      plan_connect(self, conn) || plan_compile(self, trace, n_outs ? outs : NULL))
+      plan_connect(state, self, conn) || plan_compile(state, self, trace, n_outs ? outs : NULL))
     Py_CLEAR(self);
+  else
+    PyObject_GC_Track(self);
   return self;
+}
+
+static int plan_traverse(PyObject *object, visitproc visit, void *arg) {
+  struct plan *self = (struct plan *)object;
+  Py_VISIT(Py_TYPE(object));
+  Py_VISIT(self->captured);
+  Py_VISIT(self->build);
+  Py_VISIT(self->structure);
+  return 0;
+}
+
+static int plan_clear(PyObject *object) {
+  struct plan *self = (struct plan *)object;
+  Py_CLEAR(self->captured);
+  Py_CLEAR(self->build);
+  Py_CLEAR(self->structure);
+  return 0;
 }
 
 static void plan_dealloc(PyObject *object) {
   struct plan *self = (struct plan *)object;
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
+  plan_clear(object);
   numd_plan_unref(self->plan);
   if (self->conn)
     numd_conn_unref(self->conn);
-  Py_XDECREF(self->captured);
-  Py_XDECREF(self->build);
-  Py_XDECREF(self->structure);
   PyMem_Free(self->key);
-  PyObject_Free(self);
+  PyObject_GC_Del(object);
+  Py_DECREF(type);
 }
 
-PyTypeObject plan_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd._numd.Plan",
-    .tp_basicsize = sizeof(struct plan),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = plan_dealloc,
-};
+PyObject *plan_type_new(PyObject *module) {
+  PyType_Slot slots[] = {
+      {Py_tp_dealloc, plan_dealloc},
+      {Py_tp_traverse, plan_traverse},
+      {Py_tp_clear, plan_clear},
+      {0},
+  };
+  PyType_Spec spec = {
+      .name = "numd._numd.Plan",
+      .basicsize = sizeof(struct plan),
+      .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+               Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  return PyType_FromModuleAndSpec(module, &spec, NULL);
+}

@@ -1,10 +1,12 @@
 /* What the files of the extension share.
  *
+ *   state      what belongs to one interpreter: types, names, objects of Python modules
  *   session    a connection, and the default one of the process
- *   array      the type `Array`: one pointer to a numd_array; array_methods, number, index: its behaviour
+ *   array      the type `Array`; array_methods, number, index, reshape: its behaviour
  *   convert    between Python's and numd's dtypes, shapes and scalars
  *   interchange  DLPack, and what the array API standard asks of an array
- *   create     arrays from data, from shapes, from existing memory, from handles
+ *   create     arrays from data and from shapes
+ *   attach     arrays on existing memory, from handles, from published names
  *   ops        one function for each row of the list of operations
  *   call       calls of these: arguments, keywords, results
  *   params     parameters of operations from Python values
@@ -12,7 +14,7 @@
  *   apply      one operation on Python operands; the path of `add` and of `a + b`
  *   helpers    what the modules in Python need
  *   plan       a prepared program with what its calls need; built from a trace
- *   function   the type `Function`: a cache from layouts to plans
+ *   function   the type `Function`; function_read: its cache from layouts to plans
  *   future     a submitted call
  *   wait       waiting for the daemon, with the GIL where that is short; exceptions
  *
@@ -21,10 +23,7 @@
 #ifndef PYNUMD_H
 #define PYNUMD_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <numd.h>
+#include "state.h"
 
 _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buffers as they are");
 
@@ -46,35 +45,13 @@ _Static_assert(sizeof(Py_ssize_t) == sizeof(int64_t), "shapes are handed to buff
 #define OBJECT_LEAVE() }
 #endif
 
-/* ---- module.c */
-
-/* Objects that are looked up once: NumPy's functions, and interned names of keywords. */
-struct globals {
-  PyObject *asarray, *copyto, *array2string;          /* numpy's */
-  PyObject *dtype, *ndarray, *generic;                /* numpy.dtype, numpy.ndarray, numpy.generic */
-  PyObject *dtypes[NUMD_DTYPE_CODES];                 /* the dtype object for each number, or NULL */
-  PyObject *make_error;                               /* numd._errors.make */
-  PyObject *trace, *parameters, *async, *explanation; /* of numd's modules, once needed */
-  PyObject *k_out, *k_dtype, *k_session, *k_hook;
-  PyObject *params[32]; /* the keyword of each parameter's bit */
-};
-extern struct globals globals;
-
-/* An attribute of a module of ours. */
-PyObject *module_attribute(const char *module_name, const char *name);
-/* The same looked up once and kept for good in the slot. Borrowed. */
-PyObject *module_once(PyObject **slot, const char *module_name, const char *name);
-/* Keeps an object in a slot that is filled once, unless another thread was faster; takes the reference over.
- * What is in the slot; NULL for NULL. Borrowed. */
-PyObject *keep_once(PyObject **slot, PyObject *made);
-
 /* ---- convert.c */
 
 /* Reads what numpy.dtype() would accept, in the machine's byte order. TypeError names the dtype if it is not
  * one of numd's. */
-int dtype_parse(PyObject *object, numd_dtype *dtype);
+int dtype_parse(struct state *state, PyObject *object, numd_dtype *dtype);
 /* The numd dtype of an object with a NumPy dtype, or NUMD_DTYPE_NONE; no exception. */
-numd_dtype dtype_lookup(PyObject *numpy_dtype);
+numd_dtype dtype_lookup(struct state *state, PyObject *numpy_dtype);
 /* Raises TypeError; gives -1. */
 int dtype_refuse(PyObject *numpy_dtype);
 char dtype_kind(numd_dtype dtype);
@@ -94,15 +71,18 @@ int axes_parse(PyObject *object, int ndim, uint32_t *axes);
 
 /* ---- session.c */
 
-extern PyTypeObject session_type;
+PyObject *session_type_new(PyObject *module);
+/* Of a state without sessions yet; and of one that is about to go. */
+int sessions_init(struct state *state);
+void sessions_forget(struct state *state);
 
 PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *session_get_default(void); /* a new reference; connects at first use */
+PyObject *session_get_default(struct state *state); /* a new reference; connects at first use */
 /* A reference to the connection of a Session object, or of the default session for None or NULL: another
  * thread may close the session at any time. */
-numd_conn *session_conn(PyObject *session);
+numd_conn *session_conn(struct state *state, PyObject *session);
 /* The same for the daemon at that address: of an open session, or of a new one. */
-numd_conn *session_conn_at(const char *address);
+numd_conn *session_conn_at(struct state *state, const char *address);
 /* A reference that is dropped at the end of the block; NULL is none. */
 #define CONN_HELD __attribute__((cleanup(conn_drop))) numd_conn *
 static inline void conn_drop(numd_conn **conn) {
@@ -110,27 +90,37 @@ static inline void conn_drop(numd_conn **conn) {
     numd_conn_unref(*conn);
 }
 /* What the daemon counted, as a dict. Takes the reference over. */
-PyObject *session_stats_of(numd_conn *conn);
+PyObject *session_stats_of(struct state *state, numd_conn *conn);
 
 /* ---- array.c */
 
 struct array {
   PyObject_HEAD numd_array *view;
+  struct state *state; /* as state_of would find it, but quicker */
 };
-extern PyTypeObject array_type;
-int array_type_init(void);
+PyObject *array_type_new(PyObject *module);
+void array_dealloc(PyObject *self);
 
-static inline int array_check(PyObject *object) {
-  return Py_IS_TYPE(object, &array_type);
+static inline int array_check(const struct state *state, PyObject *object) {
+  return Py_IS_TYPE(object, state->array_type);
 }
 static inline numd_array *array_view(PyObject *object) {
   return ((struct array *)object)->view;
 }
+static inline struct state *array_state(PyObject *object) {
+  return ((struct array *)object)->state;
+}
+/* That of an operator: one of its operands is an Array, of any state. */
+static inline struct state *operator_state(PyObject *a, PyObject *b) {
+  return array_state(Py_TYPE(a)->tp_dealloc == array_dealloc ? a : b);
+}
+/* Gives the memory of dead Arrays back. */
+void arrays_forget_spare(struct state *state);
 /* Takes over the reference, also on failure. NULL gives NULL. */
-PyObject *array_wrap(numd_array *view);
-PyObject *array_new(numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
+PyObject *array_wrap(struct state *state, numd_array *view);
+PyObject *array_new(struct state *state, numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
 /* A new array without dimensions. */
-PyObject *array_from_scalar(numd_conn *conn, const numd_scalar *scalar);
+PyObject *array_from_scalar(struct state *state, numd_conn *conn, const numd_scalar *scalar);
 /* The same memory seen otherwise, `offset` bytes from the first element. */
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]);
@@ -139,13 +129,14 @@ PyObject *array_numpy(PyObject *array);
 /* The only element of an array with one element; TypeError otherwise. */
 PyObject *array_item(PyObject *array);
 
-/* ---- array_methods.c, number.c, index.c: behaviour of Array */
+/* ---- array_methods.c, number.c, index.c, reshape.c: behaviour of Array */
 
 extern PyMethodDef array_methods[];
-extern PyNumberMethods array_number;
-extern PyMappingMethods array_mapping;
-extern PySequenceMethods array_sequence;
+extern const PyType_Slot number_slots[], index_slots[]; /* each ends with an empty one */
 PyObject *array_compare(PyObject *self, PyObject *other, int how);
+PyObject *array_copy(PyObject *self, PyObject *unused);
+PyObject *array_reshape(PyObject *self, PyObject *args);
+PyObject *array_transpose(PyObject *self, PyObject *args);
 PyObject *array_transposed(PyObject *self);
 /* Shows the elements in another shape from now on; AttributeError if that needs a copy. */
 int array_set_shape(PyObject *self, PyObject *shape, void *closure);
@@ -162,11 +153,11 @@ PyObject *array_namespace(PyObject *self, PyObject *args, PyObject *kwargs);
 /* None and "cpu" are the device that there is; ValueError for others. */
 int device_parse(PyObject *device);
 
-/* ---- create.c */
+/* ---- create.c, attach.c */
 
 /* Array as it is, anything that NumPy can read as a copy. dtype may be NUMD_DTYPE_NONE, conn NULL. */
-PyObject *array_from(PyObject *object, numd_dtype dtype, numd_conn *conn);
-extern PyMethodDef create_methods[];
+PyObject *array_from(struct state *state, PyObject *object, numd_dtype dtype, numd_conn *conn);
+extern PyMethodDef create_methods[], attach_methods[];
 
 /* ---- params.c */
 
@@ -180,14 +171,13 @@ struct param_row {
   const char *name, *type, *doc;
 };
 
-#define N_PARAMS 25
 extern const struct param_row params_table[N_PARAMS]; /* by bit */
 
-int params_names_init(void);
+int params_names_init(struct state *state);
 /* Sets a parameter; None leaves it absent. Axes of a mask are counted for `ndim` dimensions. */
-int params_set(struct params *params, int bit, PyObject *value, int ndim);
+int params_set(struct state *state, struct params *params, int bit, PyObject *value, int ndim);
 /* The bit, among those of a mask, whose keyword this is; -1 if there is none. No exception. */
-int params_find(uint32_t mask, PyObject *name);
+int params_find(const struct state *state, uint32_t mask, PyObject *name);
 
 /* ---- apply.c */
 
@@ -223,6 +213,7 @@ struct op {
 
 /* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
 struct operands {
+  struct state *state;
   numd_conn *conn;
   numd_conn *held; /* the same with a reference, if no array has one; or NULL */
   int n;
@@ -230,10 +221,10 @@ struct operands {
   PyObject *owned[MAX_INPUTS];
 };
 
-/* Reads n operands. 0; -1 with an exception; 1 if one of them stands for a value that is being traced. If all
- * are scalars they are converted, for then they are not weak. */
+/* Reads n operands; `state` is given. 0; -1 with an exception; 1 if one of them stands for a value that is
+ * being traced. If all are scalars they are converted, for then they are not weak. */
 int operands_read(struct operands *operands, int n, PyObject *const *objects, PyObject *out);
-/* The same without that: scalars stay, and `conn` and `held` are given. */
+/* The same without that: scalars stay, and `conn` and `held` are given, too. */
 int operands_read_weak(struct operands *operands, int n, PyObject *const *objects);
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
@@ -245,14 +236,16 @@ PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const num
 int operands_apply_all(struct operands *operands, numd_op op, const numd_params *params, numd_array *out[]);
 
 /* op(objects...) for methods and operators. */
-PyObject *apply(numd_op op, const numd_params *params, int n, PyObject *const *objects, PyObject *out);
+PyObject *apply(struct state *state, numd_op op, const numd_params *params, int n, PyObject *const *objects,
+                PyObject *out);
 /* Whether the object stands for a value that is being traced. */
-int is_tracer(PyObject *object);
+int is_tracer(const struct state *state, PyObject *object);
 
 /* ---- call.c */
 
 /* A function of the module: arguments as vectorcall gives them. */
-PyObject *op_call(const struct op *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *op_call(struct state *state, const struct op *op, PyObject *const *args, Py_ssize_t n,
+                  PyObject *kwnames);
 
 /* ---- dispatch.c */
 
@@ -264,7 +257,8 @@ PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *arg
                           PyObject *kwnames);
 /* After an operator failed: the same by NumPy if the operands are what the daemon does not have, else NULL
  * and the exception stays. */
-PyObject *dispatch_operator(numd_op number, int n, PyObject *const *operands, PyObject *out);
+PyObject *dispatch_operator(struct state *state, numd_op number, int n, PyObject *const *operands,
+                            PyObject *out);
 /* Whether the exception is a TypeError that says what the daemon does not have; a result that cannot be cast
  * to `out` is none. */
 int error_is_type(void);
@@ -305,20 +299,21 @@ struct plan {
   uint64_t last_used;  /* by the function's count of calls */
   struct key *key;
 };
-extern PyTypeObject plan_type;
+PyObject *plan_type_new(PyObject *module);
 
 /* trace: what numd._function.trace.trace gave for n_args arguments. outs: an Array or NULL for each output.
  * conn may be NULL if no argument is an array. */
-struct plan *plan_build(PyObject *trace, numd_conn *conn, int n_args, PyObject *const *outs, int n_outs,
-                        const struct key *key);
+struct plan *plan_build(struct state *state, PyObject *trace, numd_conn *conn, int n_args,
+                        PyObject *const *outs, int n_outs, const struct key *key);
 
 /* ---- function.c, future.c */
 
-extern PyTypeObject function_type;
-extern PyTypeObject future_type;
+PyObject *function_type_new(PyObject *module);
+PyObject *future_type_new(PyObject *module);
 
 /* One call of a plan. `owned` are the references that keep alive what `args` names. */
 struct call {
+  struct state *state;
   struct plan *plan; /* a reference */
   int n_args;
   int n_owned;
@@ -328,7 +323,8 @@ struct call {
 };
 
 /* What the call gives, once it is done. */
-PyObject *call_result(const struct plan *plan, PyObject *const outputs[], const numd_scalar *result);
+PyObject *call_result(struct state *state, const struct plan *plan, PyObject *const outputs[],
+                      const numd_scalar *result);
 void call_clear(struct call *call);
 /* Submits and gives a Future, which takes over the references of the call if it succeeds. */
 PyObject *future_submit(struct call *call);
@@ -336,7 +332,7 @@ PyObject *future_submit(struct call *call);
 /* ---- wait.c */
 
 /* Raises the exception for a status; gives NULL. */
-PyObject *raise_status(int status);
+PyObject *raise_status(struct state *state, int status);
 #define WITH_GIL_NS 20000 /* how long a call is waited for before the GIL is given up */
 /* Goes on where a call was waited for WITH_GIL_NS and gave `status`: waits without the GIL if that is
  * ETIMEOUT. A status, or -1 if a signal handler raised: the call was then cancelled and is over. */

@@ -3,46 +3,60 @@
  * An array holds its connection itself, so a Session only answers questions and makes arrays; closing it
  * drops its own reference. The process has a default session, opened at first use. All open sessions are
  * on a list, by which an unpickled array finds one to its daemon. */
+#include "docstrings.h"
 #include "pynumd.h"
 
 struct session {
   PyObject_HEAD numd_conn *conn; /* NULL: closed */
-  struct session *next, *previous;
+  struct session_link link;      /* to itself where it is on no list */
 };
 
-SHARED_LOCK(lock); /* of the list, of `conn` of those on it, and of default_session */
-static struct session *sessions;
-static PyObject *default_session;
+SHARED_LOCK(lock); /* of the lists, of `conn` of those on it, and of the default sessions */
 
-static void session_link(struct session *self) {
-  SHARED_ENTER(lock);
-  self->next = sessions;
-  if (sessions)
-    sessions->previous = self;
-  sessions = self;
-  SHARED_LEAVE(lock);
+static void link_init(struct session_link *link) {
+  link->next = link->previous = link;
 }
 
 /* With the lock. */
-static void session_unlink(struct session *self) {
-  if (self->next)
-    self->next->previous = self->previous;
-  if (self->previous)
-    self->previous->next = self->next;
-  else if (sessions == self)
-    sessions = self->next;
-  self->next = self->previous = NULL;
+static void link_remove(struct session_link *link) {
+  link->next->previous = link->previous;
+  link->previous->next = link->next;
+  link_init(link);
 }
 
-static PyObject *session_wrap(numd_conn *conn) {
-  struct session *self = PyObject_New(struct session, &session_type);
+int sessions_init(struct state *state) {
+  link_init(&state->sessions);
+  state->kept_sessions = PyList_New(0);
+  return state->kept_sessions ? 0 : -1;
+}
+
+void sessions_forget(struct state *state) {
+  SHARED_ENTER(lock);
+  while (state->sessions.next != &state->sessions)
+    link_remove(state->sessions.next);
+  SHARED_LEAVE(lock);
+}
+
+static struct session *session_at(struct session_link *link) {
+  return (struct session *)((char *)link - offsetof(struct session, link));
+}
+
+static void session_link(struct state *state, struct session *self) {
+  SHARED_ENTER(lock);
+  self->link = (struct session_link){state->sessions.next, &state->sessions};
+  self->link.next->previous = self->link.previous->next = &self->link;
+  SHARED_LEAVE(lock);
+}
+
+static PyObject *session_wrap(struct state *state, numd_conn *conn) {
+  struct session *self = PyObject_GC_New(struct session, state->session_type);
   if (!self) {
     numd_conn_unref(conn);
     return NULL;
   }
   self->conn = conn;
-  self->next = self->previous = NULL;
-  session_link(self);
+  session_link(state, self);
+  PyObject_GC_Track(self);
   return (PyObject *)self;
 }
 
@@ -50,7 +64,7 @@ static void session_release(struct session *self) {
   SHARED_ENTER(lock);
   numd_conn *conn = self->conn;
   if (conn)
-    session_unlink(self);
+    link_remove(&self->link);
   self->conn = NULL;
   SHARED_LEAVE(lock);
   if (!conn)
@@ -61,17 +75,25 @@ static void session_release(struct session *self) {
 }
 
 static void session_dealloc(PyObject *object) {
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
   session_release((struct session *)object);
-  PyObject_Free(object);
+  PyObject_GC_Del(object);
+  Py_DECREF(type);
 }
 
-static PyObject *session_open(const numd_options *options) {
+static int session_traverse(PyObject *object, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(object));
+  return 0;
+}
+
+static PyObject *session_open(struct state *state, const numd_options *options) {
   numd_conn *conn = NULL;
   int status;
   Py_BEGIN_ALLOW_THREADS;
   status = numd_connect(options, &conn);
   Py_END_ALLOW_THREADS;
-  return status == NUMD_OK ? session_wrap(conn) : raise_status(status);
+  return status == NUMD_OK ? session_wrap(state, conn) : raise_status(state, status);
 }
 
 /* The connection of a session, or NULL, with the lock; no reference. */
@@ -91,31 +113,31 @@ static numd_conn *conn_hold(PyObject *session) {
 
 /* The default session, which is `opened` from now on if there is none that is open. Takes that reference
  * over; gives a new one, or NULL. */
-static PyObject *default_get(PyObject *opened) {
+static PyObject *default_get(struct state *state, PyObject *opened) {
   PyObject *left = opened;
   SHARED_ENTER(lock);
-  if (opened && !conn_of(default_session)) {
-    left = default_session;
-    default_session = opened;
+  if (opened && !conn_of(state->default_session)) {
+    left = state->default_session;
+    state->default_session = opened;
   }
-  PyObject *found = conn_of(default_session) ? Py_NewRef(default_session) : NULL;
+  PyObject *found = conn_of(state->default_session) ? Py_NewRef(state->default_session) : NULL;
   SHARED_LEAVE(lock);
   Py_XDECREF(left);
   return found;
 }
 
-PyObject *session_get_default(void) {
-  PyObject *found = default_get(NULL), *opened = found ? NULL : session_open(NULL);
-  return opened ? default_get(opened) : found;
+PyObject *session_get_default(struct state *state) {
+  PyObject *found = default_get(state, NULL), *opened = found ? NULL : session_open(state, NULL);
+  return opened ? default_get(state, opened) : found;
 }
 
-numd_conn *session_conn(PyObject *session) {
+numd_conn *session_conn(struct state *state, PyObject *session) {
   int given = session && session != Py_None;
-  if (given && !PyObject_TypeCheck(session, &session_type)) {
+  if (given && !Py_IS_TYPE(session, state->session_type)) {
     PyErr_Format(PyExc_TypeError, "session is a %s, not a numd.Session", Py_TYPE(session)->tp_name);
     return NULL;
   }
-  session = given ? Py_NewRef(session) : session_get_default();
+  session = given ? Py_NewRef(session) : session_get_default(state);
   numd_conn *conn = session ? conn_hold(session) : NULL;
   if (!conn && !PyErr_Occurred())
     PyErr_SetString(PyExc_ValueError, "the session is closed");
@@ -124,35 +146,48 @@ numd_conn *session_conn(PyObject *session) {
 }
 
 /* A reference to the connection of an open session with that daemon, the default one first, or NULL. */
-static numd_conn *session_find(const char *address) {
+static numd_conn *session_find(struct state *state, const char *address) {
   SHARED_ENTER(lock);
-  numd_conn *found = conn_of(default_session);
+  numd_conn *found = conn_of(state->default_session);
   if (found && strcmp(numd_conn_address(found), address))
     found = NULL;
-  for (struct session *s = sessions; s && !found; s = s->next)
-    if (!strcmp(numd_conn_address(s->conn), address))
-      found = s->conn;
+  for (struct session_link *at = state->sessions.next; at != &state->sessions && !found; at = at->next)
+    if (!strcmp(numd_conn_address(session_at(at)->conn), address))
+      found = session_at(at)->conn;
   if (found)
     numd_conn_ref(found);
   SHARED_LEAVE(lock);
   return found;
 }
 
-numd_conn *session_conn_at(const char *address) {
-  numd_conn *found = session_find(address);
+/* The first session of a process becomes its default, so that what it makes fits what it was given; further
+ * ones live as long as the module, for the arrays that will arrive next. Takes the reference over. */
+static int session_keep(struct state *state, PyObject *opened) {
+  SHARED_ENTER(lock);
+  int is_first = !state->default_session;
+  if (is_first)
+    state->default_session = opened;
+  SHARED_LEAVE(lock);
+  if (is_first)
+    return 0;
+  int status = PyList_Append(state->kept_sessions, opened);
+  Py_DECREF(opened);
+  return status;
+}
+
+numd_conn *session_conn_at(struct state *state, const char *address) {
+  numd_conn *found = session_find(state, address);
   if (found)
     return found;
   PyObject *opened =
-      session_open(&(numd_options){.size = sizeof(numd_options), .address = address, .no_start = 1});
+      session_open(state, &(numd_options){.size = sizeof(numd_options), .address = address, .no_start = 1});
   if (!opened)
     return NULL;
   found = conn_hold(opened);
-  /* The first session of a process becomes its default, so that what it makes fits what it was given;
-   * further ones live as long as the process, for the arrays that will arrive next. */
-  SHARED_ENTER(lock);
-  if (!default_session)
-    default_session = opened;
-  SHARED_LEAVE(lock);
+  if (session_keep(state, opened) && found) {
+    numd_conn_unref(found);
+    found = NULL;
+  }
   return found;
 }
 
@@ -185,18 +220,18 @@ PyObject *session_connect(PyObject *module, PyObject *args, PyObject *kwargs) {
   int wait_number = door_number < 0 ? -1 : choice_parse("wait", wait, waits, NUMD_N_WAITS);
   if (wait_number < 0 || (address != Py_None && !PyUnicode_FSConverter(address, &path)))
     return NULL;
-  PyObject *session = session_open(&(numd_options){
-      .size = sizeof(numd_options),
-      .address = path ? PyBytes_AS_STRING(path) : NULL,
-      .no_start = !start,
-      .door = (enum numd_door)door_number,
-      .wait = (enum numd_wait)wait_number,
-  });
+  PyObject *session = session_open(module_state(module), &(numd_options){
+                                                             .size = sizeof(numd_options),
+                                                             .address = path ? PyBytes_AS_STRING(path) : NULL,
+                                                             .no_start = !start,
+                                                             .door = (enum numd_door)door_number,
+                                                             .wait = (enum numd_wait)wait_number,
+                                                         });
   Py_XDECREF(path);
   return session;
 }
 
-PyObject *session_stats_of(numd_conn *conn) {
+PyObject *session_stats_of(struct state *state, numd_conn *conn) {
   char *text = NULL;
   int status;
   Py_BEGIN_ALLOW_THREADS;
@@ -204,24 +239,25 @@ PyObject *session_stats_of(numd_conn *conn) {
   numd_conn_unref(conn);
   Py_END_ALLOW_THREADS;
   if (status != NUMD_OK)
-    return raise_status(status);
-  PyObject *json = PyImport_ImportModule("json");
-  PyObject *stats = json ? PyObject_CallMethod(json, "loads", "s", text) : NULL;
-  Py_XDECREF(json);
+    return raise_status(state, status);
+  PyObject *read = imported(state, IMPORT_READ_JSON);
+  PyObject *stats = read ? PyObject_CallFunction(read, "s", text) : NULL;
   free(text);
   return stats;
 }
 
 static PyObject *session_stats(PyObject *self, PyObject *unused) {
-  numd_conn *conn = session_conn(self);
-  return conn ? session_stats_of(conn) : NULL;
+  struct state *state = state_of(self);
+  numd_conn *conn = session_conn(state, self);
+  return conn ? session_stats_of(state, conn) : NULL;
 }
 
 static PyObject *session_ping(PyObject *self, PyObject *args) {
+  struct state *state = state_of(self);
   double timeout = 5;
   if (!PyArg_ParseTuple(args, "|d:ping", &timeout))
     return NULL;
-  numd_conn *conn = session_conn(self);
+  numd_conn *conn = session_conn(state, self);
   if (!conn)
     return NULL;
   int status;
@@ -231,7 +267,7 @@ static PyObject *session_ping(PyObject *self, PyObject *args) {
   numd_conn_unref(conn);
   Py_END_ALLOW_THREADS;
   if (status != NUMD_OK)
-    return raise_status(status);
+    return raise_status(state, status);
   Py_RETURN_NONE;
 }
 
@@ -249,7 +285,8 @@ static PyObject *session_exit(PyObject *self, PyObject *args) {
 }
 
 static PyObject *session_address(PyObject *self, void *closure) {
-  CONN_HELD conn = session_conn(self);
+  struct state *state = state_of(self);
+  CONN_HELD conn = session_conn(state, self);
   return conn ? PyUnicode_DecodeFSDefault(numd_conn_address(conn)) : NULL;
 }
 
@@ -265,56 +302,36 @@ static PyObject *session_repr(PyObject *self) {
 }
 
 static PyMethodDef session_methods[] = {
-    {"ping", session_ping, METH_VARARGS,
-     "ping(timeout=5.0, /)\n"
-     "--\n"
-     "\n"
-     "Wait for an answer of the daemon.\n"
-     "\n"
-     "Parameters\n"
-     "----------\n"
-     "timeout : float, optional\n"
-     "    Seconds.\n"
-     "\n"
-     "Raises\n"
-     "------\n"
-     "TimeLimitError\n"
-     "    There was none in that time.\n"
-     "DisconnectedError\n"
-     "    There is no daemon any more."},
-    {"stats", session_stats, METH_NOARGS,
-     "stats()\n"
-     "--\n"
-     "\n"
-     "The daemon's counters.\n"
-     "\n"
-     "Returns\n"
-     "-------\n"
-     "dict\n"
-     "    ``daemon``, ``sessions``, and who has the cores and the spin tokens."},
-    {"close", session_close, METH_NOARGS,
-     "close()\n"
-     "--\n"
-     "\n"
-     "End the session as soon as no array of it is left. May be called again."},
+    {"ping", session_ping, METH_VARARGS, DOC_SESSION_PING},
+    {"stats", session_stats, METH_NOARGS, DOC_SESSION_STATS},
+    {"close", session_close, METH_NOARGS, DOC_SESSION_CLOSE},
     {"__enter__", session_enter, METH_NOARGS, NULL},
     {"__exit__", session_exit, METH_VARARGS, NULL},
     {0},
 };
 
 static PyGetSetDef session_getset[] = {
-    {"address", session_address, NULL, "Path of the daemon's socket.", NULL},
-    {"closed", session_closed, NULL, "Whether close() was called.", NULL},
+    {"address", session_address, NULL, DOC_SESSION_ADDRESS, NULL},
+    {"closed", session_closed, NULL, DOC_SESSION_CLOSED, NULL},
     {0},
 };
 
-PyTypeObject session_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "numd.Session",
-    .tp_doc = "A connection to a daemon; made by numd.connect().",
-    .tp_basicsize = sizeof(struct session),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = session_dealloc,
-    .tp_repr = session_repr,
-    .tp_methods = session_methods,
-    .tp_getset = session_getset,
-};
+PyObject *session_type_new(PyObject *module) {
+  PyType_Slot slots[] = {
+      {Py_tp_doc, DOC_SESSION},
+      {Py_tp_dealloc, session_dealloc},
+      {Py_tp_traverse, session_traverse},
+      {Py_tp_repr, session_repr},
+      {Py_tp_methods, session_methods},
+      {Py_tp_getset, session_getset},
+      {0},
+  };
+  PyType_Spec spec = {
+      .name = "numd.Session",
+      .basicsize = sizeof(struct session),
+      .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+               Py_TPFLAGS_IMMUTABLETYPE,
+      .slots = slots,
+  };
+  return PyType_FromModuleAndSpec(module, &spec, NULL);
+}

@@ -15,9 +15,11 @@
 #define SLICE_NS 100000000
 #define SELDOM_NS 1000000000
 
-PyObject *raise_status(int status) {
-  PyObject *error = PyObject_CallFunction(globals.make_error, "isss", status, numd_status_name(status),
-                                          numd_status_message(status), numd_error());
+PyObject *raise_status(struct state *state, int status) {
+  PyObject *make = imported(state, IMPORT_MAKE_ERROR);
+  PyObject *error = make ? PyObject_CallFunction(make, "isss", status, numd_status_name(status),
+                                                 numd_status_message(status), numd_error())
+                         : NULL;
   if (error) {
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.experiments import breakdown_page
-from bench.harness.experiment_env import Stage, Wrong
+from bench.harness.experiment_env import ExperimentEnv, Wrong
 from bench.harness.processes import Failed
 from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
@@ -229,8 +229,8 @@ class Breakdown:
     def stages(self, stack, log):
         """A stage a context, closed with the stack."""
         paths = [self.contexts["plain"].build / "bench"]
-        return {name: stack.enter_context(Stage(context) if name == "plain" else
-                                          Stage(context, paths, BENCH_TRACE=log.path))
+        return {name: stack.enter_context(ExperimentEnv(context) if name == "plain" else
+                                          ExperimentEnv(context, paths, BENCH_TRACE=log.path))
                 for name, context in self.contexts.items()}
 
     def skip(self, variant, reason):

@@ -18,7 +18,7 @@ import random
 import numpy as np
 
 from bench.experiments import open_loop_page
-from bench.harness.experiment_env import Stage, Wrong
+from bench.harness.experiment_env import ExperimentEnv, Wrong
 from bench.harness.processes import Failed
 from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
@@ -146,7 +146,7 @@ def measure(context, quick, progress, seed=None):
     """The data of results["open_loop"]: `rows`, `skipped` with reasons, and `wrong` results as sentences."""
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     loop = OpenLoop(context, quick, progress, seed)
-    with Stage(context) as stage:
+    with ExperimentEnv(context) as stage:
         loop.run(stage)
     order = {variant: i for i, variant in enumerate(WAYS)}
     loop.rows.sort(key=lambda r: (order[r["way"], r["client"], r["mode"], r["wait"]], r["rate"]))

@@ -114,6 +114,12 @@ def test_a_run_writes_results_and_page(tmp_path, bench_leaves_nothing):
     assert "c-direct" in done.stdout and str(tmp_path / "report" / "index.html") in done.stdout
 
 
+def test_a_client_needs_no_numpy():
+    """PyPy runs the same client, and may have none."""
+    code = "import sys; sys.modules['numpy'] = None; from bench.harness import runner; assert runner.np is None"
+    subprocess.run([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=str(BENCH.parent)), check=True)
+
+
 WRONG_WAY = '''
 import numpy as np
 from bench.subjects.way import Call, Way

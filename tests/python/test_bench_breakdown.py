@@ -218,7 +218,7 @@ def test_a_wrong_result_is_reported_and_has_no_row(short, monkeypatch):
 
 def test_a_partner_that_is_killed_is_reported_and_not_waited_for(short, monkeypatch):
     from bench.harness import processes, experiment_env
-    prepare = experiment_env.Stage.prepare
+    prepare = experiment_env.ExperimentEnv.prepare
 
     def prepare_and_kill(self, *given):
         pids = prepare(self, *given)
@@ -226,7 +226,7 @@ def test_a_partner_that_is_killed_is_reported_and_not_waited_for(short, monkeypa
             threading.Timer(0.3, os.kill, (pids[0], signal.SIGKILL)).start()
         return pids
 
-    monkeypatch.setattr(experiment_env.Stage, "prepare", prepare_and_kill)
+    monkeypatch.setattr(experiment_env.ExperimentEnv, "prepare", prepare_and_kill)
     monkeypatch.setattr(short, "CALLS", 10**9)
     monkeypatch.setattr(short, "LIMIT_NS", {True: 10 * processes.ANSWER_TIMEOUT_S * 10**9})
     monkeypatch.setattr(short, "NUMD", ())

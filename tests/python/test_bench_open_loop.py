@@ -92,7 +92,7 @@ def test_all_who_wait_for_a_stopped_partner_count_in_c():
     from bench.harness import experiment_env
     from bench.subjects import cases, way
     semaphore = next(w for w in way.load_ways() if w.name == "c-semaphore")
-    with experiment_env.Stage(context()) as place:
+    with experiment_env.ExperimentEnv(context()) as place:
         place.load(cases.Point("add", 64))
         due = np.arange(1, 2001, dtype=np.int64) * MS
         due.tofile(place.directory / "due.bin")
@@ -178,14 +178,14 @@ def test_a_rate_that_nobody_can_keep_ends_in_time(monkeypatch):
 def test_a_partner_that_is_killed_is_reported_and_not_waited_for(monkeypatch):
     from bench.experiments import open_loop
     from bench.harness import experiment_env, processes
-    prepare = experiment_env.Stage.prepare
+    prepare = experiment_env.ExperimentEnv.prepare
 
     def prepare_and_kill(self, *given):
         pids = prepare(self, *given)
         threading.Timer(0.3, os.kill, (pids[0], signal.SIGKILL)).start()
         return pids
 
-    monkeypatch.setattr(experiment_env.Stage, "prepare", prepare_and_kill)
+    monkeypatch.setattr(experiment_env.ExperimentEnv, "prepare", prepare_and_kill)
     monkeypatch.setattr(open_loop, "RATES", {True: ((100, 2.0 * processes.ANSWER_TIMEOUT_S), (200, 1.0))})
     monkeypatch.setattr(open_loop, "WAYS", (("c-semaphore", "c", None, None), ("shm-pipe", "python", None, None)))
     started = time.monotonic()

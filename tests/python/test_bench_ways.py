@@ -26,12 +26,12 @@ pytestmark = [
 @pytest.fixture
 def short(monkeypatch):
     """run.py with one short turn a way and point."""
-    from bench.suite import run
+    from bench.suite import run, way_rounds
     for name in ("ROUNDS", "FIGURE_ROUNDS"):
-        monkeypatch.setattr(run, name, {False: 1, True: 1})
+        monkeypatch.setattr(way_rounds, name, {False: 1, True: 1})
     for name in ("TURN_BUDGET_NS", "FIGURE_BUDGET_NS"):
-        monkeypatch.setattr(run, name, {False: 2_000_000, True: 2_000_000})
-    monkeypatch.setattr(run, "PATIENCE_S", {False: 0, True: 0})
+        monkeypatch.setattr(way_rounds, name, {False: 2_000_000, True: 2_000_000})
+    monkeypatch.setattr(way_rounds, "PATIENCE_S", {False: 0, True: 0})
     return run
 
 

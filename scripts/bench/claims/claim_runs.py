@@ -7,10 +7,9 @@ import sys
 import tempfile
 import time
 
-from bench import SCRIPTS
 from bench.claims import verdict
 from bench.claims.claim import load_claims
-from bench.harness.processes import Failed, describe_exit, die_with_parent, end
+from bench.harness.processes import Failed, describe_exit, die_with_parent, end, environment
 
 LIMIT_S = 120  # a claim that takes longer hangs
 
@@ -49,13 +48,6 @@ def settle(claim, context, quick, seed):
         if word in answer:
             return dict(finding, verdict=word, reason=answer[word])
     return dict(finding, verdict=verdict.decide(finding["parts"], claim.combine))
-
-
-def environment(context):
-    """Of a claim's process: the benchmark's modules and numd's package, and no daemon but its own."""
-    out = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")}
-    out["PYTHONPATH"] = os.pathsep.join([str(context.build / "python"), str(SCRIPTS), str(context.peers)])
-    return out
 
 
 def ask(claim, context, quick, seed):

@@ -10,14 +10,8 @@ import sys
 from bench import claims
 from bench.claims import claim, claim_words
 from bench.harness.progress import Progress
-from bench.page.html_parts import HERE
+from bench.page.html_parts import document
 from bench.subjects.way import Context
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>numd: claims, settled</title><style>{css}</style></head>
-<body><main><h1>Claims, settled</h1>{section}</main></body></html>
-"""
 
 
 def parse_arguments(argv, known):
@@ -50,7 +44,8 @@ def main(argv=None):
     output = arguments.output or context.build / "report"
     output.mkdir(parents=True, exist_ok=True)
     (output / "claims.json").write_text(json.dumps(findings, indent=1) + "\n")
-    page = PAGE.format(css=(HERE / "page.css").read_text(), section=claims.html_section({"claims": findings}))
+    page = document("numd: claims, settled", "<h1>Claims, settled</h1>", claims.html_section({"claims": findings}),
+                    css=("page.css",))
     (output / "claims.html").write_text(page)
     print(claim_words.terminal(findings))
     print(f"page:    {output / 'claims.html'}\nresults: {output / 'claims.json'}")

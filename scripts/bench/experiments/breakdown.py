@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.experiments import breakdown_page
-from bench.harness.experiment_env import Stage, Wrong
+from bench.harness.experiment_env import ExperimentEnv, Wrong
 from bench.harness.processes import Failed
 from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
@@ -202,12 +202,12 @@ def load_stamps(context):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is taken apart, and where: its way on the stage "plain", and its way with stamps on another, which is
+    """What is taken apart, and where: its way in the environment "plain", and its way with stamps in another, which is
     "traced" if its stamps are in numd's own code."""
     variant: tuple
     plain: Way
     stamped: Way
-    stage: str
+    env: str
 
 
 def entries():
@@ -226,11 +226,11 @@ class Breakdown:
         self.rows, self.skipped, self.wrong, self.samples = [], [], [], {}
         self.entries = entries()
 
-    def stages(self, stack, log):
-        """A stage a context, closed with the stack."""
+    def envs(self, stack, log):
+        """An environment for each context, closed with the stack."""
         paths = [self.contexts["plain"].build / "bench"]
-        return {name: stack.enter_context(Stage(context) if name == "plain" else
-                                          Stage(context, paths, BENCH_TRACE=log.path))
+        return {name: stack.enter_context(ExperimentEnv(context) if name == "plain" else
+                                          ExperimentEnv(context, paths, BENCH_TRACE=log.path))
                 for name, context in self.contexts.items()}
 
     def skip(self, variant, reason):
@@ -239,35 +239,35 @@ class Breakdown:
             self.skipped.append(entry)
             self.progress.say(f"skipped: breakdown of {variant[0]} ({variant[1]}): {reason}")
 
-    def run(self, stages, log):
+    def run(self, envs, log):
         usable = []
         for each in self.entries:
-            reason = each.plain.missing(self.contexts["plain"]) or each.stamped.missing(self.contexts[each.stage])
+            reason = each.plain.missing(self.contexts["plain"]) or each.stamped.missing(self.contexts[each.env])
             if reason:
                 self.skip(each.variant, reason)
             else:
                 usable.append(each)
         for point in POINTS[self.quick]:
-            for stage in stages.values():
-                stage.load(point)
+            for env in envs.values():
+                env.load(point)
 
             def turn(each, _number, point=point):
-                answer = self.try_turns(each, point, stages, log)
+                answer = self.try_turns(each, point, envs, log)
                 self.progress.step(f"where the time goes: {each.variant[0]}  {point.label}", 1)
                 return answer
 
             turns = shuffled_while_able(usable, ROUNDS[self.quick], self.random, turn)
             self.samples.update({(each.variant, point): some for each, some in turns.items()})
 
-    def try_turns(self, each, point, stages, log):
+    def try_turns(self, each, point, envs, log):
         """Both turns of one: its calls, how many were lost, what a stamp cost, and the samples without stamps. None if
         they cannot be had."""
         variant, (mode, wait) = each.variant, each.variant[2:]
         try:
-            answer = stages["plain"].turn(each.plain, mode, wait, "measure", PLAIN_NS[self.quick])
+            answer = envs["plain"].turn(each.plain, mode, wait, "measure", PLAIN_NS[self.quick])
             log.clear()
             command = f"stamps calls={CALLS} limit_ns={LIMIT_NS[self.quick]}"
-            stages[each.stage].turn(each.stamped, mode, wait, command, warm_ns=0)
+            envs[each.env].turn(each.stamped, mode, wait, command, warm_ns=0)
         except Failed as error:
             self.skip(variant, str(error))
             return None
@@ -316,7 +316,7 @@ def measure(context, quick, progress, seed=None):
     log = Log(stamps, stamps.TSC if trusts_tsc() else stamps.MONOTONIC)
     try:
         with contextlib.ExitStack() as stack:
-            breakdown.run(breakdown.stages(stack, log), log)
+            breakdown.run(breakdown.envs(stack, log), log)
         return dict(breakdown.finish(log), seed=seed)
     finally:
         log.close()

@@ -270,8 +270,8 @@ def page(found):
     notes = [f"The attacker: {found['sessions']} sessions, its quota, {found['threads']} threads in each, calls of "
              f"10<sup>6</sup> elements without a pause: {found['attacker_calls_per_s_alone']:.0f} a second when alone, "
              f"{rates} while the victim makes calls.",
-             f"{found['rounds']} rounds of turns of {found['seconds']} s, on {found['cores']} cores. Ratios: the median "
-             "of the rounds, with the least and the greatest.",
+             f"{found['rounds']} rounds of turns of {found['seconds']} s, on {found['cores']} cores. Ratios: the "
+             "median of the rounds, with the least and the greatest.",
              "Half of the cores: a daemon and a victim that may use no more, with nobody else in that daemon, "
              "while NumPy computes the attacker’s function on the other half. What two users who both make calls get."]
     pictures = "".join(figure(picture(row), heading=raised(row["case"])) for row in rows)

@@ -18,7 +18,7 @@ import random
 import numpy as np
 
 from bench.experiments import open_loop_page
-from bench.harness.experiment_env import Stage, Wrong
+from bench.harness.experiment_env import ExperimentEnv, Wrong
 from bench.harness.processes import Failed
 from bench.harness.rounds import shuffled_while_able
 from bench.numbers.stats import percentile
@@ -100,18 +100,18 @@ class OpenLoop:
                 out.append((variant, way))
         return out
 
-    def run(self, stage):
+    def run(self, env):
         """All ways at one rate, in rounds and in shuffled order, then at the next. What did not sustain half of a rate
         is not asked for more than that."""
         order = random.Random(self.seed)
-        stage.load(POINT)
+        env.load(POINT)
         asked = self.usable()
         for rate, seconds in RATES[self.quick]:
             dues = [schedule(rate, seconds / ROUNDS[self.quick], self.seed + rate + number)
                     for number in range(ROUNDS[self.quick])]
 
             def turn(each, number, rate=rate, dues=dues):
-                answer = self.try_turn(each, stage, rate, dues[number])
+                answer = self.try_turn(each, env, rate, dues[number])
                 self.progress.step(f"{rate:,} a second: {each[0][0]}", 1)
                 return answer
 
@@ -120,13 +120,13 @@ class OpenLoop:
             self.rows += [dict(zip(("way", "client", "mode", "wait"), variant), **it) for variant, it in found.items()]
             asked = [each for each in asked if found[each[0]]["sustained"] or found[each[0]]["achieved"] >= rate / 2]
 
-    def try_turn(self, each, stage, rate, due):
+    def try_turn(self, each, env, rate, due):
         """(answer, latencies, due), or None for a way that cannot go on."""
         variant, way = each
-        due.tofile(stage.directory / "due.bin")
+        due.tofile(env.directory / "due.bin")
         command = f"schedule times=due.bin to=late.bin limit_ns={limit_ns(due)}"
         try:
-            answer = stage.turn(way, *variant[2:], command, warm_ns=WARM_NS)
+            answer = env.turn(way, *variant[2:], command, warm_ns=WARM_NS)
         except Failed as error:
             self.skip(variant, str(error))
             return None
@@ -134,7 +134,7 @@ class OpenLoop:
             self.wrong.append(f"at {rate} a second: {error}")
             self.progress.say(f"WRONG: {error}")
             return None
-        return answer, np.fromfile(stage.directory / "late.bin", dtype=np.int64).tolist(), due
+        return answer, np.fromfile(env.directory / "late.bin", dtype=np.int64).tolist(), due
 
 
 def steps(quick):
@@ -146,8 +146,8 @@ def measure(context, quick, progress, seed=None):
     """The data of results["open_loop"]: `rows`, `skipped` with reasons, and `wrong` results as sentences."""
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     loop = OpenLoop(context, quick, progress, seed)
-    with Stage(context) as stage:
-        loop.run(stage)
+    with ExperimentEnv(context) as env:
+        loop.run(env)
     order = {variant: i for i, variant in enumerate(WAYS)}
     loop.rows.sort(key=lambda r: (order[r["way"], r["client"], r["mode"], r["wait"]], r["rate"]))
     return dict(case=POINT.case, n=POINT.n, seed=seed, rates=[rate for rate, _ in RATES[quick]], rows=loop.rows,

@@ -213,8 +213,7 @@ def parse_arguments(argv):
 def main(argv=None):
     arguments = parse_arguments(argv)
     context = Context(build=arguments.build.resolve(), python=sys.executable)
-    facts = machine.Facts(context, arguments.quick, 7)
-    facts.values["method"] = __doc__.splitlines()
+    facts = machine.Facts(context, arguments.quick, 7, __doc__.splitlines())
     quick = arguments.quick
     progress = Progress(ROUNDS[quick] + 6 * THREAD_ROUNDS[quick] + math.ceil(0.3 * IMPORTS[quick]))
     try:

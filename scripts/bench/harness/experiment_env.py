@@ -1,22 +1,19 @@
-"""Where an experiment beside the main rounds plays (breakdown.py, open_loop.py): a directory, a private daemon once a
+"""Where an experiment beside the main rounds runs (breakdown.py, open_loop.py): a directory, a private daemon once a
 way wants one, and the ways' clients, each a process that waits while others have their turn."""
-import os
 import pathlib
 import shutil
 import tempfile
 
 import numpy as np
 
-from bench import SCRIPTS
-from bench.harness.processes import Client, Daemon, Failed, cpu_ns
+from bench.harness.processes import Client, Daemon, Failed, cpu_ns, environment
 from bench.subjects import cases
 
 
-class Stage:
-    def __init__(self, context, extra_paths=(), **environment):
-        """environment: further variables for all that runs here; extra_paths: of Python modules."""
-        self.context, self.extra = context, environment
-        self.paths = [context.build / "python", SCRIPTS, context.peers, *extra_paths]
+class ExperimentEnv:
+    def __init__(self, context, paths=(), **extra):
+        """extra: further variables for all that runs here; paths: of Python modules."""
+        self.context, self.paths, self.extra = context, paths, extra
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="numd-bench-"))
         self.log = open(self.directory / "log", "wb")
         self.clients, self.daemon, self.point, self.arrays, self.wanted = {}, None, None, [], None
@@ -45,11 +42,8 @@ class Stage:
             self.daemon.wait_until_ready()
         key = (way.name, way.client)
         if key not in self.clients:
-            environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")} | self.extra
-            if self.daemon:
-                environment["NUMD_SOCKET"] = self.daemon.address
-            environment["PYTHONPATH"] = os.pathsep.join(map(str, self.paths))
-            self.clients[key] = Client(way.command(self.context), self.directory, environment, self.log)
+            self.clients[key] = Client(way.command(self.context), self.directory,
+                                       environment(self.context, self.daemon, self.paths, **self.extra), self.log)
         return self.clients[key]
 
     def prepare(self, way, mode, wait, budget_ns):

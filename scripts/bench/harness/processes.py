@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import time
 
+from bench import SCRIPTS
+
 ANSWER_TIMEOUT_S = 90
 LAST_WORDS_S = 1.0  # for a client to say itself that its other side is gone
 
@@ -82,6 +84,16 @@ def end(process, patience_s=3):
         process.kill()
         process.wait()
     return polite
+
+
+def environment(context, daemon=None, paths=(), **more):
+    """What a process of ours runs with: it finds numd's package, this one and what else is in `paths`, and the daemon,
+    if there is one; nothing that the user's environment says of numd counts."""
+    out = {k: v for k, v in os.environ.items() if not k.startswith("NUMD_")} | more
+    if daemon:
+        out["NUMD_SOCKET"] = daemon.address
+    places = [context.build / "python", SCRIPTS, context.peers, *paths]
+    return dict(out, PYTHONPATH=os.pathsep.join(map(str, places)))
 
 
 class Client:

@@ -170,8 +170,7 @@ def main(argv=None):
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     warnings.simplefilter("ignore")  # NumPy's about values that are asked for here, such as log(0)
     print(f"numd bench-kernels: data by seed {seed} (--seed {seed} repeats it)", file=sys.stderr)
-    facts = machine.Facts(context, arguments.quick, seed)
-    facts.values["method"] = report.METHOD
+    facts = machine.Facts(context, arguments.quick, seed, report.METHOD)
     progress = Progress(1)
     try:
         bench, chosen = measure_all(context, arguments, seed, progress)

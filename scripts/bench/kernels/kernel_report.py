@@ -7,7 +7,7 @@ from bench.kernels.kernel_cases import case_of
 from bench.kernels.kernel_figures import LIMIT, geomean, slower
 from bench.numbers.number_text import count, digits, duration
 from bench.numbers.targets import table_text, target_text, value_text
-from bench.page.html_parts import HERE, VERDICTS, bullet_list, document, machine_list, raised, table
+from bench.page.html_parts import HERE, VERDICTS, bullet_list, details, document, machine_list, raised, table
 
 ESC = html.escape
 
@@ -244,8 +244,8 @@ def heat_map(found):
     return (f"<style>{rules}</style><div>{picks}<div class=\"picks\">{labels}</div>"
             f'<div class="legend"><span>numd’s time : NumPy’s</span>{legend}</div><div class="maps">{tables}</div>'
             '<p class="detail" id="detail">Tap a cell, or point at it, for its times and what was called. The overview '
-            f'has {" and ".join([", ".join(count(n) for n in grid.sizes[:-1]), count(grid.sizes[-1])])} elements side by '
-            "side for each dtype. A dot was left out.</p></div>")
+            f'has {" and ".join([", ".join(count(n) for n in grid.sizes[:-1]), count(grid.sizes[-1])])} elements side '
+            "by side for each dtype. A dot was left out.</p></div>")
 
 
 def page_data(found):
@@ -268,15 +268,17 @@ def all_rows(found):
             f'{options}</select></div><p class="dim" id="count"></p>'
             f'<div class="scroll"><table id="rows"><thead><tr>{heads}</tr></thead><tbody></tbody></table></div>'
             '<button class="more" id="more">show all</button>'
-            "<noscript><p>This table needs JavaScript; the same rows are in kernels.txt and kernels.json.</p></noscript>")
+            "<noscript><p>This table needs JavaScript; the same rows are in kernels.txt and kernels.json.</p>"
+            "</noscript>")
 
 
 def slower_section(rows):
     found = slower(rows)
     lines = [[ESC(r["op"]), r["dtype"], f"{r['n']:,}", duration(r["numd_ns"]), duration(r["numpy_ns"]),
               f'<span class="bad">{digits(r["ratio"])}</span>'] for r in found]
-    return (f"<details><summary>Rows from 10⁵ elements on above {LIMIT}: {len(found)}</summary>"
-            + table(["operation", "dtype", "elements", "numd", "NumPy", "ratio"], lines) + "</details>") if found else ""
+    heads = ["operation", "dtype", "elements", "numd", "NumPy", "ratio"]
+    summary = f"Rows from 10⁵ elements on above {LIMIT}: {len(found)}"
+    return details(summary, table(heads, lines)) if found else ""
 
 
 def banners(found):
@@ -287,7 +289,8 @@ def banners(found):
                 f'{ESC("; ".join(found["wrong"][:5]))}{" and " + str(len(rest)) + " more" if rest else ""}</p>')
         if rest:
             out += f"<details><summary>The others</summary>{bullet_list(map(ESC, rest))}</details>"
-    return out + "".join(f'<p class="banner">{ESC(note[0].upper() + note[1:])}</p>' for note in notes_text(found["facts"]))
+    notes = notes_text(found["facts"])
+    return out + "".join(f'<p class="banner">{ESC(note[0].upper() + note[1:])}</p>' for note in notes)
 
 
 def sections(found):

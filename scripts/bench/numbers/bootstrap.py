@@ -7,7 +7,7 @@ results.json holds, so that anyone can compute the same intervals from the file.
 
 For a ratio within a run the same rounds are drawn for both, since what disturbed a round disturbed both.
 
-Where all sides are sampled in the same moments, as the claims do, `of_paired_ratio` draws the same samples for both, too.
+Where both sides are sampled in the same moments, as in the claims, `of_paired_ratio` draws the same samples, too.
 """
 import functools
 
@@ -43,8 +43,8 @@ def pooled(rounds):
 
 
 def resampled(lengths, chosen, places):
-    """Which of the pooled samples each resampled run has, a line a run. lengths: of the rounds. chosen: the rounds drawn
-    for each run. places: for each of those, where in it its samples are, as numbers from 0 to 1."""
+    """Which of the pooled samples each resampled run has, a line a run. lengths: of the rounds. chosen: the rounds
+    drawn for each run. places: for each of those, where in it its samples are, as numbers from 0 to 1."""
     lengths = np.asarray(lengths)
     first, n = np.cumsum(lengths) - lengths, lengths[chosen][:, :, None]
     inside = np.minimum(places * n, n - 1).astype(np.intp)  # a place may be rounded up to 1

@@ -12,7 +12,7 @@ ESC = html.escape
 
 
 def load(directory):
-    """What kernels.py left in the directory; None if there is nothing complete."""
+    """What `make bench-kernels` left in the directory; None if there is nothing complete."""
     try:
         return {"rows": json.loads((directory / "kernels.json").read_text()),
                 **json.loads((directory / "kernels-run.json").read_text())}

@@ -12,6 +12,7 @@ import pytest
 from clients import goodbye
 from ledger import note
 from stranger import BUILD, Daemon, Goodbye, Refused, Stranger, eventually
+from users import reachable
 
 
 def test_limit_of_sessions(tmp_path):
@@ -163,40 +164,32 @@ def test_workers_become_the_client(daemon):
     """A client of another user gets a worker with its rights: root's object is not to be had."""
     fd = os.open("/dev/shm/numd-test-private", os.O_CREAT | os.O_RDWR, 0o600)
     os.ftruncate(fd, 4096)
-    os.chmod(os.path.dirname(daemon.path), 0o755)
-    parent = os.path.dirname(os.path.dirname(daemon.path))
-    mode = os.stat(parent).st_mode
-    os.chmod(parent, 0o755)
-    top = os.path.dirname(parent)
-    top_mode = os.stat(top).st_mode
-    os.chmod(top, 0o755)
     read, write = os.pipe()
     try:
-        child = os.fork()
-        if child == 0:
-            try:
-                os.setgroups([])
-                os.setresgid(65534, 65534, 65534)
-                os.setresuid(65534, 65534, 65534)
-                c = daemon.connect()
-                status = open(f"/proc/{c.info['pid']}/status").read()
+        with reachable(daemon.path):
+            child = os.fork()
+            if child == 0:
                 try:
-                    c.request("attach", 0, {"name": "numd-test-private"})
-                    said = "attached"
-                except Refused as e:
-                    said = f"{e.name}: {e.sentence}"
-                os.write(write, msgpack.packb([status, said]))
-            finally:
-                os._exit(0)
-        os.close(write)
-        status, said = msgpack.unpackb(b"".join(iter(lambda: os.read(read, 65536), b"")))
-        os.waitpid(child, 0)
+                    os.setgroups([])
+                    os.setresgid(65534, 65534, 65534)
+                    os.setresuid(65534, 65534, 65534)
+                    c = daemon.connect()
+                    status = open(f"/proc/{c.info['pid']}/status").read()
+                    try:
+                        c.request("attach", 0, {"name": "numd-test-private"})
+                        said = "attached"
+                    except Refused as e:
+                        said = f"{e.name}: {e.sentence}"
+                    os.write(write, msgpack.packb([status, said]))
+                finally:
+                    os._exit(0)
+            os.close(write)
+            status, said = msgpack.unpackb(b"".join(iter(lambda: os.read(read, 65536), b"")))
+            os.waitpid(child, 0)
     finally:
         os.close(read)
         os.close(fd)
         os.unlink("/dev/shm/numd-test-private")
-        os.chmod(parent, mode & 0o7777)
-        os.chmod(top, top_mode & 0o7777)
     lines = dict(line.split(":", 1) for line in status.splitlines())
     assert lines["Uid"].split() == ["65534"] * 4 and lines["Gid"].split() == ["65534"] * 4
     assert lines["Groups"].split() == [] and lines["NoNewPrivs"].strip() == "1"

@@ -10,6 +10,7 @@ import msgpack
 import pytest
 from clients import N, attach, refused
 from stranger import Daemon, Refused, eventually, sum_program
+from users import reachable
 
 LEASES_MAX = 16384  # of one session
 NAMES_MAX = 4096  # of one user
@@ -131,16 +132,12 @@ def test_params(daemon, bystander):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
-def test_names_of_another_user(own_daemon, tmp_path):
+def test_names_of_another_user(own_daemon):
     with own_daemon.connect() as c:
         shared(c)
         c.request("publish", "mine", 0, 0, b"secret", False)
-        places = [str(tmp_path), *map(str, list(tmp_path.parents)[:2])]
-        modes = [os.stat(place).st_mode for place in places]
         read, write = os.pipe()
-        try:
-            for place in places:
-                os.chmod(place, 0o755)
+        with reachable(own_daemon.path):
             child = os.fork()
             if child == 0:
                 try:
@@ -163,10 +160,7 @@ def test_names_of_another_user(own_daemon, tmp_path):
             os.close(write)
             said = msgpack.unpackb(b"".join(iter(lambda: os.read(read, 65536), b"")))
             os.waitpid(child, 0)
-        finally:
-            os.close(read)
-            for place, mode in zip(places, modes):
-                os.chmod(place, mode)
+        os.close(read)
         assert said[:2] == ["ESEGMENT", "ESEGMENT"] and said[3] is None
         assert "mine" not in said[2] and str(os.getpid()) not in said[2]
         assert c.request("open", "mine")["note"] == b"secret"

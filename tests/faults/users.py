@@ -1,5 +1,7 @@
 """Being somebody else, for tests that root runs: a child process takes the user's rights and tells what it found."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -24,6 +26,26 @@ def can_be_reached(directory):
 
 only_in_public = pytest.mark.skipif(
     not can_be_reached(os.path.abspath(BUILD)), reason="the build is in a directory that other users cannot enter")
+
+
+@contextlib.contextmanager
+def reachable(path):
+    """Every user can reach the path while the block runs, wherever pytest has put it. One test at a time does this: what
+    they open is in part the same."""
+    closed, place, lock = {}, os.path.dirname(path), os.open(BUILD, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        while place != os.path.dirname(place):
+            mode = os.stat(place).st_mode & 0o7777
+            if not mode & 0o001:
+                closed[place] = mode
+                os.chmod(place, mode | 0o055)
+            place = os.path.dirname(place)
+        yield
+    finally:
+        for place, mode in closed.items():
+            os.chmod(place, mode)
+        os.close(lock)
 
 
 def become(uid, groups=()):

@@ -128,9 +128,9 @@ END_TEST
 START_TEST(every_elementwise_operation_has_a_kernel_where_its_kinds_say) {
   for (unsigned code = 0; code < NUMD_OP_CODES; code++)
     for (uint8_t d = 0; d < NUMD_DTYPE_CODES; d++) {
-      if (!op_known(code) || op_rows[code].class != OP_MAP || code == NUMD_OP_ASTYPE || !dtype_known(d))
+      if (!op_known(code) || op_rows[code].op_class != NUMD_CLASS_MAP || code == NUMD_OP_ASTYPE || !dtype_known(d))
         continue;
-      const bool selects = op_rows[code].typing == TYPING_SELECT;
+      const bool selects = op_rows[code].typing == NUMD_TYPING_SELECT;
       clear();
       for (int i = 0; i < op_rows[code].n_in; i++)
         input(selects && i == 0 ? NUMD_BOOL : d, 1, five);

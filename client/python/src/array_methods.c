@@ -187,10 +187,10 @@ static PyObject *array_deepcopy(PyObject *self, PyObject *memo) {
 static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *args, Py_ssize_t n,
                              PyObject *kwnames) {
   PyObject *whole[8] = {self};
-  const struct op *op = op_find(number);
+  const struct op_function *op = op_function_find(number);
   Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
   if (all >= (Py_ssize_t)(sizeof whole / sizeof *whole)) {
-    PyErr_Format(PyExc_TypeError, "too many arguments for %s()", op->name);
+    PyErr_Format(PyExc_TypeError, "too many arguments for %s()", op->info->name);
     return NULL;
   }
   memcpy(whole + 1, args, (size_t)all * sizeof *args);

@@ -13,23 +13,23 @@
 struct keywords {
   PyObject *out, *session;
   uint32_t given;
-  PyObject *value[N_PARAMS];
+  PyObject *value[NUMD_N_PARAMS];
 };
 
-static int given_twice(const struct op *op, PyObject *name) {
-  PyErr_Format(PyExc_TypeError, "%s() has '%U' twice", op->name, name);
+static int given_twice(const struct op_function *op, PyObject *name) {
+  PyErr_Format(PyExc_TypeError, "%s() has '%U' twice", op->info->name, name);
   return -1;
 }
 
-static int keyword_object(const struct op *op, PyObject **slot, PyObject *name, PyObject *value) {
+static int keyword_object(const struct op_function *op, PyObject **slot, PyObject *name, PyObject *value) {
   if (*slot)
     return given_twice(op, name);
   *slot = value;
   return 0;
 }
 
-static int keyword_param(struct state *state, const struct op *op, struct keywords *keywords, int bit,
-                         PyObject *value) {
+static int keyword_param(struct state *state, const struct op_function *op, struct keywords *keywords,
+                         int bit, PyObject *value) {
   if (keywords->given >> bit & 1)
     return given_twice(op, state->params[bit]);
   keywords->given |= 1u << bit;
@@ -37,53 +37,53 @@ static int keyword_param(struct state *state, const struct op *op, struct keywor
   return 0;
 }
 
-static int keyword_read(struct state *state, const struct op *op, struct keywords *keywords, PyObject *name,
-                        PyObject *value) {
+static int keyword_read(struct state *state, const struct op_function *op, struct keywords *keywords,
+                        PyObject *name, PyObject *value) {
   if (name == state->k_out)
     return keyword_object(op, &keywords->out, name, value);
-  int bit = params_find(state, op->params, name);
+  int bit = params_find(state, op->info->params, name);
   if (bit >= 0)
     return keyword_param(state, op, keywords, bit, value);
   if (PyUnicode_Compare(name, state->k_out) == 0)
     return keyword_object(op, &keywords->out, name, value);
-  if (op->class == CLASS_MAKE && PyUnicode_Compare(name, state->k_session) == 0)
+  if (op->info->op_class == NUMD_CLASS_MAKE && PyUnicode_Compare(name, state->k_session) == 0)
     return keyword_object(op, &keywords->session, name, value);
-  PyErr_Format(PyExc_TypeError, "%s() has no keyword argument '%U'", op->name, name);
+  PyErr_Format(PyExc_TypeError, "%s() has no keyword argument '%U'", op->info->name, name);
   return -1;
 }
 
 /* ---- Arguments */
 
-static int arguments_count(const struct op *op, Py_ssize_t n) {
-  if (op->n_in < 0)
-    PyErr_Format(PyExc_TypeError, "%s() takes 1 to %d arrays; %zd given", op->name, MAX_INPUTS, n);
+static int arguments_count(const struct op_function *op, Py_ssize_t n) {
+  if (op->info->n_in < 0)
+    PyErr_Format(PyExc_TypeError, "%s() takes 1 to %d arrays; %zd given", op->info->name, MAX_INPUTS, n);
   else
     PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s and at most one more; %zd given",
-                 op->name, op->n_in, op->n_in == 1 ? "" : "s", n);
+                 op->info->name, op->info->n_in, op->info->n_in == 1 ? "" : "s", n);
   return -1;
 }
 
 /* The positional argument after the inputs. */
-static int positional_read(struct state *state, const struct op *op, struct keywords *keywords,
+static int positional_read(struct state *state, const struct op_function *op, struct keywords *keywords,
                            PyObject *value, Py_ssize_t n) {
   if (op->number == NUMD_OP_ASTYPE)
     return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_DTYPE), value);
-  if (op->class == CLASS_MAP || op->class == CLASS_PRODUCT)
+  if (op->info->op_class == NUMD_CLASS_MAP || op->info->op_class == NUMD_CLASS_PRODUCT)
     return keyword_object(op, &keywords->out, state->k_out, value);
-  if (op->params & NUMD_PARAM_AXES)
+  if (op->info->params & NUMD_PARAM_AXES)
     return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_AXES), value);
-  if (op->params & NUMD_PARAM_AXIS)
+  if (op->info->params & NUMD_PARAM_AXIS)
     return keyword_param(state, op, keywords, __builtin_ctz(NUMD_PARAM_AXIS), value);
   return arguments_count(op, n);
 }
 
-static int out_check(struct state *state, const struct op *op, struct keywords *keywords) {
+static int out_check(struct state *state, const struct op_function *op, struct keywords *keywords) {
   if (keywords->out == Py_None)
     keywords->out = NULL;
   if (!keywords->out)
     return 0;
-  if (op->n_out > 1)
-    PyErr_Format(PyExc_TypeError, "%s() gives several values and takes no out", op->name);
+  if (op->info->n_out > 1)
+    PyErr_Format(PyExc_TypeError, "%s() gives several values and takes no out", op->info->name);
   else if (array_check(state, keywords->out))
     return 0;
   else
@@ -92,10 +92,10 @@ static int out_check(struct state *state, const struct op *op, struct keywords *
 }
 
 /* Gives how many of the arguments are inputs, or -1. */
-static int arguments_read(struct state *state, const struct op *op, struct keywords *keywords,
+static int arguments_read(struct state *state, const struct op_function *op, struct keywords *keywords,
                           PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-  int n_in = op->n_in < 0 ? (int)(n > MAX_INPUTS ? MAX_INPUTS : n) : op->n_in;
-  if (n < n_in || n > n_in + (op->n_in >= 0) || (n == 0 && op->n_in < 0))
+  int n_in = op->info->n_in < 0 ? (int)(n > MAX_INPUTS ? MAX_INPUTS : n) : op->info->n_in;
+  if (n < n_in || n > n_in + (op->info->n_in >= 0) || (n == 0 && op->info->n_in < 0))
     return arguments_count(op, n);
   if (n > n_in && positional_read(state, op, keywords, args[n_in], n))
     return -1;
@@ -109,7 +109,7 @@ static int arguments_read(struct state *state, const struct op *op, struct keywo
   return out_check(state, op, keywords) ? -1 : n_in;
 }
 
-static PyObject *call_tracer(struct state *state, const struct op *op, PyObject *const *args,
+static PyObject *call_tracer(struct state *state, const struct op_function *op, PyObject *const *args,
                              PyObject *kwnames, Py_ssize_t n, int n_in) {
   PyObject *hook = NULL, *answer = NULL;
   PyObject *tuple = PyTuple_New(n), *dict = PyDict_New();
@@ -121,7 +121,7 @@ static PyObject *call_tracer(struct state *state, const struct op *op, PyObject 
     if (is_tracer(state, args[i]))
       hook = PyObject_GetAttr(args[i], state->k_hook);
   if (hook && tuple && dict && !PyErr_Occurred())
-    answer = PyObject_CallFunction(hook, "sOO", op->name, tuple, dict);
+    answer = PyObject_CallFunction(hook, "sOO", op->info->name, tuple, dict);
   Py_XDECREF(hook);
   Py_XDECREF(tuple);
   Py_XDECREF(dict);
@@ -136,8 +136,9 @@ static int operand_ndim(const numd_arg *arg) {
 
 /* Whether the result is known to have no dimensions, so that it can come back with the call: full reductions,
  * and products of vectors. */
-static int gives_scalar(const struct op *op, const struct operands *operands, const numd_params *params) {
-  if (op->class == CLASS_REDUCE) {
+static int gives_scalar(const struct op_function *op, const struct operands *operands,
+                        const numd_params *params) {
+  if (op->info->op_class == NUMD_CLASS_REDUCE) {
     int ndim = operand_ndim(&operands->args[0]);
     uint32_t all = (1u << ndim) - 1;
     return !ndim || (!(params->given & NUMD_PARAM_KEEPDIMS) &&
@@ -164,7 +165,7 @@ static PyObject *results_wrap(struct state *state, numd_array *const views[], in
   return tuple;
 }
 
-static PyObject *compute(const struct op *op, struct operands *operands, const numd_params *params,
+static PyObject *compute(const struct op_function *op, struct operands *operands, const numd_params *params,
                          PyObject *out) {
   numd_array *views[NUMD_OP_MAX_OUT];
   if (out)
@@ -178,7 +179,7 @@ static PyObject *compute(const struct op *op, struct operands *operands, const n
 
 /* ---- The call */
 
-static PyObject *compute_with(const struct op *op, struct operands *operands,
+static PyObject *compute_with(const struct op_function *op, struct operands *operands,
                               const struct keywords *keywords) {
   struct params params;
   int ndim = operands->n ? operand_ndim(&operands->args[0]) : 0;
@@ -202,7 +203,7 @@ static int make_read(struct operands *operands, int n_in, PyObject *const *args,
   return operands->conn ? operands_read_weak(operands, n_in, args) : -1;
 }
 
-PyObject *op_call(struct state *state, const struct op *op, PyObject *const *args, Py_ssize_t n,
+PyObject *op_call(struct state *state, const struct op_function *op, PyObject *const *args, Py_ssize_t n,
                   PyObject *kwnames) {
   struct keywords keywords;
   struct operands operands;
@@ -212,9 +213,9 @@ PyObject *op_call(struct state *state, const struct op *op, PyObject *const *arg
   int n_in = arguments_read(state, op, &keywords, args, n, kwnames);
   if (n_in < 0)
     return NULL;
-  int status = op->class == CLASS_MAKE ? make_read(&operands, n_in, args, &keywords)
-                                       : operands_read(&operands, n_in, args, keywords.out);
-  if (!status && op->class == CLASS_MAP && !keywords.given)
+  int status = op->info->op_class == NUMD_CLASS_MAKE ? make_read(&operands, n_in, args, &keywords)
+                                                     : operands_read(&operands, n_in, args, keywords.out);
+  if (!status && op->info->op_class == NUMD_CLASS_MAP && !keywords.given)
     return operands_apply(&operands, op->number, NULL, keywords.out);
   if (!status)
     return compute_with(op, &operands, &keywords);

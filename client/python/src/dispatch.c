@@ -30,10 +30,10 @@ static int is_known(struct state *state, PyObject *object) {
 }
 
 /* The row of a ufunc, or NULL. */
-static const struct op *ufunc_row(struct state *state, PyObject *ufunc) {
+static const struct op_function *ufunc_row(struct state *state, PyObject *ufunc) {
   PyObject *rows = imported(state, IMPORT_UFUNC_ROWS);
   PyObject *index = rows ? PyDict_GetItemWithError(rows, ufunc) : NULL;
-  return index ? &ops_table[PyLong_AsLong(index)] : NULL;
+  return index ? op_function_at(PyLong_AsLong(index)) : NULL;
 }
 
 /* The `out` of a call without other keywords: 1 if it is an Array, 0 if there is none, -1 otherwise. */
@@ -50,17 +50,17 @@ static int ufunc_out(struct state *state, PyObject *const *values, PyObject *kwn
 /* What a row can compute at once. NULL without an exception: it cannot. */
 static PyObject *ufunc_fast(struct state *state, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
   PyObject *whole[MAX_INPUTS + 1];
-  const struct op *op = ufunc_row(state, args[0]);
-  if (!op || n - 2 != op->n_in || !PyUnicode_Check(args[1]) ||
+  const struct op_function *op = ufunc_row(state, args[0]);
+  if (!op || n - 2 != op->info->n_in || !PyUnicode_Check(args[1]) ||
       PyUnicode_CompareWithASCIIString(args[1], "__call__"))
     return NULL;
-  for (int i = 0; i < op->n_in; i++) {
+  for (int i = 0; i < op->info->n_in; i++) {
     if (!is_known(state, args[2 + i]))
       return NULL;
     whole[i] = args[2 + i];
   }
-  int has_out = ufunc_out(state, args + n, kwnames, &whole[op->n_in]);
-  PyObject *answer = has_out < 0 ? NULL : op_call(state, op, whole, op->n_in + has_out, NULL);
+  int has_out = ufunc_out(state, args + n, kwnames, &whole[op->info->n_in]);
+  PyObject *answer = has_out < 0 ? NULL : op_call(state, op, whole, op->info->n_in + has_out, NULL);
   if (!answer && PyErr_Occurred() && error_is_type())
     PyErr_Clear();
   return answer;
@@ -105,8 +105,9 @@ PyObject *dispatch_operator(struct state *state, numd_op number, int n, PyObject
     return NULL;
   PyErr_Clear();
   PyObject *call = imported(state, IMPORT_UFUNC_OPERATOR), *inputs = call ? tuple_of(operands, n) : NULL;
-  PyObject *answer =
-      inputs ? PyObject_CallFunction(call, "sOO", op_find(number)->name, inputs, out ? out : Py_None) : NULL;
+  PyObject *answer = inputs ? PyObject_CallFunction(call, "sOO", op_function_find(number)->info->name, inputs,
+                                                    out ? out : Py_None)
+                            : NULL;
   Py_XDECREF(inputs);
   return answer;
 }

@@ -179,7 +179,7 @@ static int array_contains(PyObject *self, PyObject *value) {
     Py_XDECREF(equal);
     return same;
   }
-  PyObject *any = op_call(state, op_find(NUMD_OP_ANY), &equal, 1, NULL);
+  PyObject *any = op_call(state, op_function_find(NUMD_OP_ANY), &equal, 1, NULL);
   int found = any ? PyObject_IsTrue(any) : -1;
   Py_XDECREF(any);
   Py_DECREF(equal);

@@ -175,7 +175,7 @@ static int module_clear(PyObject *module) {
 #undef X
   for (int i = 0; i < NUMD_DTYPE_CODES; i++)
     Py_CLEAR(state->dtypes[i]);
-  for (int i = 0; i < N_PARAMS; i++)
+  for (int i = 0; i < NUMD_N_PARAMS; i++)
     Py_CLEAR(state->params[i]);
   for (int i = 0; i < N_IMPORTS; i++)
     Py_CLEAR(state->imports[i]);

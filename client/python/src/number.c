@@ -51,7 +51,7 @@ static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *answer = op_call(state, op_find(op), operands, 2, NULL);
+  PyObject *answer = op_call(state, op_function_find(op), operands, 2, NULL);
   return answer ? answer : dispatch_operator(state, op, 2, operands, NULL);
 }
 

@@ -4,16 +4,10 @@
  * operation takes both. */
 #include "pynumd.h"
 
-const struct param_row params_table[N_PARAMS] = {
-#define X(bit, NAME, name, type, doc) [bit] = {#name, #type, doc},
-    NUMD_PARAM_LIST(X)
-#undef X
-};
-
 int params_names_init(struct state *state) {
-  for (int bit = 0; bit < N_PARAMS; bit++) {
+  for (int bit = 0; bit < NUMD_N_PARAMS; bit++) {
     int is_axes = 1 << bit == NUMD_PARAM_AXES;
-    state->params[bit] = PyUnicode_InternFromString(is_axes ? "axis" : params_table[bit].name);
+    state->params[bit] = PyUnicode_InternFromString(is_axes ? "axis" : numd_param_info(bit)->name);
     if (!state->params[bit])
       return -1;
   }
@@ -60,24 +54,27 @@ static int set_flag(struct params *params, int bit, PyObject *value) {
 }
 
 int params_set(struct state *state, struct params *params, int bit, PyObject *value, int ndim) {
-  const char *type = params_table[bit].type;
   if (value == Py_None)
     return 0;
   params->pub.given |= 1u << bit;
-  if (!strcmp(type, "MASK"))
-    return axes_parse(value, ndim, &params->pub.axes);
-  if (!strcmp(type, "FLAG"))
-    return set_flag(params, bit, value);
-  if (!strcmp(type, "DTYPE"))
-    return dtype_parse(state, value, &params->pub.dtype);
-  if (!strcmp(type, "AXIS"))
-    return set_axis(value, &params->pub.axis);
-  if (!strcmp(type, "N"))
-    return set_integer(value, &params->pub.n);
-  if (!strcmp(type, "K"))
-    return set_integer(value, &params->pub.k);
-  if (!strncmp(type, "LIST", 4))
-    return set_list(params, type[4] - '0', value);
-  params->pub.real = PyFloat_AsDouble(value);
-  return params->pub.real == -1 && PyErr_Occurred() ? -1 : 0;
+  int type = numd_param_info(bit)->type;
+  switch (type) {
+    case NUMD_TYPE_MASK:
+      return axes_parse(value, ndim, &params->pub.axes);
+    case NUMD_TYPE_FLAG:
+      return set_flag(params, bit, value);
+    case NUMD_TYPE_DTYPE:
+      return dtype_parse(state, value, &params->pub.dtype);
+    case NUMD_TYPE_AXIS:
+      return set_axis(value, &params->pub.axis);
+    case NUMD_TYPE_N:
+      return set_integer(value, &params->pub.n);
+    case NUMD_TYPE_K:
+      return set_integer(value, &params->pub.k);
+    case NUMD_TYPE_REAL:
+      params->pub.real = PyFloat_AsDouble(value);
+      return params->pub.real == -1 && PyErr_Occurred() ? -1 : 0;
+    default:
+      return set_list(params, type - NUMD_TYPE_LIST0, value);
+  }
 }

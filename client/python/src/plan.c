@@ -36,14 +36,15 @@ static int add_scalar(numd_program *program, PyObject *value, int is_constant) {
   return is_constant ? numd_program_constant(program, scalar) : numd_program_scalar(program, scalar.dtype);
 }
 
-static int params_of(struct state *state, const struct op *op, PyObject *dict, struct params *params) {
+static int params_of(struct state *state, const struct op_function *op, PyObject *dict,
+                     struct params *params) {
   PyObject *name, *value;
   Py_ssize_t at = 0;
   params->pub.given = 0;
   while (PyDict_Next(dict, &at, &name, &value)) {
-    int bit = params_find(state, op->params, name);
+    int bit = params_find(state, op->info->params, name);
     if (bit < 0) {
-      PyErr_Format(PyExc_TypeError, "%s() has no parameter '%U'", op->name, name);
+      PyErr_Format(PyExc_TypeError, "%s() has no parameter '%U'", op->info->name, name);
       return -1;
     }
     if (params_set(state, params, bit, value, NUMD_MAX_DIMS))
@@ -56,7 +57,7 @@ static int add_op(struct state *state, numd_program *program, PyObject *node) {
   int inputs[MAX_INPUTS];
   struct params params;
   PyObject *numbers = PyTuple_GET_ITEM(node, 2);
-  const struct op *op = op_find((numd_op)PyLong_AsLong(PyTuple_GET_ITEM(node, 1)));
+  const struct op_function *op = op_function_find((numd_op)PyLong_AsLong(PyTuple_GET_ITEM(node, 1)));
   int n = (int)PyTuple_GET_SIZE(numbers);
   if (!op || n > MAX_INPUTS) {
     PyErr_SetString(PyExc_TypeError, "no such operation");

@@ -167,12 +167,6 @@ struct params {
   int64_t ints[NUMD_N_LISTS][NUMD_MAX_DIMS];
 };
 
-struct param_row {
-  const char *name, *type, *doc;
-};
-
-extern const struct param_row params_table[N_PARAMS]; /* by bit */
-
 int params_names_init(struct state *state);
 /* Sets a parameter; None leaves it absent. Axes of a mask are counted for `ndim` dimensions. */
 int params_set(struct state *state, struct params *params, int bit, PyObject *value, int ndim);
@@ -189,26 +183,10 @@ static inline void count_call(void) {
 
 #define MAX_INPUTS NUMD_OP_MAX_IN
 
-enum op_class {
-  CLASS_MAP,
-  CLASS_REDUCE,
-  CLASS_SCAN,
-  CLASS_PRODUCT,
-  CLASS_VIEW,
-  CLASS_MOVE,
-  CLASS_ORDER,
-  CLASS_MAKE,
-  CLASS_LINALG
-};
-
-struct op {
+/* A function of the module: an operation, and what the library's list says of it. */
+struct op_function {
   numd_op number;
-  enum op_class class;
-  int n_in;        /* -1: any number up to MAX_INPUTS */
-  int n_out;       /* values */
-  uint32_t params; /* NUMD_PARAM_* that it takes */
-  double ulp;
-  const char *name, *class_name, *kinds, *typing, *fast, *doc;
+  const struct numd_op_info *info;
 };
 
 /* The operands of one operation. What was no array and no Python scalar is converted and owned here. */
@@ -244,7 +222,7 @@ int is_tracer(const struct state *state, PyObject *object);
 /* ---- call.c */
 
 /* A function of the module: arguments as vectorcall gives them. */
-PyObject *op_call(struct state *state, const struct op *op, PyObject *const *args, Py_ssize_t n,
+PyObject *op_call(struct state *state, const struct op_function *op, PyObject *const *args, Py_ssize_t n,
                   PyObject *kwnames);
 
 /* ---- dispatch.c */
@@ -265,9 +243,9 @@ int error_is_type(void);
 
 /* ---- ops.c */
 
-extern const struct op ops_table[];
-extern const int ops_count;
-const struct op *op_find(numd_op number);
+const struct op_function *op_function_find(numd_op number);
+/* By the place in the list. */
+const struct op_function *op_function_at(long place);
 int ops_add_to(PyObject *module);
 
 /* ---- helpers.c */

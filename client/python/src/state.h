@@ -12,8 +12,6 @@
 
 #include <numd.h>
 
-#define N_PARAMS 25 /* of operations: rows of NUMD_PARAM_LIST */
-
 /* What is called of other modules: its name here, the module, and the attribute, or NULL for the module
  * itself. It is looked up when it is first needed. */
 #define IMPORT_LIST(X)                                               \
@@ -69,7 +67,7 @@ struct state {
   NAME_LIST(X)
 #undef X
   PyObject *dtypes[NUMD_DTYPE_CODES]; /* the dtype object for each number, or NULL */
-  PyObject *params[N_PARAMS];         /* the keyword of each parameter's bit */
+  PyObject *params[NUMD_N_PARAMS];    /* the keyword of each parameter's bit */
   PyObject *imports[N_IMPORTS];       /* NULL: not looked up yet */
   PyObject *default_session;
   PyObject *kept_sessions; /* a list: those to daemons of arrays that were unpickled */

@@ -13,17 +13,6 @@ from .._errors import public
 rows = _numd.rows
 NAMES = [row[1] for row in _numd._ops]
 
-
-_TYPES = {
-    "MASK": "int or tuple of int",
-    "FLAG": "bool",
-    "DTYPE": "dtype",
-    "AXIS": "int",
-    "N": "int",
-    "K": "int",
-    "REAL": "float",
-}
-
 # What arguments are that no row has as a parameter, or that are told otherwise there.
 _ARGUMENTS = {
     "x": ("array_like", "The operand."),
@@ -119,5 +108,5 @@ def _describe(taken, argument):
         return _ARGUMENTS[argument]
     for name, kind, what in taken:
         if name == argument:
-            return f"{_TYPES.get(kind, 'int or tuple of int')}, optional", sentence(what)
+            return f"{_numd._param_types[kind]}, optional", sentence(what)
     return "scalar", "See above."

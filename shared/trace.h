@@ -1,4 +1,5 @@
-/* Time stamps at the seams of a call, which tell where its time goes (scripts/bench/experiments/breakdown.py).
+/* Time stamps at the seams of a call, which tell where its time goes
+ * (scripts/bench/experiments/breakdown.py).
  *
  * Stamps exist only in a build with NUMD_TRACE, which the benchmark makes of the few files that have stamps.
  * In the product trace_stamp is empty, so that it costs nothing and a client has nothing to turn on. In a

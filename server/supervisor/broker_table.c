@@ -86,8 +86,7 @@ static void give_up_leases(struct broker *broker, struct shared_object *object, 
 
 int hold_add_lease(struct broker *broker, struct shared_object *object, uint32_t holder, uint32_t uid,
                    uint64_t first, uint64_t *ticket) {
-  const struct holder_count *count = count_of(broker, holder);
-  if (count && count->leases >= BROKER_LEASES_MAX)
+  if (holder < BROKER_HOLDERS_MAX && broker->counts[holder].leases >= BROKER_LEASES_MAX)
     give_up_leases(broker, object, holder, first);
   *ticket = ++broker->last_ticket;
   return hold_add(

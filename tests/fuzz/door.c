@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/host/control_channel.h"
 #include "server/host/log.h"
 #include "server/host/quota.h"
 #include "server/host/scoreboard.h"
-#include "server/host/control_channel.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/sigbus.h"
 #include "server/worker/worker.h"

@@ -190,7 +190,7 @@ static inline void fake_setup(void) {
   ck_assert_int_eq(bind(fake.listener, (struct sockaddr *)&a, sizeof(a)), 0);
   ck_assert_int_eq(listen(fake.listener, 4), 0);
   ck_assert_int_eq(pthread_create(&fake.thread, NULL, fake_main, NULL), 0);
-  const numd_options options = {.address = fake.address, .no_start = 1};
+  const numd_options options = {.size = sizeof(options), .address = fake.address, .no_start = 1};
   int r = numd_connect(&options, &fake.conn);
   ck_assert_msg(r == 0, "%s", numd_error());
 }

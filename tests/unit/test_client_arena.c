@@ -169,8 +169,13 @@ START_TEST(a_lent_block_comes_back_by_its_handle) {
 END_TEST
 
 static numd_array *borrow(void) {
-  numd_handle handle = {
-      .token = {1}, .block_bytes = 4096, .dtype = NUMD_UINT8, .ndim = 1, .shape = {100}, .strides = {1}};
+  numd_handle handle = {.version = NUMD_HANDLE_VERSION,
+                        .token = {1},
+                        .block_bytes = 4096,
+                        .dtype = NUMD_UINT8,
+                        .ndim = 1,
+                        .shape = {100},
+                        .strides = {1}};
   numd_array *a;
   int r = numd_array_import(fake.conn, &handle, &a);
   ck_assert_msg(r == 0, "%s", numd_error());

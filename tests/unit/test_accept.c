@@ -1,0 +1,288 @@
+/* Who is let in and who is told what instead. The supervisor is put together by hand; its workers are
+ * programs that do nothing, for only the handing over is looked at. */
+#include "server/supervisor/accept.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <msgpack.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "protocol/status.h"
+#include "server/host/log.h"
+#include "tests/unit/suite.h"
+
+#define IDLE_WORKER "/bin/sleep" /* is called with numbers */
+#define OTHER_USER 65533
+
+static struct supervisor s;
+static char directory[] = "/tmp/numd-test-accept-XXXXXX", path[64];
+
+static void set_up(void) {
+  uv_timer_t *timers[] = {&s.idle_timer, &s.stop_timer, &s.spawn_timer, &s.lease_timer, &s.upgrade_timer};
+  struct errtext err;
+  memset(&s, 0, sizeof(s));
+  log_init("test", LOG_LEVEL_ERROR); /* each refusal is a warning */
+  ck_assert_ptr_nonnull(mkdtemp(strcpy(directory, "/tmp/numd-test-accept-XXXXXX")));
+  ck_assert_int_eq(chmod(directory, 0755), 0);
+  snprintf(path, sizeof(path), "%s/socket", directory);
+  s.options.workers_max = 100;
+  s.options.idle_ms = -1;
+  strcpy(s.worker_path, IDLE_WORKER);
+  ck_assert_int_eq(board_new(&s.board, &s.board_fd), 0);
+  s.board->limits[QUOTA_SESSIONS] = 100;
+  ck_assert_int_eq(uv_loop_init(&s.loop), 0);
+  for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+    uv_timer_init(&s.loop, timers[i]);
+    timers[i]->data = &s;
+  }
+  ck_assert_msg(listener_open(&s.listener, path, &s.options.access, &err) == 0, "%s", err.text);
+  ck_assert_int_eq(admit_init(&s), 0);
+}
+
+static void tear_down(void) {
+  s.stopping = true;
+  admit_stop(&s);
+  admit_stop(&s); /* again is as good */
+  children_kill(&s);
+  supervisor_child_gone(&s);
+  uv_run(&s.loop, UV_RUN_DEFAULT);
+  ck_assert_ptr_null(s.children);
+  ck_assert_int_eq(uv_loop_close(&s.loop), 0);
+  admit_deinit(&s);
+  listener_close(&s.listener);
+  close(s.board_fd);
+  board_unmap(s.board);
+  ck_assert_int_eq(rmdir(directory), 0);
+}
+
+static int try_connect(void) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ck_assert_int_ge(fd, 0);
+  strcpy(address.sun_path, path);
+  if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+    return fd;
+  close(fd);
+  return -1;
+}
+
+static int connect_client(void) {
+  int fd = try_connect();
+  ck_assert_int_ge(fd, 0);
+  return fd;
+}
+
+/* What a client is told before the end of its connection: [2, "goodbye", [status, name, sentence]]. */
+static int read_goodbye(int fd, char *sentence, size_t room) {
+  char buffer[1024];
+  size_t n = 0;
+  ssize_t more;
+  while ((more = read(fd, buffer + n, sizeof(buffer) - n)) > 0)
+    n += (size_t)more;
+  msgpack_unpacked message;
+  msgpack_unpacked_init(&message);
+  if (more < 0 || msgpack_unpack_next(&message, buffer, n, NULL) != MSGPACK_UNPACK_SUCCESS)
+    return -1;
+  const msgpack_object *at = message.data.via.array.ptr, *error = at[2].via.array.ptr;
+  int status = -1;
+  if (at[0].via.u64 == 2 && at[1].via.str.size == 7 && memcmp(at[1].via.str.ptr, "goodbye", 7) == 0) {
+    status = (int)error[0].via.u64;
+    snprintf(sentence, room, "%.*s", (int)error[2].via.str.size, error[2].via.str.ptr);
+  }
+  msgpack_unpacked_destroy(&message);
+  close(fd);
+  return status;
+}
+
+static void check_refused(int client, int status, const char *sentence) {
+  char said[256] = "";
+  ck_assert_int_eq(read_goodbye(client, said, sizeof(said)), status);
+  ck_assert_msg(strstr(said, sentence) != NULL, "%s", said);
+}
+
+/* Whether the connection goes on: its other end is on its way to a worker. */
+static bool is_held(int client) {
+  char byte;
+  return recv(client, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+START_TEST(each_client_gets_a_worker_of_its_own) {
+  int clients[3];
+  ck_assert_int_eq(admit_some(&s), 0);
+  for (int i = 0; i < 3; i++)
+    clients[i] = connect_client();
+  ck_assert_int_eq(admit_some(&s), 3);
+  ck_assert_int_eq(s.n_sessions, 3);
+  ck_assert_uint_eq(children_count_sessions(&s, getuid()), 3);
+  ck_assert_uint_eq(children_count_sessions(&s, OTHER_USER), 0);
+  ck_assert_uint_eq(s.board->sessions_total, 3);
+  for (int i = 0; i < 3; i++) {
+    ck_assert(is_held(clients[i]));
+    ck_assert_int_eq(s.board->entries[i].state, BOARD_SESSION);
+    ck_assert_int_eq(s.board->entries[i].client_pid, getpid());
+    ck_assert_uint_eq(s.board->entries[i].uid, getuid());
+    close(clients[i]);
+  }
+}
+END_TEST
+
+START_TEST(spares_are_taken_first) {
+  s.options.spares = 2;
+  children_refill(&s);
+  ck_assert_int_eq(s.n_spares, 2);
+  const int32_t oldest = s.board->entries[0].pid;
+  int client = connect_client();
+  ck_assert_int_eq(admit_some(&s), 1);
+  ck_assert_int_eq(s.n_spares, 1);
+  ck_assert_int_eq(s.board->entries[0].pid, oldest);
+  ck_assert_int_eq(s.board->entries[0].state, BOARD_SESSION);
+  ck_assert(uv_is_active((uv_handle_t *)&s.spawn_timer)); /* another will be started, a little later */
+  close(client);
+}
+END_TEST
+
+START_TEST(the_daemon_serves_so_many) {
+  s.options.workers_max = 1;
+  int first = connect_client(), second = connect_client();
+  ck_assert_int_eq(admit_some(&s), 2);
+  ck_assert(is_held(first));
+  check_refused(second, NUMD_ELIMIT, "the daemon serves as many clients as it may");
+  close(first);
+}
+END_TEST
+
+START_TEST(a_user_has_so_many_sessions) {
+  s.board->limits[QUOTA_SESSIONS] = 2;
+  int clients[3];
+  for (int i = 0; i < 3; i++)
+    clients[i] = connect_client();
+  ck_assert_int_eq(admit_some(&s), 3);
+  ck_assert_int_eq(s.n_sessions, 2);
+  check_refused(clients[2], NUMD_ELIMIT, "quota of sessions: user ");
+  for (int i = 0; i < 2; i++) {
+    ck_assert(is_held(clients[i]));
+    close(clients[i]);
+  }
+}
+END_TEST
+
+START_TEST(a_worker_that_cannot_be_started_is_said) {
+  strcpy(s.worker_path, "/nonexistent/numd-worker");
+  int client = connect_client();
+  ck_assert_int_eq(admit_some(&s), 1);
+  ck_assert_int_eq(s.n_sessions, 0);
+  check_refused(client, NUMD_ELIMIT, "no worker could be started: No such file or directory");
+}
+END_TEST
+
+/* As another user: connects, and gives what it was told as its exit status. */
+static pid_t connect_as_other(int expected) {
+  pid_t child = fork();
+  if (child == 0) {
+    char said[256];
+    if (setgid(OTHER_USER) < 0 || setuid(OTHER_USER) < 0)
+      _exit(100);
+    int client = try_connect();
+    if (client < 0)
+      _exit(101);
+    if (expected == 0)
+      _exit(0);
+    _exit(read_goodbye(client, said, sizeof(said)) == expected ? 0 : 102);
+  }
+  return child;
+}
+
+static void accept_until(pid_t child) {
+  int status = -1;
+  while (admit_some(&s) == 0)
+    usleep(1000);
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+}
+
+START_TEST(another_user_is_refused_unless_the_rule_names_it) {
+  if (getuid() != 0)
+    return;                               /* only root can be somebody else */
+  ck_assert_int_eq(chmod(path, 0666), 0); /* so that it is not the path that keeps it out */
+  accept_until(connect_as_other(NUMD_EACCESS));
+  ck_assert_int_eq(s.n_sessions, 0);
+  ck_assert(access_add_uid(&s.options.access, "65533"));
+  accept_until(connect_as_other(0));
+  ck_assert_int_eq(s.n_sessions, 1);
+  ck_assert_uint_eq(s.board->entries[0].uid, OTHER_USER);
+}
+END_TEST
+
+static int highest_fd(void) {
+  DIR *dir = opendir("/proc/self/fd");
+  int highest = 0;
+  for (struct dirent *e; (e = readdir(dir));)
+    highest = atoi(e->d_name) > highest && atoi(e->d_name) != dirfd(dir) ? atoi(e->d_name) : highest;
+  closedir(dir);
+  return highest;
+}
+
+/* One connection is refused politely by means of the reserve; accepting rests, so that the loop does not turn
+ * without end, and goes on afterwards. */
+START_TEST(without_descriptors_one_is_told_and_accepting_rests) {
+  int first = connect_client(), second = connect_client(), filler[256], n = 0;
+  struct rlimit limit, before;
+  ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+  limit = before;
+  limit.rlim_cur = (rlim_t)highest_fd() + 1;
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  while (n < 256 && (filler[n] = open("/dev/null", O_RDONLY)) >= 0) /* gaps below the highest */
+    n++;
+  ck_assert_int_eq(admit_some(&s), 0);
+  ck_assert(!uv_is_active((uv_handle_t *)&s.accept_poll));
+  ck_assert(uv_is_active((uv_handle_t *)&s.accept_timer));
+  ck_assert_int_ge(s.reserve_fd, 0); /* it is there for the next time */
+  check_refused(first, NUMD_ELIMIT, "the daemon has no descriptor left");
+  ck_assert(is_held(second));
+  ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+  while (n > 0)
+    close(filler[--n]);
+  while (s.n_sessions == 0)
+    uv_run(&s.loop, UV_RUN_ONCE);
+  ck_assert(is_held(second));
+  close(second);
+}
+END_TEST
+
+START_TEST(the_loop_accepts_until_it_is_stopped) {
+  int client = connect_client();
+  while (s.n_sessions == 0)
+    uv_run(&s.loop, UV_RUN_ONCE);
+  admit_stop(&s);
+  int late = connect_client(); /* the socket is still there: somebody else may serve it */
+  uv_run(&s.loop, UV_RUN_NOWAIT);
+  ck_assert_int_eq(s.n_sessions, 1);
+  ck_assert(is_held(late));
+  close(client);
+  close(late);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("accept");
+  TCase *t = tcase_create("accept");
+  tcase_add_checked_fixture(t, set_up, tear_down);
+  tcase_set_timeout(t, 60);
+  tcase_add_test(t, each_client_gets_a_worker_of_its_own);
+  tcase_add_test(t, spares_are_taken_first);
+  tcase_add_test(t, the_daemon_serves_so_many);
+  tcase_add_test(t, a_user_has_so_many_sessions);
+  tcase_add_test(t, a_worker_that_cannot_be_started_is_said);
+  tcase_add_test(t, another_user_is_refused_unless_the_rule_names_it);
+  tcase_add_test(t, without_descriptors_one_is_told_and_accepting_rests);
+  tcase_add_test(t, the_loop_accepts_until_it_is_stopped);
+  suite_add_tcase(suite, t);
+  return suite_run(suite);
+}

@@ -1,0 +1,268 @@
+/* The pool: each task once, whoever does it; helpers as far as the board has cores, and every core given
+ * back. */
+#include "server/engine/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/engine/exec.h"
+#include "server/host/board.h"
+#include "tests/unit/random.h"
+
+#define MOST 5000
+#define CORES 4 /* that the board says there are: permissions, whatever the machine has */
+
+static struct board *board;
+static struct pool *pool;
+static _Atomic uint64_t cancel;
+static const struct call call = {.cancel = &cancel, .call_id = 1};
+
+/* What was done, in one run. */
+struct record {
+  _Atomic int times[MOST];
+  _Atomic int64_t n;
+  _Atomic int at_once, most_at_once;
+  pthread_t caller;
+  _Atomic int by_others;
+};
+
+static struct record record;
+
+static void do_task(void *arg, int64_t task) {
+  struct record *r = arg;
+  const int now = atomic_fetch_add(&r->at_once, 1) + 1;
+  int most = atomic_load(&r->most_at_once);
+  while (now > most && !atomic_compare_exchange_weak(&r->most_at_once, &most, now)) {
+  }
+  atomic_fetch_add(&r->times[task], 1);
+  atomic_fetch_add(&r->n, 1);
+  if (!pthread_equal(pthread_self(), r->caller))
+    atomic_fetch_add(&r->by_others, 1);
+  atomic_fetch_sub(&r->at_once, 1);
+}
+
+static void clear(struct record *r) {
+  memset(r, 0, sizeof(*r));
+  r->caller = pthread_self();
+}
+
+static void check_each_once(struct record *r, int64_t n) {
+  CHECK(r->n == n, "%d tasks instead of %d", (int)r->n, (int)n);
+  for (int64_t i = 0; i < MOST; i++)
+    CHECK(r->times[i] == (i < n), "task %d was done %d times", (int)i, r->times[i]);
+}
+
+static void set_up_cores(uint32_t n_cores) {
+  int fd;
+  ck_assert_int_eq(board_new(&board, &fd), 0);
+  close(fd);
+  board->n_cores = n_cores;
+  board->n_used = 2;
+  board->entries[0].uid = board->entries[1].uid = 1000;
+  board->entries[0].state = board->entries[1].state = BOARD_SESSION;
+  ck_assert_int_eq(pool_new(board, 0, &pool), 0);
+  clear(&record);
+}
+
+static void set_up(void) {
+  random_reseed();
+  set_up_cores(CORES);
+}
+
+static int cores_taken(void) {
+  int n = 0;
+  for (int i = 0; i < BOARD_MAX_CORES; i++)
+    n += board->core_owner[i] != 0;
+  return n;
+}
+
+static void tear_down(void) {
+  ck_assert_int_eq(cores_taken(), 0);
+  ck_assert_int_eq(board->n_callers, 0);
+  ck_assert_ptr_null(pool_free(pool));
+  board_unmap(board);
+}
+
+START_TEST(each_task_is_done_once) {
+  static const int64_t counts[] = {0, 1, 2, 3, 63, 64, 65, MOST};
+  for (int round = 0; round < 20; round++)
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+      clear(&record);
+      pool_run(pool, &call, counts[i], do_task, &record);
+      check_each_once(&record, counts[i]); /* all of them before pool_run returns */
+    }
+}
+END_TEST
+
+static int64_t last_task;
+
+static void check_order(void *arg, int64_t task) {
+  ck_assert_int_eq(task, last_task + 1);
+  last_task = task;
+}
+
+START_TEST(without_a_pool_the_caller_does_all_in_order) {
+  last_task = -1;
+  pool_run(NULL, &call, 100, check_order, NULL);
+  ck_assert_int_eq(last_task, 99);
+  ck_assert_ptr_null(pool_free(NULL));
+}
+END_TEST
+
+/* Waits until somebody else is at a task, too: helpers are there, if the machine takes its time. */
+struct meeting {
+  pthread_mutex_t lock;
+  pthread_cond_t came;
+  int here, wanted;
+};
+
+static void meet(void *arg, int64_t task) {
+  struct meeting *m = arg;
+  pthread_mutex_lock(&m->lock);
+  m->here++;
+  pthread_cond_broadcast(&m->came);
+  while (m->here < m->wanted)
+    pthread_cond_wait(&m->came, &m->lock);
+  pthread_mutex_unlock(&m->lock);
+}
+
+START_TEST(as_many_work_as_there_are_cores) {
+  struct meeting all = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, CORES};
+  pool_run(pool, &call, CORES, meet, &all); /* ends only if all four are at it at once */
+  ck_assert_int_eq(all.here, CORES);
+}
+END_TEST
+
+/* Looks how many cores are held while a task runs. */
+static void note_cores(void *arg, int64_t task) {
+  *(int *)arg = cores_taken();
+}
+
+START_TEST(no_more_cores_are_taken_than_there_are_tasks) {
+  int taken = -1;
+  pool_run(pool, &call, 2, note_cores, &taken);
+  ck_assert_int_eq(taken, 2);
+  pool_run(pool, &call, 1, note_cores, &taken);
+  ck_assert_int_eq(taken, 0); /* for a caller alone asks for none */
+}
+END_TEST
+
+START_TEST(what_others_hold_is_left_to_them) {
+  int taken = -1;
+  ck_assert_int_eq(board_take_cores(board, 1, 2), 2);
+  pool_run(pool, &call, 100, note_cores, &taken);
+  ck_assert_int_eq(taken, CORES); /* theirs and ours */
+  ck_assert_int_eq(board_take_cores(board, 1, 2), 2);
+  clear(&record);
+  pool_run(pool, &call, 100, do_task, &record);
+  check_each_once(&record, 100); /* with none at all it goes on */
+  ck_assert_int_eq(record.by_others, 0);
+  board_give_cores(board, 1, 4);
+}
+END_TEST
+
+START_TEST(callers_at_work_count_though_they_hold_no_core) {
+  for (int i = 0; i < CORES - 1; i++)
+    board_begin_work(board, 1);
+  clear(&record);
+  pool_run(pool, &call, 100, do_task, &record);
+  ck_assert_int_eq(record.by_others, 0);
+  for (int i = 0; i < CORES - 1; i++)
+    board_end_work(board, 1);
+  check_each_once(&record, 100);
+}
+END_TEST
+
+#define CALLERS 6
+static struct record records[CALLERS];
+
+static void *make_calls(void *arg) {
+  struct record *mine = arg;
+  for (int round = 0; round < 200; round++) {
+    const int64_t n = 1 + round * 7 % 90;
+    clear(mine);
+    pool_run(pool, &call, n, do_task, mine);
+    if (mine->n != n)
+      return (void *)"not all";
+    for (int64_t i = 0; i < n; i++)
+      if (mine->times[i] != 1)
+        return (void *)"not once";
+  }
+  return NULL;
+}
+
+/* A helper is offered jobs by several callers; a job that is withdrawn must not be run by a helper that comes
+ * late, whose caller's memory is gone. */
+START_TEST(callers_share_the_helpers) {
+  pthread_t threads[CALLERS];
+  void *wrong;
+  for (int i = 0; i < CALLERS; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, make_calls, &records[i]), 0);
+  for (int i = 0; i < CALLERS; i++) {
+    ck_assert_int_eq(pthread_join(threads[i], &wrong), 0);
+    ck_assert_msg(!wrong, "%s", (const char *)wrong);
+  }
+}
+END_TEST
+
+/* Tasks of their own call: the pool of the engine alone, which asks no board. */
+START_TEST(without_a_board_there_are_helpers_for_all_cores) {
+  struct pool *alone;
+  ck_assert_int_eq(pool_new(NULL, 0, &alone), 0);
+  clear(&record);
+  pool_run(alone, &call, 1000, do_task, &record);
+  check_each_once(&record, 1000);
+  ck_assert_int_le(record.most_at_once, board_count_cores());
+  ck_assert_ptr_null(pool_free(alone));
+}
+END_TEST
+
+static _Atomic int64_t mask_of_helper;
+
+static void note_signals(void *arg, int64_t task) {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, NULL, &mask);
+  if (!pthread_equal(pthread_self(), record.caller))
+    mask_of_helper = (sigismember(&mask, SIGTERM) ? 1 : 0) | (sigismember(&mask, SIGBUS) ? 2 : 0) | 4;
+  meet(arg, task);
+}
+
+/* Signals are other threads' business, but a segment that shrinks is seen by whoever touches it. */
+START_TEST(helpers_leave_signals_to_others) {
+  struct meeting two = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 2};
+  pool_run(pool, &call, 2, note_signals, &two);
+  ck_assert_int_eq(mask_of_helper, 4 | 1);
+}
+END_TEST
+
+START_TEST(one_core_has_no_helpers) {
+  set_up_cores(1);
+  pool_run(pool, &call, 100, do_task, &record);
+  check_each_once(&record, 100);
+  ck_assert_int_eq(record.by_others, 0);
+  tear_down();
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("pool");
+  TCase *t = tcase_create("pool"), *single = tcase_create("one core");
+  tcase_add_checked_fixture(t, set_up, tear_down);
+  tcase_set_timeout(t, 60);
+  tcase_add_test(t, each_task_is_done_once);
+  tcase_add_test(t, without_a_pool_the_caller_does_all_in_order);
+  tcase_add_test(t, as_many_work_as_there_are_cores);
+  tcase_add_test(t, no_more_cores_are_taken_than_there_are_tasks);
+  tcase_add_test(t, what_others_hold_is_left_to_them);
+  tcase_add_test(t, callers_at_work_count_though_they_hold_no_core);
+  tcase_add_test(t, callers_share_the_helpers);
+  tcase_add_test(t, without_a_board_there_are_helpers_for_all_cores);
+  tcase_add_test(t, helpers_leave_signals_to_others);
+  suite_add_tcase(suite, t);
+  tcase_add_test(single, one_core_has_no_helpers);
+  suite_add_tcase(suite, single);
+  return run_suite(suite);
+}

@@ -52,6 +52,7 @@ struct node {
   kernel_reduce_fn reduce;
   struct array_job *job; /* ARRAY */
   uint32_t axes;         /* reduce: of the input */
+  bool is_laying_out;    /* map: copies a result into an output that is not in C order, see lower.c */
   unsigned cost_ps;
 };
 

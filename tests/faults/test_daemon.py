@@ -13,6 +13,8 @@ from clients import goodbye
 from ledger import note
 from stranger import BUILD, Daemon, Goodbye, Refused, Stranger, eventually
 
+PRIVATE = f"numd-test-private-{os.getpid()}"  # this run's own
+
 
 def test_limit_of_sessions(tmp_path):
     d = Daemon(tmp_path, "--workers-max=2", "--spares=1")
@@ -161,7 +163,7 @@ def test_idle_costs_nothing(daemon):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_workers_become_the_client(daemon):
     """A client of another user gets a worker with its rights: root's object is not to be had."""
-    fd = os.open("/dev/shm/numd-test-private", os.O_CREAT | os.O_RDWR, 0o600)
+    fd = os.open("/dev/shm/" + PRIVATE, os.O_CREAT | os.O_RDWR, 0o600)
     os.ftruncate(fd, 4096)
     os.chmod(os.path.dirname(daemon.path), 0o755)
     parent = os.path.dirname(os.path.dirname(daemon.path))
@@ -181,7 +183,7 @@ def test_workers_become_the_client(daemon):
                 c = daemon.connect()
                 status = open(f"/proc/{c.info['pid']}/status").read()
                 try:
-                    c.request("attach", 0, {"name": "numd-test-private"})
+                    c.request("attach", 0, {"name": PRIVATE})
                     said = "attached"
                 except Refused as e:
                     said = f"{e.name}: {e.sentence}"
@@ -194,7 +196,7 @@ def test_workers_become_the_client(daemon):
     finally:
         os.close(read)
         os.close(fd)
-        os.unlink("/dev/shm/numd-test-private")
+        os.unlink("/dev/shm/" + PRIVATE)
         os.chmod(parent, mode & 0o7777)
         os.chmod(top, top_mode & 0o7777)
     lines = dict(line.split(":", 1) for line in status.splitlines())

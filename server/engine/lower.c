@@ -293,6 +293,23 @@ static int lower_op(struct lowering *l, const struct op *op, uint32_t out[]) {
   }
 }
 
+/* Where results lie. Rounding depends on the order in which a reduction or a product takes its elements, and
+ * that follows from the loops and blocks of its step. These must not depend on the layout of an output, for
+ * the same call gives the same bits wherever its output lies. So a program that reduces or multiplies inexact
+ * numbers computes every result as if its output were in C order, and then, in steps that do not reduce,
+ * copies those whose output is not. Any other program gives the same whatever its order, and writes any
+ * output directly. */
+
+static bool order_matters(const struct lowering *l) {
+  for (uint32_t i = 0; i < l->out->n_nodes; i++) {
+    const struct node *n = &l->out->nodes[i];
+    const char kind = dtype_rows[n->dtype].kind;
+    if ((n->kind == NODE_REDUCE || n->kind == NODE_PRODUCT) && (kind == 'f' || kind == 'c'))
+      return true;
+  }
+  return false;
+}
+
 /* Whether the value can be computed in the memory of an output of that layout, with no copy at the end. */
 static bool can_live_in(const struct value *v, const struct layout *layout) {
   return (v->kind == VALUE_NODE || v->kind == VALUE_BUFFER) && !v->is_output &&
@@ -300,26 +317,51 @@ static bool can_live_in(const struct value *v, const struct layout *layout) {
          (!v->in_c_order || layout_is_c_order(layout));
 }
 
+/* A copy of v in the shape of `layout`, whose dtype it has. */
+static int add_copy(struct lowering *l, uint32_t v, const struct layout *layout, struct node **node,
+                    uint32_t *out) {
+  struct value *value;
+  int r = lower_add_node(l, NODE_MAP, NUMD_OP_COPY, layout->dtype, node, &value, out);
+  if (r)
+    return r;
+  (*node)->n_in = 1;
+  (*node)->in[0] = v;
+  (*node)->map = kernel_map(NUMD_OP_COPY, layout->dtype);
+  value->layout = *layout;
+  return 0;
+}
+
 /* Chooses the value that lives in output i: `v` itself if it can be computed there, else a copy of it, cast
  * if need be. */
-static int claim_output(struct lowering *l, int i, uint32_t v, const struct layout *layout) {
+static int claim_output(struct lowering *l, int i, uint32_t v, bool as_if_c_order) {
+  struct layout layout = l->out->outputs[i];
+  struct node *node;
   int r;
-  if (!can_live_in(value_at(l, v), layout)) {
-    struct node *node;
-    struct value *value;
-    uint32_t cast;
-    if ((r = lower_cast(l, v, layout->dtype, &cast)) ||
-        (r = lower_add_node(l, NODE_MAP, NUMD_OP_COPY, layout->dtype, &node, &value, &v)))
-      return r;
-    node->n_in = 1;
-    node->in[0] = cast;
-    node->map = kernel_map(NUMD_OP_COPY, layout->dtype);
-    value->layout = *layout;
-  }
+  if (as_if_c_order && layout_set_c_order(&layout) < 0)
+    return lower_too_large(l, &layout);
+  if (!can_live_in(value_at(l, v), &layout) &&
+      ((r = lower_cast(l, v, layout.dtype, &v)) || (r = add_copy(l, v, &layout, &node, &v))))
+    return r;
   struct value *value = value_at(l, v);
   value->is_output = true;
   value->output = (uint32_t)i;
   l->out->output_values[i] = v;
+  return 0;
+}
+
+/* Has output i, which is not in C order, made by a copy of the value that has claimed it. */
+static int lay_out_output(struct lowering *l, int i) {
+  uint32_t v = l->out->output_values[i], copy;
+  struct node *node;
+  int r = add_copy(l, v, &l->out->outputs[i], &node, &copy);
+  if (r)
+    return r;
+  node->is_laying_out = true;
+  value_at(l, v)->is_output = false;
+  struct value *value = value_at(l, copy);
+  value->is_output = true;
+  value->output = (uint32_t)i;
+  l->out->output_values[i] = copy;
   return 0;
 }
 
@@ -371,7 +413,7 @@ static int output_layout(struct lowering *l, int i, const struct value *v, struc
   return 0;
 }
 
-static int lower_output(struct lowering *l, int i, uint32_t v) {
+static int lower_output(struct lowering *l, int i, uint32_t v, bool as_if_c_order) {
   struct lowered *o = l->out;
   int r;
   if ((r = lower_strong(l, &v)))
@@ -382,7 +424,21 @@ static int lower_output(struct lowering *l, int i, uint32_t v) {
   if (o->output_kinds[i] == OUTPUT_ARRAY &&
       (r = add_binding(l, BIND_OUTPUT, &o->outputs[i], &o->output_bindings[i])))
     return r;
-  return claim_output(l, i, v, &o->outputs[i]);
+  return claim_output(l, i, v, as_if_c_order);
+}
+
+/* The copies come last: what goes before them is the same whatever the layouts of the outputs. */
+static int lower_outputs(struct lowering *l, const uint32_t values[]) {
+  const int n = l->program->n_outputs;
+  const bool as_if_c_order = order_matters(l);
+  int r = 0;
+  l->out->n_outputs = (uint32_t)n;
+  for (int i = 0; i < n && !r; i++)
+    r = lower_output(l, i, values[l->program->outputs[i].value], as_if_c_order);
+  for (int i = 0; i < n && !r; i++)
+    if (as_if_c_order && !layout_is_c_order(&l->out->outputs[i]))
+      r = lay_out_output(l, i);
+  return r;
 }
 
 int lower_program(const struct program *program, struct lowered *out, struct errtext *err) {
@@ -403,9 +459,8 @@ int lower_program(const struct program *program, struct lowered *out, struct err
     v += op_rows[op.code].n_out;
   }
   l.op_index = -1;
-  out->n_outputs = program->n_outputs;
-  for (int i = 0; i < program->n_outputs && !r; i++)
-    r = lower_output(&l, i, values[program->outputs[i].value]);
+  if (!r)
+    r = lower_outputs(&l, values);
   free(values);
   return r;
 }

@@ -57,6 +57,8 @@ static bool is_made_here(const struct making *m, uint32_t v) {
 static bool can_join(const struct making *m, const struct open_group *g, const struct node *n) {
   if (!g->open || is_alone(n) || !layout_same_shape(g->shape, group_shape(m, n)))
     return false;
+  if (n->is_laying_out && g->has_reduction)
+    return false;
   if (n->kind == NODE_REDUCE &&
       ((g->has_reduction && g->axes != n->axes) || g->n_reductions == MAX_REDUCTIONS))
     return false;

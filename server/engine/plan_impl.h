@@ -52,6 +52,7 @@ struct node {
   kernel_reduce_fn reduce;
   struct array_job *job; /* ARRAY */
   uint32_t axes;         /* REDUCE: the axes of the input that are reduced */
+  bool is_laying_out;    /* MAP: copies a result into an output that is not in C order (lower.c) */
   unsigned cost_ps;      /* an element */
 };
 

@@ -40,6 +40,8 @@ static int value_place(struct making *m, uint32_t number, struct place *out, str
   }
   if (v->is_output) {
     *layout = m->low.outputs[v->output];
+    if (layout_is_c_order(layout)) /* strides along axes of length 1 may be any number, but order loops */
+      (void)layout_set_c_order(layout);
     bool result = m->low.output_kinds[v->output] == OUTPUT_RESULT;
     *out = (struct place){.base = result ? BASE_RESULT : (uint16_t)m->low.output_bindings[v->output]};
     return 0;

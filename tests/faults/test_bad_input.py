@@ -11,6 +11,8 @@ from clients import N, goodbye, refused, rss, worker_fds
 from ledger import note
 from stranger import Refused, add_program
 
+LINK, FIFO, DIR = (f"numd-test-{word}-{os.getpid()}" for word in ("link", "fifo", "dir"))  # this run's own
+
 
 @pytest.mark.parametrize("frame, sentence", [
     (b"\xc1", "byte 0 of the frame is not msgpack"),
@@ -143,9 +145,9 @@ def test_params(daemon, bystander):
 def test_names(daemon):
     gone = "there is no such object, or it may not be opened"
     form = "name: 1 to 255 bytes without a slash are wanted"
-    os.symlink("/etc/passwd", "/dev/shm/numd-test-link")
-    os.mkfifo("/dev/shm/numd-test-fifo")
-    os.mkdir("/dev/shm/numd-test-dir")
+    os.symlink("/etc/passwd", "/dev/shm/" + LINK)
+    os.mkfifo("/dev/shm/" + FIFO)
+    os.mkdir("/dev/shm/" + DIR)
     try:
         with daemon.connect() as c:
             before = worker_fds(c)
@@ -153,18 +155,17 @@ def test_names(daemon):
                 ("", "EINVAL", form), ("/", "EINVAL", form), (".", "EINVAL", form), ("..", "EINVAL", form),
                 ("../etc/passwd", "EINVAL", form), ("a/b", "EINVAL", form), ("//a", "EINVAL", form),
                 ("a\0b", "EINVAL", form), ("n" * 256, "EINVAL", form), ("n" * 255, "EACCESS", gone),
-                ("numd-test-none", "EACCESS", gone), ("numd-test-link", "EACCESS", gone),
-                ("numd-test-dir", "EACCESS", gone),
-                ("numd-test-fifo", "EDESCRIPTOR", "the descriptor is not a file"),
+                ("numd-test-none", "EACCESS", gone), (LINK, "EACCESS", gone),
+                (DIR, "EACCESS", gone), (FIFO, "EDESCRIPTOR", "the descriptor is not a file"),
             ]:
                 refused(c, status, sentence, "attach", 0, {"name": name})
             refused(c, "EPROTOCOL", "name: a string is wanted", "attach", 0, {"name": 5})
             assert worker_fds(c) == before
         note("5 names as a confused deputy", 15, 15)
     finally:
-        os.unlink("/dev/shm/numd-test-link")
-        os.unlink("/dev/shm/numd-test-fifo")
-        os.rmdir("/dev/shm/numd-test-dir")
+        os.unlink("/dev/shm/" + LINK)
+        os.unlink("/dev/shm/" + FIFO)
+        os.rmdir("/dev/shm/" + DIR)
 
 
 def test_a_byte_of_noise_after_another(daemon, bystander):

@@ -14,6 +14,8 @@ from ledger import note
 from stranger import BUILD, Daemon, Goodbye, Refused, Stranger, eventually
 from users import reachable
 
+PRIVATE = f"numd-test-private-{os.getpid()}"  # this run's own
+
 
 def test_limit_of_sessions(tmp_path):
     d = Daemon(tmp_path, "--workers-max=2", "--spares=1")
@@ -162,7 +164,7 @@ def test_idle_costs_nothing(daemon):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_workers_become_the_client(daemon):
     """A client of another user gets a worker with its rights: root's object is not to be had."""
-    fd = os.open("/dev/shm/numd-test-private", os.O_CREAT | os.O_RDWR, 0o600)
+    fd = os.open("/dev/shm/" + PRIVATE, os.O_CREAT | os.O_RDWR, 0o600)
     os.ftruncate(fd, 4096)
     read, write = os.pipe()
     try:
@@ -176,7 +178,7 @@ def test_workers_become_the_client(daemon):
                     c = daemon.connect()
                     status = open(f"/proc/{c.info['pid']}/status").read()
                     try:
-                        c.request("attach", 0, {"name": "numd-test-private"})
+                        c.request("attach", 0, {"name": PRIVATE})
                         said = "attached"
                     except Refused as e:
                         said = f"{e.name}: {e.sentence}"
@@ -189,7 +191,7 @@ def test_workers_become_the_client(daemon):
     finally:
         os.close(read)
         os.close(fd)
-        os.unlink("/dev/shm/numd-test-private")
+        os.unlink("/dev/shm/" + PRIVATE)
     lines = dict(line.split(":", 1) for line in status.splitlines())
     assert lines["Uid"].split() == ["65534"] * 4 and lines["Gid"].split() == ["65534"] * 4
     assert lines["Groups"].split() == [] and lines["NoNewPrivs"].strip() == "1"

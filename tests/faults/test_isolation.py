@@ -16,6 +16,7 @@ from clients import BYTES, attach
 from stranger import BUILD, Daemon, Goodbye, Refused, eventually, sum_program
 from users import ALICE, BOB, PublicDaemon, User, as_user, only_in_public, only_root
 
+REMOVED, ALICES = (f"numd-test-{word}-{os.getpid()}" for word in ("removed", "alices"))  # this run's own
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 unsanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need what the sandbox takes away")
 
@@ -103,15 +104,15 @@ def test_a_worker_has_only_the_descriptors_of_its_session(tmp_path):
 
 def test_names_that_were_removed_are_marked(daemon):
     """As logind does with those of a user who logs out: sessions keep the memory, and one can see what happened."""
-    path = "/dev/shm/numd-test-removed"
+    path = "/dev/shm/" + REMOVED
     fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     os.ftruncate(fd, BYTES)
     os.close(fd)
     with daemon.connect() as c:
-        c.request("attach", 0, {"name": "numd-test-removed"})
-        assert '"numd-test-removed"' in c.request("memory")
+        c.request("attach", 0, {"name": REMOVED})
+        assert f'"{REMOVED}"' in c.request("memory")
         os.unlink(path)
-        assert '"numd-test-removed (unlinked)"' in c.request("memory")
+        assert f'"{REMOVED} (unlinked)"' in c.request("memory")
         c.request("prepare", 0, sum_program(8))
         assert c.request("call", 0, [[0, 0]]) == 0
 
@@ -178,12 +179,12 @@ def test_the_client_library_says_what_to_do():
 def test_guests_are_served_without_the_daemons_rights():
     """A daemon of Alice's that serves Bob would open her objects for him, by their names: it opens none."""
     d = PublicDaemon(f"--allow-uid={BOB}", uid=ALICE)
-    path = "/dev/shm/numd-test-alices"
+    path = "/dev/shm/" + ALICES
 
     def visit():
         with d.connect() as c:
             try:
-                c.request("attach", 0, {"name": "numd-test-alices"})
+                c.request("attach", 0, {"name": ALICES})
                 return "attached"
             except Refused as e:
                 attach(c, 1)
@@ -213,9 +214,9 @@ def alice(d):
         with d.connect() as c:
             data = attach(c)
             data[: len(SECRET)] = SECRET
-            named = os.open("/dev/shm/numd-test-alices", os.O_CREAT | os.O_RDWR, 0o600)
+            named = os.open("/dev/shm/" + ALICES, os.O_CREAT | os.O_RDWR, 0o600)
             os.ftruncate(named, BYTES)
-            c.request("attach", 1, {"name": "numd-test-alices"})
+            c.request("attach", 1, {"name": ALICES})
             token = c.request("share", 0)
             c.request("publish", "results", 0, 0, b"", False)
             c.request("open_channel", {"wait": "sleep"})
@@ -225,7 +226,7 @@ def alice(d):
             wait()
             assert data[: len(SECRET)] == SECRET and c.request("call", 0, [[0, 0]]) == before
             os.close(named)
-            os.unlink("/dev/shm/numd-test-alices")
+            os.unlink("/dev/shm/" + ALICES)
             say("all there")
     return run
 
@@ -296,7 +297,7 @@ def ways_in_by_asking(c, token, rng):
     for guess in wrong:
         if guess != token and answered(c, "attach", 9, {"token": guess}):
             yield f"token {guess.hex()}"
-    for name in ("numd-test-alices", "/numd-test-alices", "../shm/numd-test-alices", "./numd-test-alices"):
+    for name in (ALICES, "/" + ALICES, "../shm/" + ALICES, "./" + ALICES):
         if answered(c, "attach", 9, {"name": name}):
             yield f"object {name}"
     for name in ("results", "65533/results", "alice/results"):
@@ -352,8 +353,8 @@ def test_one_user_finds_no_way_into_anothers_arrays():
         assert owner.said() == "all there"
     finally:
         owner.close()
-        if os.path.exists("/dev/shm/numd-test-alices"):
-            os.unlink("/dev/shm/numd-test-alices")
+        if os.path.exists("/dev/shm/" + ALICES):
+            os.unlink("/dev/shm/" + ALICES)
         assert d.stop() == 0, d.log()
 
 

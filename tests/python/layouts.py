@@ -40,11 +40,14 @@ def values(rng, shape, dtype, special=True, low=-50, high=50):
 
 def lay_out(array, steps, transposed):
     """A numd.Array of the same values, with gaps, reversed axes or transposed as asked."""
-    shape = array.shape[::-1] if transposed else array.shape
-    steps = (steps * 3)[: len(shape)]  # for 16 dimensions
-    base = numd.zeros(tuple(n * abs(s) for n, s in zip(shape, steps)), dtype=array.dtype)
-    view = base[tuple(slice(None, None, s) for s in steps)]
-    view = view.T if transposed else view
+    return lay_out_in_order(array, steps, range(array.ndim)[:: -1 if transposed else 1])
+
+
+def lay_out_in_order(array, steps, order):
+    """The same with axis order[0] of the array as the outermost one in memory, and so on."""
+    steps = (steps * 3)[: array.ndim]  # for 16 dimensions
+    base = numd.zeros(tuple(array.shape[axis] * abs(s) for axis, s in zip(order, steps)), dtype=array.dtype)
+    view = base[tuple(slice(None, None, s) for s in steps)].transpose(*np.argsort(order).tolist())
     np.asarray(view)[...] = array
     return view
 

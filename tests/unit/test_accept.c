@@ -1,4 +1,4 @@
-/* Who is let in and who is told what instead. The supervisor is put together by hand; its workers are
+/* Who is let in and who is told what instead. The workers are
  * programs that do nothing, for only the handing over is looked at. */
 #include "server/supervisor/accept.h"
 
@@ -16,49 +16,83 @@
 
 #include "protocol/status.h"
 #include "server/host/log.h"
+#include "server/supervisor/listen.h"
 #include "tests/unit/suite.h"
 
 #define IDLE_WORKER "/bin/sleep" /* is called with numbers */
 #define OTHER_USER 65533
 
-static struct supervisor s;
+static uv_loop_t loop;
+static struct scoreboard *scoreboard;
+static struct listener listener;
+static struct access_rule rule;
+static struct workers workers;
+static struct accept acceptor;
 static char directory[] = "/tmp/numd-test-accept-XXXXXX", path[64];
+static int n_sessions_begun;
+
+static void on_message(void *data, struct worker_process *worker, struct control_message *message, int fd) {
+  if (fd >= 0)
+    close(fd);
+}
+
+static void on_ended(void *data, const struct worker_process *worker, bool lost) {}
+
+static void on_none_left(void *data) {}
+
+static void on_session(void *data) {
+  n_sessions_begun++;
+}
 
 static void set_up(void) {
-  uv_timer_t *timers[] = {&s.idle_timer, &s.stop_timer, &s.spawn_timer, &s.lease_timer, &s.upgrade_timer};
+  static const struct workers_events events = {
+      .message = on_message, .ended = on_ended, .none_left = on_none_left};
   struct errtext err;
-  memset(&s, 0, sizeof(s));
+  int fd;
   log_init("test", LOG_LEVEL_ERROR); /* each refusal is a warning */
   ck_assert_ptr_nonnull(mkdtemp(strcpy(directory, "/tmp/numd-test-accept-XXXXXX")));
   ck_assert_int_eq(chmod(directory, 0755), 0);
   snprintf(path, sizeof(path), "%s/socket", directory);
-  s.options.workers_max = 100;
-  s.options.idle_ms = -1;
-  strcpy(s.worker_path, IDLE_WORKER);
-  ck_assert_int_eq(board_new(&s.board, &s.board_fd), 0);
-  s.board->limits[QUOTA_SESSIONS] = 100;
-  ck_assert_int_eq(uv_loop_init(&s.loop), 0);
-  for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
-    uv_timer_init(&s.loop, timers[i]);
-    timers[i]->data = &s;
-  }
-  ck_assert_msg(listener_open(&s.listener, path, &s.options.access, &err) == 0, "%s", err.text);
-  ck_assert_int_eq(admit_init(&s), 0);
+  ck_assert_int_eq(uv_loop_init(&loop), 0);
+  ck_assert_int_eq(scoreboard_new(&scoreboard, &fd), 0);
+  scoreboard->limits[QUOTA_SESSIONS] = 100;
+  rule = (struct access_rule){.n_uids = 0};
+  ck_assert_msg(listener_open(&listener, path, &rule, &err) == 0, "%s", err.text);
+  workers = (struct workers){.loop = &loop,
+                             .scoreboard = scoreboard,
+                             .scoreboard_fd = fd,
+                             .program = IDLE_WORKER,
+                             .events = &events};
+  workers_init(&workers);
+  acceptor = (struct accept){.listen_fd = listener.fd,
+                             .workers = &workers,
+                             .access = &rule,
+                             .sessions_max = 100,
+                             .on_session = on_session};
+  n_sessions_begun = 0;
+  ck_assert_int_eq(accept_start(&acceptor), 0);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg) {
+  if (!uv_is_closing(handle))
+    uv_close(handle, NULL);
 }
 
 static void tear_down(void) {
-  s.stopping = true;
-  admit_stop(&s);
-  admit_stop(&s); /* again is as good */
-  children_kill(&s);
-  supervisor_child_gone(&s);
-  uv_run(&s.loop, UV_RUN_DEFAULT);
-  ck_assert_ptr_null(s.children);
-  ck_assert_int_eq(uv_loop_close(&s.loop), 0);
-  admit_deinit(&s);
-  listener_close(&s.listener);
-  close(s.board_fd);
-  board_unmap(s.board);
+  accept_stop(&acceptor);
+  accept_stop(&acceptor); /* again is as good */
+  ck_assert_int_eq(n_sessions_begun, workers.n_sessions);
+  workers_stop(&workers);
+  workers_kill(&workers);
+  while (workers.first)
+    uv_run(&loop, UV_RUN_ONCE);
+  uv_walk(&loop, close_handle, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  ck_assert_int_eq(uv_loop_close(&loop), 0);
+  accept_deinit(&acceptor);
+  listener_close(&listener);
+  close(workers.scoreboard_fd);
+  scoreboard_unmap(scoreboard);
   ck_assert_int_eq(rmdir(directory), 0);
 }
 
@@ -115,43 +149,43 @@ static bool is_held(int client) {
 
 START_TEST(each_client_gets_a_worker_of_its_own) {
   int clients[3];
-  ck_assert_int_eq(admit_some(&s), 0);
+  ck_assert_int_eq(accept_waiting(&acceptor), 0);
   for (int i = 0; i < 3; i++)
     clients[i] = connect_client();
-  ck_assert_int_eq(admit_some(&s), 3);
-  ck_assert_int_eq(s.n_sessions, 3);
-  ck_assert_uint_eq(children_count_sessions(&s, getuid()), 3);
-  ck_assert_uint_eq(children_count_sessions(&s, OTHER_USER), 0);
-  ck_assert_uint_eq(s.board->sessions_total, 3);
+  ck_assert_int_eq(accept_waiting(&acceptor), 3);
+  ck_assert_int_eq(workers.n_sessions, 3);
+  ck_assert_uint_eq(workers_count_sessions(&workers, getuid()), 3);
+  ck_assert_uint_eq(workers_count_sessions(&workers, OTHER_USER), 0);
+  ck_assert_uint_eq(scoreboard->sessions_total, 3);
   for (int i = 0; i < 3; i++) {
     ck_assert(is_held(clients[i]));
-    ck_assert_int_eq(s.board->entries[i].state, BOARD_SESSION);
-    ck_assert_int_eq(s.board->entries[i].client_pid, getpid());
-    ck_assert_uint_eq(s.board->entries[i].uid, getuid());
+    ck_assert_int_eq(scoreboard->entries[i].state, SCOREBOARD_SESSION);
+    ck_assert_int_eq(scoreboard->entries[i].client_pid, getpid());
+    ck_assert_uint_eq(scoreboard->entries[i].uid, getuid());
     close(clients[i]);
   }
 }
 END_TEST
 
 START_TEST(spares_are_taken_first) {
-  s.options.spares = 2;
-  children_refill(&s);
-  ck_assert_int_eq(s.n_spares, 2);
-  const int32_t oldest = s.board->entries[0].pid;
+  workers.spares_wanted = 2;
+  workers_refill(&workers);
+  ck_assert_int_eq(workers.n_spares, 2);
+  const int32_t oldest = scoreboard->entries[0].pid;
   int client = connect_client();
-  ck_assert_int_eq(admit_some(&s), 1);
-  ck_assert_int_eq(s.n_spares, 1);
-  ck_assert_int_eq(s.board->entries[0].pid, oldest);
-  ck_assert_int_eq(s.board->entries[0].state, BOARD_SESSION);
-  ck_assert(uv_is_active((uv_handle_t *)&s.spawn_timer)); /* another will be started, a little later */
+  ck_assert_int_eq(accept_waiting(&acceptor), 1);
+  ck_assert_int_eq(workers.n_spares, 1);
+  ck_assert_int_eq(scoreboard->entries[0].pid, oldest);
+  ck_assert_int_eq(scoreboard->entries[0].state, SCOREBOARD_SESSION);
+  ck_assert(uv_is_active((uv_handle_t *)&workers.spawn_timer)); /* another will be started, a little later */
   close(client);
 }
 END_TEST
 
 START_TEST(the_daemon_serves_so_many) {
-  s.options.workers_max = 1;
+  acceptor.sessions_max = 1;
   int first = connect_client(), second = connect_client();
-  ck_assert_int_eq(admit_some(&s), 2);
+  ck_assert_int_eq(accept_waiting(&acceptor), 2);
   ck_assert(is_held(first));
   check_refused(second, NUMD_ELIMIT, "the daemon serves as many clients as it may");
   close(first);
@@ -159,12 +193,12 @@ START_TEST(the_daemon_serves_so_many) {
 END_TEST
 
 START_TEST(a_user_has_so_many_sessions) {
-  s.board->limits[QUOTA_SESSIONS] = 2;
+  scoreboard->limits[QUOTA_SESSIONS] = 2;
   int clients[3];
   for (int i = 0; i < 3; i++)
     clients[i] = connect_client();
-  ck_assert_int_eq(admit_some(&s), 3);
-  ck_assert_int_eq(s.n_sessions, 2);
+  ck_assert_int_eq(accept_waiting(&acceptor), 3);
+  ck_assert_int_eq(workers.n_sessions, 2);
   check_refused(clients[2], NUMD_ELIMIT, "quota of sessions: user ");
   for (int i = 0; i < 2; i++) {
     ck_assert(is_held(clients[i]));
@@ -174,10 +208,10 @@ START_TEST(a_user_has_so_many_sessions) {
 END_TEST
 
 START_TEST(a_worker_that_cannot_be_started_is_said) {
-  strcpy(s.worker_path, "/nonexistent/numd-worker");
+  workers.program = "/nonexistent/numd-worker";
   int client = connect_client();
-  ck_assert_int_eq(admit_some(&s), 1);
-  ck_assert_int_eq(s.n_sessions, 0);
+  ck_assert_int_eq(accept_waiting(&acceptor), 1);
+  ck_assert_int_eq(workers.n_sessions, 0);
   check_refused(client, NUMD_ELIMIT, "no worker could be started: No such file or directory");
 }
 END_TEST
@@ -201,7 +235,7 @@ static pid_t connect_as_other(int expected) {
 
 static void accept_until(pid_t child) {
   int status = -1;
-  while (admit_some(&s) == 0)
+  while (accept_waiting(&acceptor) == 0)
     usleep(1000);
   ck_assert_int_eq(waitpid(child, &status, 0), child);
   ck_assert_int_eq(status, 0);
@@ -212,11 +246,11 @@ START_TEST(another_user_is_refused_unless_the_rule_names_it) {
     return;                               /* only root can be somebody else */
   ck_assert_int_eq(chmod(path, 0666), 0); /* so that it is not the path that keeps it out */
   accept_until(connect_as_other(NUMD_EACCESS));
-  ck_assert_int_eq(s.n_sessions, 0);
-  ck_assert(access_add_uid(&s.options.access, "65533"));
+  ck_assert_int_eq(workers.n_sessions, 0);
+  ck_assert(access_add_uid(&rule, "65533"));
   accept_until(connect_as_other(0));
-  ck_assert_int_eq(s.n_sessions, 1);
-  ck_assert_uint_eq(s.board->entries[0].uid, OTHER_USER);
+  ck_assert_int_eq(workers.n_sessions, 1);
+  ck_assert_uint_eq(scoreboard->entries[0].uid, OTHER_USER);
 }
 END_TEST
 
@@ -240,17 +274,17 @@ START_TEST(without_descriptors_one_is_told_and_accepting_rests) {
   ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
   while (n < 256 && (filler[n] = open("/dev/null", O_RDONLY)) >= 0) /* gaps below the highest */
     n++;
-  ck_assert_int_eq(admit_some(&s), 0);
-  ck_assert(!uv_is_active((uv_handle_t *)&s.accept_poll));
-  ck_assert(uv_is_active((uv_handle_t *)&s.accept_timer));
-  ck_assert_int_ge(s.reserve_fd, 0); /* it is there for the next time */
+  ck_assert_int_eq(accept_waiting(&acceptor), 0);
+  ck_assert(!uv_is_active((uv_handle_t *)&acceptor.poll));
+  ck_assert(uv_is_active((uv_handle_t *)&acceptor.timer));
+  ck_assert_int_ge(acceptor.reserve_fd, 0); /* it is there for the next time */
   check_refused(first, NUMD_ELIMIT, "the daemon has no descriptor left");
   ck_assert(is_held(second));
   ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
   while (n > 0)
     close(filler[--n]);
-  while (s.n_sessions == 0)
-    uv_run(&s.loop, UV_RUN_ONCE);
+  while (workers.n_sessions == 0)
+    uv_run(&loop, UV_RUN_ONCE);
   ck_assert(is_held(second));
   close(second);
 }
@@ -258,12 +292,12 @@ END_TEST
 
 START_TEST(the_loop_accepts_until_it_is_stopped) {
   int client = connect_client();
-  while (s.n_sessions == 0)
-    uv_run(&s.loop, UV_RUN_ONCE);
-  admit_stop(&s);
+  while (workers.n_sessions == 0)
+    uv_run(&loop, UV_RUN_ONCE);
+  accept_stop(&acceptor);
   int late = connect_client(); /* the socket is still there: somebody else may serve it */
-  uv_run(&s.loop, UV_RUN_NOWAIT);
-  ck_assert_int_eq(s.n_sessions, 1);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  ck_assert_int_eq(workers.n_sessions, 1);
   ck_assert(is_held(late));
   close(client);
   close(late);

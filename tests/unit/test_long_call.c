@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/host/board.h"
+#include "server/host/scoreboard.h"
 #include "server/kernels/kernels.h"
 #include "tests/unit/suite.h"
 
@@ -49,12 +49,12 @@ static void prepare(uint64_t id, int64_t n, int64_t stride) {
   ck_assert_int_eq(session_prepare(session, id, &p, &plan, &err), 0);
 }
 
-static void set_up_with(struct board *board) {
+static void set_up_with(struct scoreboard *scoreboard) {
   uint64_t bytes;
   ck_assert_int_eq(kernels_init(NULL), 0);
   ck_assert_int_eq(uv_loop_init(&loop), 0);
   session = calloc(1, sizeof(*session));
-  ck_assert_int_eq(session_init(session, board, 0), 0);
+  ck_assert_int_eq(session_init(session, scoreboard, 0), 0);
   int fd = memfd_create("long-call", MFD_CLOEXEC);
   ck_assert_int_eq(ftruncate(fd, BYTES), 0);
   memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -215,36 +215,36 @@ START_TEST(all_are_cancelled_whether_they_wait_or_run) {
 END_TEST
 
 START_TEST(a_user_has_so_many_of_all_its_sessions) {
-  struct board *board;
+  struct scoreboard *scoreboard;
   int fd;
-  ck_assert_int_eq(board_new(&board, &fd), 0);
+  ck_assert_int_eq(scoreboard_new(&scoreboard, &fd), 0);
   close(fd);
-  quota_set_defaults(board->limits, (uint64_t)1 << 40, 10, 100);
-  board->limits[QUOTA_CALLS] = 3;
-  board->n_used = 2;
+  quota_set_defaults(scoreboard->limits, (uint64_t)1 << 40, 10, 100);
+  scoreboard->limits[QUOTA_CALLS] = 3;
+  scoreboard->n_used = 2;
   for (int i = 0; i < 2; i++) {
-    board->entries[i].uid = 1000;
-    board->entries[i].state = BOARD_SESSION;
+    scoreboard->entries[i].uid = 1000;
+    scoreboard->entries[i].state = SCOREBOARD_SESSION;
   }
-  set_up_with(board);
-  board->entries[1].held[QUOTA_CALLS] = 1; /* of another session of the user's */
+  set_up_with(scoreboard);
+  scoreboard->entries[1].held[QUOTA_CALLS] = 1; /* of another session of the user's */
   hold_threads();
   ck_assert_int_eq(start(0, ADD, 0), 0);
   ck_assert_int_eq(start(1, ADD, 0), 0);
   ck_assert_int_eq(start(2, ADD, 0), NUMD_ELIMIT);
-  ck_assert_uint_eq(board->entries[0].held[QUOTA_CALLS], 2);
+  ck_assert_uint_eq(scoreboard->entries[0].held[QUOTA_CALLS], 2);
   release_threads();
   uv_run(&loop, UV_RUN_DEFAULT);
-  ck_assert_uint_eq(board->entries[0].held[QUOTA_CALLS], 0);
+  ck_assert_uint_eq(scoreboard->entries[0].held[QUOTA_CALLS], 0);
   check_done_once(2);
   tear_down();
-  board_unmap(board);
+  scoreboard_unmap(scoreboard);
 }
 END_TEST
 
 int main(void) {
   Suite *suite = suite_create("long_call");
-  TCase *t = tcase_create("long_call"), *own = tcase_create("with a board");
+  TCase *t = tcase_create("long_call"), *own = tcase_create("with a scoreboard");
   tcase_add_checked_fixture(t, set_up, tear_down);
   tcase_set_timeout(t, 60);
   tcase_add_test(t, each_gives_its_own_result_once);

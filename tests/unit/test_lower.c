@@ -128,7 +128,8 @@ END_TEST
 START_TEST(every_elementwise_operation_has_a_kernel_where_its_kinds_say) {
   for (unsigned code = 0; code < NUMD_OP_CODES; code++)
     for (uint8_t d = 0; d < NUMD_DTYPE_CODES; d++) {
-      if (!op_known(code) || op_rows[code].op_class != NUMD_CLASS_MAP || code == NUMD_OP_ASTYPE || !dtype_known(d))
+      if (!op_known(code) || op_rows[code].op_class != NUMD_CLASS_MAP || code == NUMD_OP_ASTYPE ||
+          !dtype_known(d))
         continue;
       const bool selects = op_rows[code].typing == NUMD_TYPING_SELECT;
       clear();

@@ -1,4 +1,4 @@
-/* The pool: each task once, whoever does it; helpers as far as the board has cores, and every core given
+/* The pool: each task once, whoever does it; helpers as far as the count has cores, and every core given
  * back. */
 #include "server/engine/pool.h"
 
@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "server/engine/exec.h"
-#include "server/host/board.h"
+#include "shared/available_cores.h"
+#include "shared/cores.h"
 #include "tests/unit/random.h"
 
 #define MOST 5000
-#define CORES 4 /* that the board says there are: permissions, whatever the machine has */
+#define CORES 4 /* that are counted: permissions, whatever the machine has */
 
-static struct board *board;
+static struct cores *cores;
 static struct pool *pool;
 static _Atomic uint64_t cancel;
 static const struct call call = {.cancel = &cancel, .call_id = 1};
@@ -55,15 +56,13 @@ static void check_each_once(struct record *r, int64_t n) {
     CHECK(r->times[i] == (i < n), "task %d was done %d times", (int)i, r->times[i]);
 }
 
-static void set_up_cores(uint32_t n_cores) {
-  int fd;
-  ck_assert_int_eq(board_new(&board, &fd), 0);
-  close(fd);
-  board->n_cores = n_cores;
-  board->n_used = 2;
-  board->entries[0].uid = board->entries[1].uid = 1000;
-  board->entries[0].state = board->entries[1].state = BOARD_SESSION;
-  ck_assert_int_eq(pool_new(board, 0, &pool), 0);
+static void set_up_cores(int n_cores) {
+  cores = calloc(1, sizeof(*cores));
+  ck_assert_ptr_nonnull(cores);
+  cores_init(cores, n_cores);
+  cores_join(cores, 0, 1000);
+  cores_join(cores, 1, 1000);
+  ck_assert_int_eq(pool_new(cores, 0, &pool), 0);
   clear(&record);
 }
 
@@ -74,16 +73,16 @@ static void set_up(void) {
 
 static int cores_taken(void) {
   int n = 0;
-  for (int i = 0; i < BOARD_MAX_CORES; i++)
-    n += board->core_owner[i] != 0;
+  for (int i = 0; i < CORES_MAX; i++)
+    n += cores->core_owner[i] != 0;
   return n;
 }
 
 static void tear_down(void) {
   ck_assert_int_eq(cores_taken(), 0);
-  ck_assert_int_eq(board->n_callers, 0);
+  ck_assert_int_eq(cores->n_callers, 0);
   ck_assert_ptr_null(pool_free(pool));
-  board_unmap(board);
+  free(cores);
 }
 
 START_TEST(each_task_is_done_once) {
@@ -152,26 +151,26 @@ END_TEST
 
 START_TEST(what_others_hold_is_left_to_them) {
   int taken = -1;
-  ck_assert_int_eq(board_take_cores(board, 1, 2), 2);
+  ck_assert_int_eq(cores_take(cores, 1, 2), 2);
   pool_run(pool, &call, 100, note_cores, &taken);
   ck_assert_int_eq(taken, CORES); /* theirs and ours */
-  ck_assert_int_eq(board_take_cores(board, 1, 2), 2);
+  ck_assert_int_eq(cores_take(cores, 1, 2), 2);
   clear(&record);
   pool_run(pool, &call, 100, do_task, &record);
   check_each_once(&record, 100); /* with none at all it goes on */
   ck_assert_int_eq(record.by_others, 0);
-  board_give_cores(board, 1, 4);
+  cores_give(cores, 1, 4);
 }
 END_TEST
 
 START_TEST(callers_at_work_count_though_they_hold_no_core) {
   for (int i = 0; i < CORES - 1; i++)
-    board_begin_work(board, 1);
+    (void)cores_begin_work(cores, 1);
   clear(&record);
   pool_run(pool, &call, 100, do_task, &record);
   ck_assert_int_eq(record.by_others, 0);
   for (int i = 0; i < CORES - 1; i++)
-    board_end_work(board, 1);
+    cores_end_work(cores, 1);
   check_each_once(&record, 100);
 }
 END_TEST
@@ -208,14 +207,14 @@ START_TEST(callers_share_the_helpers) {
 }
 END_TEST
 
-/* Tasks of their own call: the pool of the engine alone, which asks no board. */
-START_TEST(without_a_board_there_are_helpers_for_all_cores) {
+/* Tasks of their own call: the pool of the engine alone, which keeps no count. */
+START_TEST(without_a_count_there_are_helpers_for_all_cores) {
   struct pool *alone;
   ck_assert_int_eq(pool_new(NULL, 0, &alone), 0);
   clear(&record);
   pool_run(alone, &call, 1000, do_task, &record);
   check_each_once(&record, 1000);
-  ck_assert_int_le(record.most_at_once, board_count_cores());
+  ck_assert_int_le(record.most_at_once, available_cores());
   ck_assert_ptr_null(pool_free(alone));
 }
 END_TEST
@@ -259,7 +258,7 @@ int main(void) {
   tcase_add_test(t, what_others_hold_is_left_to_them);
   tcase_add_test(t, callers_at_work_count_though_they_hold_no_core);
   tcase_add_test(t, callers_share_the_helpers);
-  tcase_add_test(t, without_a_board_there_are_helpers_for_all_cores);
+  tcase_add_test(t, without_a_count_there_are_helpers_for_all_cores);
   tcase_add_test(t, helpers_leave_signals_to_others);
   suite_add_tcase(suite, t);
   tcase_add_test(single, one_core_has_no_helpers);

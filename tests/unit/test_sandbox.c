@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,7 +22,8 @@
 #include "tests/unit/suite.h"
 
 #define MIB ((uint64_t)1 << 20)
-#define NAME "/numd-test-sandbox"
+/* Objects of this run. */
+static char name[48], other_name[48];
 
 static uint32_t held;
 
@@ -78,13 +80,13 @@ CHILD_TEST(test_what_is_reported_holds) {
 }
 
 CHILD_TEST(test_files) {
-  int fd = shm_open(NAME, O_RDWR | O_CREAT, 0600);
+  int fd = shm_open(name, O_RDWR | O_CREAT, 0600);
   ck_assert_int_ge(fd, 0);
   close(fd);
   enter(true);
-  fd = shm_open(NAME, O_RDWR, 0);
+  fd = shm_open(name, O_RDWR, 0);
   int passwd = open("/etc/passwd", O_RDONLY), self = open("/proc/self/mem", O_RDONLY);
-  int made = shm_open(NAME "-2", O_RDWR | O_CREAT | O_EXCL, 0600);
+  int made = shm_open(other_name, O_RDWR | O_CREAT | O_EXCL, 0600);
   ck_assert_int_ge(fd, 0);
   if (has(SANDBOX_LANDLOCK)) {
     ck_assert_int_eq(passwd, -1);
@@ -96,7 +98,7 @@ CHILD_TEST(test_files) {
 CHILD_TEST(test_no_files_for_guests) {
   enter(false);
   if (has(SANDBOX_SECCOMP)) {
-    ck_assert_int_eq(shm_open(NAME, O_RDWR, 0), -1);
+    ck_assert_int_eq(shm_open(name, O_RDWR, 0), -1);
     ck_assert_int_eq(errno, ENOSYS);
   }
 }
@@ -197,11 +199,13 @@ CHILD_TEST(test_lost_segments_have_room) {
 }
 
 static void remove_objects(void) {
-  shm_unlink(NAME);
-  shm_unlink(NAME "-2");
+  shm_unlink(name);
+  shm_unlink(other_name);
 }
 
 int main(void) {
+  snprintf(name, sizeof(name), "/numd-test-sandbox-%d", getpid());
+  snprintf(other_name, sizeof(other_name), "/numd-test-sandbox-%d-2", getpid());
   Suite *s = suite_create("sandbox");
   TCase *t = tcase_create("sandbox");
   tcase_add_unchecked_fixture(t, NULL, remove_objects);

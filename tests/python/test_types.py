@@ -95,8 +95,8 @@ def mypy(tmp_path_factory):
     def run(*paths):
         env = os.environ | {"MYPYPATH": str(pathlib.Path(numd.__file__).parents[1])}
         words = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(place)]
-        done = subprocess.run([*words, *map(str, paths)], cwd=place, env=env, stdout=subprocess.PIPE, text=True, timeout=300)
-        return done.stdout
+        words += map(str, paths)
+        return subprocess.run(words, cwd=place, env=env, stdout=subprocess.PIPE, text=True, timeout=300).stdout
     return run
 
 

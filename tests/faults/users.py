@@ -30,8 +30,8 @@ only_in_public = pytest.mark.skipif(
 
 @contextlib.contextmanager
 def reachable(path):
-    """Every user can reach the path while the block runs, wherever pytest has put it. One test at a time does this: what
-    they open is in part the same."""
+    """Every user can reach the path while the block runs, wherever pytest has put it. One test at a time does this,
+    for what they open is in part the same."""
     closed, place, lock = {}, os.path.dirname(path), os.open(BUILD, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

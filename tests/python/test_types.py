@@ -88,24 +88,30 @@ def test_functions_take_the_same_parameters():
     assert compared > 150
 
 
-def mypy(tmp_path, *paths):
-    env = os.environ | {"MYPYPATH": str(pathlib.Path(numd.__file__).parents[1])}
-    words = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path), *map(str, paths)]
-    done = subprocess.run(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True, timeout=300)
-    return done.stdout
+@pytest.fixture(scope="module")
+def mypy(tmp_path_factory):
+    """Runs mypy. What it found out of NumPy's stubs, which takes it seconds, is kept for the next time."""
+    place = tmp_path_factory.mktemp("mypy")
+
+    def run(*paths):
+        env = os.environ | {"MYPYPATH": str(pathlib.Path(numd.__file__).parents[1])}
+        words = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(place)]
+        words += map(str, paths)
+        return subprocess.run(words, cwd=place, env=env, stdout=subprocess.PIPE, text=True, timeout=300).stdout
+    return run
 
 
 @needs_mypy
-def test_right_programs(tmp_path):
+def test_right_programs(mypy):
     examples = sorted((TOP / "client" / "examples").glob("*.py"))
-    assert mypy(tmp_path, HERE / "typing_cases.py", *examples) == ""
+    assert mypy(HERE / "typing_cases.py", *examples) == ""
 
 
 @needs_mypy
-def test_wrong_programs(tmp_path):
+def test_wrong_programs(mypy):
     path = HERE / "typing_mistakes.py"
     wanted = {(i, line.split("# error: ")[1]) for i, line in enumerate(path.read_text().splitlines(), 1) if "# error: " in line}
-    found = {(int(line), code) for line, code in re.findall(r":(\d+): error: .*\[([\w-]+)\]$", mypy(tmp_path, path), re.M)}
+    found = {(int(line), code) for line, code in re.findall(r":(\d+): error: .*\[([\w-]+)\]$", mypy(path), re.M)}
     assert len(wanted) > 5 and found == wanted
 
 

@@ -9,6 +9,7 @@ static struct lowered lowered;
 static const int64_t five[] = {5}, two_three[] = {2, 3};
 
 static int lower(void) {
+  lowered_deinit(&lowered);
   err.text[0] = 0;
   return lower_program(program, &lowered, &err);
 }
@@ -19,9 +20,12 @@ static void lower_well(void) {
 }
 
 static void clear(void) {
+  memset(program, 0, sizeof(*program));
+}
+
+static void teardown_lowered(void) {
   lowered_deinit(&lowered);
   memset(&lowered, 0, sizeof(lowered));
-  memset(program, 0, sizeof(*program));
 }
 
 static uint16_t constant(uint8_t dtype, const void *bits) {
@@ -205,7 +209,6 @@ START_TEST(a_constant_that_does_not_fit_is_refused) {
   const int64_t too_large[] = {256, -1};
   for (int i = 0; i < 2; i++) {
     memcpy(&program->operands[1].bits, &too_large[i], 8);
-    lowered_deinit(&lowered);
     ck_assert_int_eq(lower(), NUMD_ERANGE);
     ck_assert_str_eq(err.text, "add: constant does not fit uint8");
   }
@@ -508,7 +511,7 @@ int main(void) {
   Suite *suite = suite_create("lower");
   TCase *t = tcase_create("lower");
   tcase_add_checked_fixture(t, setup, teardown);
-  tcase_add_checked_fixture(t, random_reseed, NULL);
+  tcase_add_checked_fixture(t, random_reseed, teardown_lowered);
   tcase_add_test(t, two_dtypes_promote_to_the_least_that_holds_both);
   tcase_add_test(t, every_elementwise_operation_has_a_kernel_where_its_kinds_say);
   tcase_add_test(t, quotients_and_functions_of_integers_are_floats);

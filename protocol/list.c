@@ -3,6 +3,7 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "protocol/dtype_lists.h"
 #include "shared/text.h"
 
 const struct numd_op_info op_rows[NUMD_OP_CODES] = {
@@ -36,6 +37,28 @@ const struct numd_dtype_info dtype_rows[NUMD_DTYPE_CODES] = {
     NUMD_DTYPE_LIST(X)
 #undef X
 };
+
+/* The lists of dtype_lists.h have the rows of NUMD_DTYPE_LIST, each in the list of its kind. */
+#define X(number, NAME, dname, ctype, dkind, dchar) \
+  typedef ctype type_##NAME;                        \
+  enum { kind_##NAME = dkind };
+NUMD_DTYPE_LIST(X)
+#undef X
+#define ASSERT_ROW(NAME, T, kind, parts)                                                           \
+  _Static_assert(kind_##NAME == (kind), #NAME " is of another kind");                              \
+  _Static_assert(sizeof(type_##NAME) == (parts) * sizeof(T) && alignof(type_##NAME) == alignof(T), \
+                 #NAME " has another type");
+DTYPE_BOOLS(ASSERT_ROW, 'b', 1)
+DTYPE_SIGNED_INTS(ASSERT_ROW, 'i', 1)
+DTYPE_UNSIGNED_INTS(ASSERT_ROW, 'u', 1)
+DTYPE_REALS(ASSERT_ROW, 'f', 1)
+DTYPE_COMPLEXES(ASSERT_ROW, 'c', 2)
+#undef ASSERT_ROW
+#define COUNT_ROW(...) +1
+_Static_assert((0 NUMD_DTYPE_LIST(COUNT_ROW)) == (0 DTYPE_BOOLS(COUNT_ROW) DTYPE_INTS(COUNT_ROW)
+                                                      DTYPE_REALS(COUNT_ROW) DTYPE_COMPLEXES(COUNT_ROW)),
+               "a dtype is in no list of its kind");
+#undef COUNT_ROW
 
 const struct numd_word class_words[NUMD_N_CLASSES] = {
 #define X(NAME, sentence) {#NAME, sentence, ""},

@@ -22,6 +22,7 @@
 #include "shared/errtext.h"
 
 #define ARRAY_PHASES 64 /* at most */
+#define ARRAY_OWN_BYTES 128
 
 /* One operation on arrays of known layout. */
 struct array_job {
@@ -34,11 +35,23 @@ struct array_job {
   struct layout out[NUMD_OP_MAX_OUT]; /* dtype, ndim, shape; strides are filled in afterwards */
   int n_phases;
   int64_t n_units[ARRAY_PHASES];
-  int64_t shared_bytes; /* scratch of a run, for all phases */
-  int64_t task_bytes;   /* scratch of a unit while it runs */
-  uint64_t cost_ns;     /* rough, on one core */
-  int64_t own[16];      /* the kernel's */
+  int64_t shared_bytes;                  /* scratch of a run, for all phases */
+  int64_t task_bytes;                    /* scratch of a unit while it runs */
+  uint64_t cost_ns;                      /* rough, on one core */
+  _Alignas(8) char own[ARRAY_OWN_BYTES]; /* a struct of the kernel's: see ARRAY_OWN */
 };
+
+/* What a kernel's `plan` keeps in the job for its `run` is a struct of its own, `struct name`: this defines
+ * name_in(job), where `plan` fills it in, and name_of(job), where `run` reads it. */
+#define ARRAY_OWN(name)                                                     \
+  _Static_assert(sizeof(struct name) <= ARRAY_OWN_BYTES, "fits the job");   \
+  _Static_assert(_Alignof(struct name) <= 8, "is aligned in the job");      \
+  static inline struct name *name##_in(struct array_job *job) {             \
+    return (struct name *)(void *)job->own;                                 \
+  }                                                                         \
+  static inline const struct name *name##_of(const struct array_job *job) { \
+    return (const struct name *)(const void *)job->own;                     \
+  }
 
 /* One run: addresses, the element at index 0, 0, ... of each. */
 struct array_run {

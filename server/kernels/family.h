@@ -3,6 +3,7 @@
 #ifndef NUMD_SERVER_KERNELS_FAMILY_H
 #define NUMD_SERVER_KERNELS_FAMILY_H
 
+#include "protocol/dtype_lists.h"
 #include "server/kernels/isa.h"
 #include "server/kernels/scan_loops.h"
 #include "server/kernels/table.h"

@@ -212,7 +212,13 @@ static unsigned eye_run(const struct array_run *run, int phase, int64_t unit, ch
 
 const struct array_kernel eye_kernel = {.plan = eye_plan, .run = eye_run};
 
-static int triangle_plan(struct array_job *job, struct errtext *err) {
+/* What the plan of TRIL and TRIU keeps for the run. */
+struct triangle_plan {
+  int64_t n_rows; /* of all matrices */
+};
+ARRAY_OWN(triangle_plan)
+
+static int plan_triangle(struct array_job *job, struct errtext *err) {
   const struct layout *in = &job->in[0];
   int64_t size;
   if (in->ndim < 2)
@@ -225,7 +231,7 @@ static int triangle_plan(struct array_job *job, struct errtext *err) {
   job->cost_ns = (uint64_t)size * dtype_rows[in->dtype].size / 8 + 100;
   job->n_phases = 1;
   job->n_units[0] = size ? chunks_of(size / columns, rows_a_unit(columns)) : 0;
-  job->own[0] = size ? size / columns : 0;
+  triangle_plan_in(job)->n_rows = size ? size / columns : 0;
   return 0;
 }
 
@@ -248,7 +254,7 @@ static unsigned triangle_run(const struct array_run *run, int phase, int64_t uni
                 k = diagonal(job);
   const int item = dtype_rows[in->dtype].size;
   const bool lower = job->op == NUMD_OP_TRIL;
-  for (int64_t r = unit * rows; r < (unit + 1) * rows && r < job->own[0]; r++) {
+  for (int64_t r = unit * rows; r < (unit + 1) * rows && r < triangle_plan_of(job)->n_rows; r++) {
     const char *from = row_start(in, run->in[0], r);
     char *to = run->out[0] + r * columns * item;
     int64_t left = left_of(r % in->shape[last - 1], k, columns);
@@ -262,4 +268,4 @@ static unsigned triangle_run(const struct array_run *run, int phase, int64_t uni
   return 0;
 }
 
-const struct array_kernel triangle_kernel = {.plan = triangle_plan, .run = triangle_run};
+const struct array_kernel triangle_kernel = {.plan = plan_triangle, .run = triangle_run};

@@ -1,5 +1,6 @@
-/* LAPACK and BLAS behind one face. Each function is written once and expanded for s, d, c and z; what
- * differs between real and complex routines is in the macros that begin with REAL_ and COMPLEX_.
+/* LAPACK and BLAS behind one face. Each function is written once, in lapack_body.h, which is included for s,
+ * d, c and z; what differs between real and complex routines is in the macros that begin with REAL_ and
+ * COMPLEX_.
  *
  * The LAPACKE_*_work routines in column order call LAPACK and do nothing else: they neither allocate nor
  * look for NaN. */
@@ -9,16 +10,10 @@
 #include <float.h>
 #include <lapacke.h>
 
+#include "server/kernels/isa.h"
 #include "server/kernels/size_math.h"
 
 #define ORDER LAPACK_COL_MAJOR
-
-/* X(prefix, item, its real type, REAL or COMPLEX, eps) */
-#define LAPACK_LIST(X)                                    \
-  X(s, float, float, REAL, FLT_EPSILON)                   \
-  X(d, double, double, REAL, DBL_EPSILON)                 \
-  X(c, lapack_complex_float, float, COMPLEX, FLT_EPSILON) \
-  X(z, lapack_complex_double, double, COMPLEX, DBL_EPSILON)
 
 static enum CBLAS_TRANSPOSE op_of(char op) {
   return op == 'N' ? CblasNoTrans : op == 'T' ? CblasTrans : CblasConjTrans;
@@ -39,20 +34,23 @@ static int64_t gesdd_reals(char job, int64_t m, int64_t n) {
 #define REAL_FACTOR(R, x) (x)
 #define COMPLEX_FACTOR(R, x) ((const R[2]){(x), 0})
 
-#define REAL_orgqr(p, ...) LAPACKE_##p##orgqr_work(__VA_ARGS__)
-#define COMPLEX_orgqr(p, ...) LAPACKE_##p##ungqr_work(__VA_ARGS__)
+/* The routine `name` of the type that lapack_body.h is included for. */
+#define LAPACKE_WORK(name) KERNEL_JOIN(KERNEL_JOIN(LAPACKE_, PREFIX), name##_work)
 
-#define REAL_gesdd(p, ints, reals, ...) LAPACKE_##p##gesdd_work(__VA_ARGS__, ints)
-#define COMPLEX_gesdd(p, ints, reals, ...) LAPACKE_##p##gesdd_work(__VA_ARGS__, reals, ints)
+#define REAL_orgqr(...) LAPACKE_WORK(orgqr)(__VA_ARGS__)
+#define COMPLEX_orgqr(...) LAPACKE_WORK(ungqr)(__VA_ARGS__)
+
+#define REAL_gesdd(ints, reals, ...) LAPACKE_WORK(gesdd)(__VA_ARGS__, ints)
+#define COMPLEX_gesdd(ints, reals, ...) LAPACKE_WORK(gesdd)(__VA_ARGS__, reals, ints)
 #define REAL_gesdd_reals(job, m, n) 0
 #define COMPLEX_gesdd_reals(job, m, n) gesdd_reals(job, m, n)
 
-#define REAL_syevd(p, reals, n_reals, ints, n_ints, ...) LAPACKE_##p##syevd_work(__VA_ARGS__, ints, n_ints)
-#define COMPLEX_syevd(p, reals, n_reals, ints, n_ints, ...) \
-  LAPACKE_##p##heevd_work(__VA_ARGS__, reals, n_reals, ints, n_ints)
+#define REAL_syevd(reals, n_reals, ints, n_ints, ...) LAPACKE_WORK(syevd)(__VA_ARGS__, ints, n_ints)
+#define COMPLEX_syevd(reals, n_reals, ints, n_ints, ...) \
+  LAPACKE_WORK(heevd)(__VA_ARGS__, reals, n_reals, ints, n_ints)
 
-#define REAL_gelsd(p, ints, reals, ...) LAPACKE_##p##gelsd_work(__VA_ARGS__, ints)
-#define COMPLEX_gelsd(p, ints, reals, ...) LAPACKE_##p##gelsd_work(__VA_ARGS__, reals, ints)
+#define REAL_gelsd(ints, reals, ...) LAPACKE_WORK(gelsd)(__VA_ARGS__, ints)
+#define COMPLEX_gelsd(ints, reals, ...) LAPACKE_WORK(gelsd)(__VA_ARGS__, reals, ints)
 
 /* Real matrices: eigenvalues come as real and imaginary parts, and of a conjugate pair's eigenvectors the
  * first column holds the real parts and the second the imaginary ones. Reals: w, then v. */
@@ -103,109 +101,37 @@ static int64_t gesdd_reals(char job, int64_t m, int64_t n) {
     return 0;                                                                                              \
   }
 
-#define DEFINE_LAPACK(p, T, R, KIND, EPS)                                                                    \
-  static void p##_gemm(char op_a, char op_b, int m, int n, int k, double factor, const void *a, int lda,     \
-                       const void *b, int ldb, double c_factor, void *c, int ldc) {                          \
-    cblas_##p##gemm(CblasColMajor, op_of(op_a), op_of(op_b), m, n, k, KIND##_FACTOR(R, (R)factor), a, lda,   \
-                    b, ldb, KIND##_FACTOR(R, (R)c_factor), c, ldc);                                          \
-  }                                                                                                          \
-                                                                                                             \
-  static void p##_trsm(char uplo, char op_a, char diag, int m, int n, const void *a, int lda, void *b,       \
-                       int ldb) {                                                                            \
-    cblas_##p##trsm(CblasColMajor, CblasLeft, uplo == 'U' ? CblasUpper : CblasLower, op_of(op_a),            \
-                    diag == 'U' ? CblasUnit : CblasNonUnit, m, n, KIND##_FACTOR(R, 1), a, lda, b, ldb);      \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_potrf(char uplo, int n, void *a, int lda) {                                                 \
-    return LAPACKE_##p##potrf_work(ORDER, uplo, n, a, lda);                                                  \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_getrf(int m, int n, void *a, int lda, int *pivots) {                                        \
-    return LAPACKE_##p##getrf_work(ORDER, m, n, a, lda, pivots);                                             \
-  }                                                                                                          \
-                                                                                                             \
-  static void p##_laswp(int n, void *a, int lda, int first, int last, const int *pivots) {                   \
-    LAPACKE_##p##laswp_work(ORDER, n, a, lda, first, last, pivots, 1);                                       \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_getrs(int n, int n_rhs, const void *a, const int *pivots, void *b) {                        \
-    return LAPACKE_##p##getrs_work(ORDER, 'N', n, n_rhs, a, n, pivots, b, n);                                \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_geqrf(int m, int n, void *a, void *tau, struct lapack_work *work) {                         \
-    T size = 0;                                                                                              \
-    if (work->n_work >= 0)                                                                                   \
-      return LAPACKE_##p##geqrf_work(ORDER, m, n, a, m, tau, work->items, (int)work->n_work);                \
-    LAPACKE_##p##geqrf_work(ORDER, m, n, &size, m, &size, &size, -1);                                        \
-    work->n_work = answered(*(const R *)&size);                                                              \
-    return 0;                                                                                                \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_orgqr(int m, int n, int k, void *a, const void *tau, struct lapack_work *work) {            \
-    T size = 0;                                                                                              \
-    if (work->n_work >= 0)                                                                                   \
-      return KIND##_orgqr(p, ORDER, m, n, k, a, m, tau, work->items, (int)work->n_work);                     \
-    KIND##_orgqr(p, ORDER, m, n, k, &size, m, &size, &size, -1);                                             \
-    work->n_work = answered(*(const R *)&size);                                                              \
-    return 0;                                                                                                \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_gesdd(char job, int m, int n, void *a, void *s, void *u, void *vh,                          \
-                       struct lapack_work *work) {                                                           \
-    const int ld_vh = job == 'A' ? n : (int)smaller(m, n);                                                   \
-    if (work->n_work >= 0)                                                                                   \
-      return KIND##_gesdd(p, work->ints, (R *)work->reals, ORDER, job, m, n, a, m, s, u, m, vh, ld_vh,       \
-                          work->items, (int)work->n_work);                                                   \
-    T size = 0;                                                                                              \
-    R real = 0;                                                                                              \
-    int integer = 0;                                                                                         \
-    (void)real;                                                                                              \
-    KIND##_gesdd(p, &integer, &real, ORDER, job, m, n, &size, m, &real, &size, m, &size, ld_vh, &size, -1);  \
-    work->n_work = answered(*(const R *)&size);                                                              \
-    work->n_real = KIND##_gesdd_reals(job, m, n);                                                            \
-    work->n_ints = 8 * smaller(m, n);                                                                        \
-    return 0;                                                                                                \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_syevd(char job, char uplo, int n, void *a, void *w, struct lapack_work *work) {             \
-    if (work->n_work >= 0)                                                                                   \
-      return KIND##_syevd(p, (R *)work->reals, (int)work->n_real, work->ints, (int)work->n_ints, ORDER, job, \
-                          uplo, n, a, n, w, work->items, (int)work->n_work);                                 \
-    T size = 0;                                                                                              \
-    R real = 0;                                                                                              \
-    int integer = 0;                                                                                         \
-    KIND##_syevd(p, &real, -1, &integer, -1, ORDER, job, uplo, n, &size, n, &real, &size, -1);               \
-    work->n_work = answered(*(const R *)&size);                                                              \
-    work->n_real = answered(real);                                                                           \
-    work->n_ints = integer;                                                                                  \
-    return 0;                                                                                                \
-  }                                                                                                          \
-                                                                                                             \
-  static int p##_gelsd(int m, int n, int n_rhs, void *a, void *b, int ldb, void *s, double rtol, int *rank,  \
-                       struct lapack_work *work) {                                                           \
-    if (work->n_work >= 0)                                                                                   \
-      return KIND##_gelsd(p, work->ints, (R *)work->reals, ORDER, m, n, n_rhs, a, m, b, ldb, s, (R)rtol,     \
-                          rank, work->items, (int)work->n_work);                                             \
-    T size = 0;                                                                                              \
-    R real = 0;                                                                                              \
-    int integer = 0;                                                                                         \
-    KIND##_gelsd(p, &integer, &real, ORDER, m, n, n_rhs, &size, m, &size, ldb, &real, (R)rtol, rank, &size,  \
-                 -1);                                                                                        \
-    work->n_work = answered(*(const R *)&size);                                                              \
-    work->n_real = answered(real);                                                                           \
-    work->n_ints = integer;                                                                                  \
-    return 0;                                                                                                \
-  }                                                                                                          \
-                                                                                                             \
-  KIND##_geev(p, T, R)                                                                                       \
-                                                                                                             \
-      static const struct lapack p##_lapack = {sizeof(T), sizeof(R), (double)EPS, p##_gemm,  p##_trsm,       \
-                                               p##_potrf, p##_getrf, p##_laswp,   p##_getrs, p##_geqrf,      \
-                                               p##_orgqr, p##_gesdd, p##_syevd,   p##_geev,  p##_gelsd};
+REAL_geev(s, float, float) REAL_geev(d, double, double) COMPLEX_geev(c, lapack_complex_float, float)
+    COMPLEX_geev(z, lapack_complex_double, double)
+#define PREFIX s
+#define T float
+#define R float
+#define KIND REAL
+#define EPS FLT_EPSILON
+#include "server/kernels/linalg/lapack_body.h"
 
-LAPACK_LIST(DEFINE_LAPACK)
+#define PREFIX d
+#define T double
+#define R double
+#define KIND REAL
+#define EPS DBL_EPSILON
+#include "server/kernels/linalg/lapack_body.h"
 
-const struct lapack *lapack_of(numd_dtype dtype) {
+#define PREFIX c
+#define T lapack_complex_float
+#define R float
+#define KIND COMPLEX
+#define EPS FLT_EPSILON
+#include "server/kernels/linalg/lapack_body.h"
+
+#define PREFIX z
+#define T lapack_complex_double
+#define R double
+#define KIND COMPLEX
+#define EPS DBL_EPSILON
+#include "server/kernels/linalg/lapack_body.h"
+
+        const struct lapack *lapack_of(numd_dtype dtype) {
   switch (dtype) {
     case NUMD_FLOAT32:
       return &s_lapack;

@@ -148,7 +148,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   if (a->ndim < 2)
     return errtext_set(err, NUMD_ESHAPE, "%s: wants at least two axes, not %d", op_rows[job->op].name,
                        a->ndim);
-  memset(job->own, 0, sizeof(job->own));
+  memset(p, 0, sizeof(*p));
   job->shared_bytes = job->task_bytes = 0;
   for (int i = 0; i < NUMD_OP_MAX_OUT; i++)
     job->out[i] = (struct layout){.dtype = NUMD_DTYPE_NONE};

@@ -12,7 +12,7 @@
 
 enum linalg_area { AREA_A, AREA_B, AREA_C, AREA_WORK, AREA_REALS, AREA_INTS, N_AREAS };
 
-/* Kept in the job's own[]. */
+/* What the plan keeps for the run. */
 struct linalg_plan {
   int64_t m, n;                   /* of the matrices of the first input */
   int64_t k;                      /* columns of the right side */
@@ -22,15 +22,7 @@ struct linalg_plan {
   int64_t block, n_blocks;        /* columns to a tile and how many tiles, where computed in tiles; else 0 */
 };
 
-_Static_assert(sizeof(struct linalg_plan) <= sizeof(((struct array_job *)NULL)->own), "fits the job");
-
-static inline struct linalg_plan *linalg_plan_in(struct array_job *job) {
-  return (struct linalg_plan *)job->own;
-}
-
-static inline const struct linalg_plan *linalg_plan_of(const struct array_job *job) {
-  return (const struct linalg_plan *)job->own;
-}
+ARRAY_OWN(linalg_plan)
 
 /* One matrix of the batch at work. */
 struct linalg_one {

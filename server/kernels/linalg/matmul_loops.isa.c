@@ -51,164 +51,42 @@ struct view {
 
 /* ---- Integers of any size ---- */
 
-/* X(NAME, stored type, type that is computed in, kind). Unsigned types wrap around. */
-#define PRODUCT_LIST(X)               \
-  X(BOOL, uint8_t, uint8_t, BOOLEAN)  \
-  X(INT8, uint8_t, uint16_t, PLAIN)   \
-  X(INT16, uint16_t, uint16_t, PLAIN) \
-  X(INT32, uint32_t, uint32_t, PLAIN) \
-  X(INT64, uint64_t, uint64_t, PLAIN)
+/* Signed and unsigned integers share the functions: what is wrapped around has the same bits. */
+#define NAME BOOL
+#define T uint8_t
+#define W uint8_t
+#define KIND BOOLEAN
+#include "server/kernels/linalg/matmul_loops_body.h"
 
-#define DEFINE_PRODUCT(NAME, T, W, KIND)                                                                    \
-  typedef T NAME##_item KERNEL_ALIAS;                                                                       \
-  typedef W NAME##_vector __attribute__((vector_size(VECTOR_BYTES), aligned(VECTOR_BYTES)));                \
-  enum { NAME##_LANES = VECTOR_BYTES / sizeof(W), NAME##_COLS = 2 * NAME##_LANES };                         \
-                                                                                                            \
-  ALWAYS T NAME##_at(const char *p) {                                                                       \
-    return *(const NAME##_item *)p;                                                                         \
-  }                                                                                                         \
-                                                                                                            \
-  /* k x n of B, n <= COLS, and zeros behind. */                                                            \
-  static void NAME##_pack(int64_t k, int64_t n, struct view b, W *restrict to) {                            \
-    for (int64_t p = 0; p < k; p++, b.data += b.row, to += NAME##_COLS) {                                   \
-      const NAME##_item *from = (const NAME##_item *)b.data;                                                \
-      if (b.col == sizeof(T) && n == NAME##_COLS) {                                                         \
-        KERNEL_FOR(j, NAME##_COLS) to[j] = (W)KIND##_PACK(from[j]);                                         \
-        continue;                                                                                           \
-      }                                                                                                     \
-      for (int64_t j = 0; j < n; j++)                                                                       \
-        to[j] = (W)KIND##_PACK(NAME##_at(b.data + j * b.col));                                              \
-      for (int64_t j = n; j < NAME##_COLS; j++)                                                             \
-        to[j] = 0;                                                                                          \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  /* `rows` rows of A times the panel. */                                                                   \
-  ALWAYS void NAME##_block(int rows, int64_t k, struct view a, const W *panel, W *sums) {                   \
-    NAME##_vector sum[ROWS][2];                                                                             \
-    _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++) sum[i][0] = sum[i][1] = (NAME##_vector){0};      \
-    for (int64_t p = 0; p < k; p++, a.data += a.col, panel += NAME##_COLS) {                                \
-      const NAME##_vector y0 = *(const NAME##_vector *)panel;                                               \
-      const NAME##_vector y1 = *(const NAME##_vector *)(panel + NAME##_LANES);                              \
-      _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++) {                                              \
-        const NAME##_vector x = (NAME##_vector){0} + (W)NAME##_at(a.data + i * a.row);                      \
-        sum[i][0] = KIND##_JOIN(W, sum[i][0], x, y0);                                                       \
-        sum[i][1] = KIND##_JOIN(W, sum[i][1], x, y1);                                                       \
-      }                                                                                                     \
-    }                                                                                                       \
-    _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++, sums += NAME##_COLS) {                           \
-      *(NAME##_vector *)sums = sum[i][0];                                                                   \
-      *(NAME##_vector *)(sums + NAME##_LANES) = sum[i][1];                                                  \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  /* Stores n sums of a row, or adds them to what is there. */                                              \
-  static void NAME##_store(int64_t n, const W *sums, char *c, int64_t col, bool add) {                      \
-    NAME##_item *to = (NAME##_item *)c;                                                                     \
-    if (col == sizeof(T) && !add) {                                                                         \
-      KERNEL_FOR(j, n) to[j] = (T)KIND##_RESULT(sums[j]);                                                   \
-    } else if (col == sizeof(T)) {                                                                          \
-      KERNEL_FOR(j, n) to[j] = (T)KIND##_RESULT(KIND##_ADD(W, to[j], sums[j]));                             \
-    } else {                                                                                                \
-      for (int64_t j = 0; j < n; j++, c += col)                                                             \
-        *(NAME##_item *)c = (T)KIND##_RESULT(add ? KIND##_ADD(W, *(NAME##_item *)c, sums[j]) : sums[j]);    \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  /* All rows of A times one panel of n columns. */                                                         \
-  static void NAME##_panel(int64_t m, int64_t n, int64_t k, struct view a, const W *panel, char *c,         \
-                           const int64_t stride[2], bool add) {                                             \
-    W sums[ROWS * NAME##_COLS] __attribute__((aligned(VECTOR_BYTES)));                                      \
-    for (int64_t i = 0, rows; i < m; i += rows, a.data += rows * a.row) {                                   \
-      rows = m - i >= ROWS ? ROWS : m - i >= 4 ? 4 : 1;                                                     \
-      if (rows == ROWS)                                                                                     \
-        NAME##_block(ROWS, k, a, panel, sums);                                                              \
-      else if (rows == 4)                                                                                   \
-        NAME##_block(4, k, a, panel, sums);                                                                 \
-      else                                                                                                  \
-        NAME##_block(1, k, a, panel, sums);                                                                 \
-      for (int64_t r = 0; r < rows; r++, c += stride[0])                                                    \
-        NAME##_store(n, sums + r * NAME##_COLS, c, stride[1], add);                                         \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  static T NAME##_dot(int64_t k, const char *a, int64_t a_step, const char *b, int64_t b_step) {            \
-    W sum = 0;                                                                                              \
-    if (a_step == sizeof(T) && b_step == sizeof(T)) {                                                       \
-      const NAME##_item *x = (const NAME##_item *)a, *y = (const NAME##_item *)b;                           \
-      for (int64_t p = 0; p < k; p++)                                                                       \
-        sum = KIND##_JOIN_ONE(W, sum, x[p], KIND##_PACK(y[p]));                                             \
-    } else {                                                                                                \
-      for (int64_t p = 0; p < k; p++, a += a_step, b += b_step)                                             \
-        sum = KIND##_JOIN_ONE(W, sum, NAME##_at(a), KIND##_PACK(NAME##_at(b)));                             \
-    }                                                                                                       \
-    return (T)KIND##_RESULT(sum);                                                                           \
-  }                                                                                                         \
-                                                                                                            \
-  /* sums[j] = a[0] b[0][j] + ..., rows of B contiguous. */                                                 \
-  static void NAME##_add_rows(int64_t n, int64_t k, struct view a, struct view b, W *restrict sums) {       \
-    for (int64_t j = 0; j < n; j++)                                                                         \
-      sums[j] = 0;                                                                                          \
-    for (; k >= 2; k -= 2, a.data += 2 * a.col, b.data += 2 * b.row) {                                      \
-      const T x0 = NAME##_at(a.data), x1 = NAME##_at(a.data + a.col);                                       \
-      const NAME##_item *y0 = (const NAME##_item *)b.data, *y1 = (const NAME##_item *)(b.data + b.row);     \
-      KERNEL_FOR(j, n) {                                                                                    \
-        const W sum = KIND##_JOIN_ONE(W, sums[j], x0, KIND##_PACK(y0[j]));                                  \
-        sums[j] = KIND##_JOIN_ONE(W, sum, x1, KIND##_PACK(y1[j]));                                          \
-      }                                                                                                     \
-    }                                                                                                       \
-    if (k == 1) {                                                                                           \
-      const T x = NAME##_at(a.data);                                                                        \
-      const NAME##_item *y = (const NAME##_item *)b.data;                                                   \
-      KERNEL_FOR(j, n) sums[j] = KIND##_JOIN_ONE(W, sums[j], x, KIND##_PACK(y[j]));                         \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  static void NAME##_one_row(int64_t n, int64_t k, struct view a, struct view b, char *c, int64_t c_col) {  \
-    enum { piece = PIECE_BYTES / sizeof(W) };                                                               \
-    W sums[piece];                                                                                          \
-    if (b.col != sizeof(T) || n == 1) {                                                                     \
-      for (int64_t j = 0; j < n; j++)                                                                       \
-        *(NAME##_item *)(c + j * c_col) = NAME##_dot(k, a.data, a.col, b.data + j * b.col, b.row);          \
-      return;                                                                                               \
-    }                                                                                                       \
-    for (int64_t j = 0; j < n; j += piece, b.data += piece * (int64_t)sizeof(T)) {                          \
-      const int64_t width = n - j < piece ? n - j : piece;                                                  \
-      NAME##_add_rows(width, k, a, b, sums);                                                                \
-      NAME##_store(width, sums, c + j * c_col, c_col, false);                                               \
-    }                                                                                                       \
-  }                                                                                                         \
-                                                                                                            \
-  static void NAME##_product(int64_t m, int64_t n, int64_t k, struct kernel_matrix a_,                      \
-                             struct kernel_matrix b_, struct kernel_matrix c) {                             \
-    W panel[PANEL_ROWS * NAME##_COLS] __attribute__((aligned(VECTOR_BYTES)));                               \
-    const struct view a = {a_.data, a_.stride[0], a_.stride[1]}, b = {b_.data, b_.stride[0], b_.stride[1]}; \
-    if (m < FEW_ROWS) {                                                                                     \
-      for (int64_t i = 0; i < m; i++)                                                                       \
-        NAME##_one_row(n, k, (struct view){a.data + i * a.row, a.row, a.col}, b, c.data + i * c.stride[0],  \
-                       c.stride[1]);                                                                        \
-      return;                                                                                               \
-    }                                                                                                       \
-    for (int64_t j = 0; j < n; j += NAME##_COLS)                                                            \
-      for (int64_t p = 0; p < k; p += PANEL_ROWS) {                                                         \
-        const int64_t cols = n - j < NAME##_COLS ? n - j : NAME##_COLS;                                     \
-        const int64_t depth = k - p < PANEL_ROWS ? k - p : PANEL_ROWS;                                      \
-        NAME##_pack(depth, cols, (struct view){b.data + p * b.row + j * b.col, b.row, b.col}, panel);       \
-        NAME##_panel(m, cols, depth, (struct view){a.data + p * a.col, a.row, a.col}, panel,                \
-                     c.data + j * c.stride[1], c.stride, p > 0);                                            \
-      }                                                                                                     \
-  }
+#define NAME INT8
+#define T uint8_t
+#define W uint16_t
+#define KIND PLAIN
+#include "server/kernels/linalg/matmul_loops_body.h"
 
-PRODUCT_LIST(DEFINE_PRODUCT)
+#define NAME INT16
+#define T uint16_t
+#define W uint16_t
+#define KIND PLAIN
+#include "server/kernels/linalg/matmul_loops_body.h"
+
+#define NAME INT32
+#define T uint32_t
+#define W uint32_t
+#define KIND PLAIN
+#include "server/kernels/linalg/matmul_loops_body.h"
+
+#define NAME INT64
+#define T uint64_t
+#define W uint64_t
+#define KIND PLAIN
+#include "server/kernels/linalg/matmul_loops_body.h"
 
 const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES] = {
-#define X(NAME, T, W, KIND) [NUMD_##NAME] = NAME##_product,
-    PRODUCT_LIST(X)
+    [NUMD_BOOL] = BOOL_product,
+#define X(SNAME, S, UNAME, U) [NUMD_##SNAME] = SNAME##_product, [NUMD_##UNAME] = SNAME##_product,
+    DTYPE_INT_PAIRS(X)
 #undef X
-        [NUMD_UINT8] = INT8_product,
-    [NUMD_UINT16] = INT16_product,
-    [NUMD_UINT32] = INT32_product,
-    [NUMD_UINT64] = INT64_product,
 };
 
 /* ---- Small ones of any dtype ---- */

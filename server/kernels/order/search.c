@@ -12,6 +12,13 @@
 #define UNIT_ELEMENTS 16384
 #define FILL_ELEMENTS 262144
 
+/* What the plans keep for the runs. */
+struct search_plan {
+  int64_t n;     /* elements that are looked for */
+  int64_t n_set; /* elements among which ISIN looks */
+};
+ARRAY_OWN(search_plan)
+
 static int64_t elements(const struct layout *a) {
   int64_t n = 1;
   for (int d = 0; d < a->ndim; d++)
@@ -47,13 +54,13 @@ static int plan_searchsorted(struct array_job *job, struct errtext *err) {
   job->n_phases = 1;
   job->n_units[0] = parts_of(n, UNIT_ELEMENTS);
   job->cost_ns = search_cost_ns(n, job->in[0].shape[0]);
-  job->own[0] = n;
+  *search_plan_in(job) = (struct search_plan){.n = n};
   return 0;
 }
 
 static unsigned run_searchsorted(const struct array_run *run, int phase, int64_t unit, char *task) {
   const struct array_job *job = run->job;
-  const int64_t end = smaller((unit + 1) * UNIT_ELEMENTS, job->own[0]);
+  const int64_t end = smaller((unit + 1) * UNIT_ELEMENTS, search_plan_of(job)->n);
   int64_t *const out = (int64_t *)(void *)run->out[0];
   _Alignas(64) char keys[SORT_BLOCK * 8];
   struct strided_iter iter;
@@ -77,7 +84,7 @@ static bool by_table(const struct array_job *job) {
 }
 
 static void make_sorter(const struct array_job *job, struct sorter *s) {
-  sorter_init(s, (numd_dtype)job->dtype, false, false, job->own[1]);
+  sorter_init(s, (numd_dtype)job->dtype, false, false, search_plan_of(job)->n_set);
 }
 
 /* Behind the sorter's scratch: how many keys from the lowest to the highest have a byte in the table, 0:
@@ -88,7 +95,8 @@ struct range {
 };
 
 static int64_t range_most(const struct array_job *job) {
-  return dtype_rows[job->dtype].kind == 'f' ? 0 : 8 * smaller(job->own[0] + job->own[1], (int64_t)1 << 24);
+  const struct search_plan *const p = search_plan_of(job);
+  return dtype_rows[job->dtype].kind == 'f' ? 0 : 8 * smaller(p->n + p->n_set, (int64_t)1 << 24);
 }
 
 static struct range *range_of(const struct sorter *s, char *shared) {
@@ -133,8 +141,7 @@ static void search_range(const struct range *range, int key_bytes, int64_t n, co
 static int plan_isin(struct array_job *job, struct errtext *err) {
   const int64_t n = elements(&job->in[0]), n_set = elements(&job->in[1]);
   struct sorter s;
-  job->own[0] = n;
-  job->own[1] = n_set;
+  *search_plan_in(job) = (struct search_plan){n, n_set};
   job->out[0] = job->in[0];
   job->out[0].dtype = NUMD_BOOL;
   job->task_bytes = 0;
@@ -164,7 +171,7 @@ static unsigned key_of(int item, const char *keys, int64_t i) {
 /* Units set the same bytes; one that is set is left alone, so that cores do not fight for its cache line. */
 static void fill_table(const struct array_run *run, const struct strided_iter *set, int64_t unit) {
   const struct array_job *job = run->job;
-  const int64_t end = smaller((unit + 1) * FILL_ELEMENTS, job->own[1]);
+  const int64_t end = smaller((unit + 1) * FILL_ELEMENTS, search_plan_of(job)->n_set);
   _Alignas(64) char keys[SORT_BLOCK * 8];
   for (int64_t i = unit * FILL_ELEMENTS; i < end; i += SORT_BLOCK) {
     const int64_t n = smaller(end - i, SORT_BLOCK);
@@ -206,7 +213,7 @@ static void search_sorted(const struct sorter *s, const void *sorted, int64_t n,
 
 static void find_all(const struct array_run *run, int64_t unit) {
   const struct array_job *job = run->job;
-  const int64_t end = smaller((unit + 1) * UNIT_ELEMENTS, job->own[0]);
+  const int64_t end = smaller((unit + 1) * UNIT_ELEMENTS, search_plan_of(job)->n);
   const uint8_t invert = (job->params.given & NUMD_PARAM_INVERT) != 0;
   uint8_t *const out = (uint8_t *)run->out[0];
   _Alignas(64) char keys[SORT_BLOCK * 8];

@@ -18,18 +18,16 @@
 #define UNIT_ELEMENTS 8192
 #define ROWS_LONG_MAX 8 /* with more rows, each is one unit however long */
 
+/* What the plan keeps for the run. */
 struct rows {
   int axis;
   int64_t n, n_rows;
   int64_t per_unit; /* 0: long rows */
 };
+ARRAY_OWN(rows)
 
 static bool wants_indices(const struct array_job *job) {
   return job->op == NUMD_OP_ARGSORT;
-}
-
-static struct rows rows_of(const struct array_job *job) {
-  return (struct rows){(int)job->own[0], job->own[1], job->own[2], job->own[3]};
 }
 
 static void make_sorter(const struct array_job *job, const struct rows *rows, struct sorter *s) {
@@ -74,10 +72,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   }
   if (rows.n < LONG_ROW || rows.n_rows > ROWS_LONG_MAX)
     rows.per_unit = rows.n < UNIT_ELEMENTS ? UNIT_ELEMENTS / rows.n : 1;
-  job->own[0] = rows.axis;
-  job->own[1] = rows.n;
-  job->own[2] = rows.n_rows;
-  job->own[3] = rows.per_unit;
+  *rows_in(job) = rows;
   plan_phases(job, &rows);
   return 0;
 }
@@ -215,19 +210,19 @@ static void run_rows(const struct array_run *run, const struct rows *rows, int64
 
 static unsigned run(const struct array_run *run, int phase, int64_t unit, char *task) {
   const struct array_job *job = run->job;
-  const struct rows rows = rows_of(job);
-  if (rows.per_unit) {
-    run_rows(run, &rows, unit, task);
+  const struct rows *const rows = rows_of(job);
+  if (rows->per_unit) {
+    run_rows(run, rows, unit, task);
     return 0;
   }
   struct sorter s;
   struct cursor at;
   struct strided_iter source;
-  make_sorter(job, &rows, &s);
+  make_sorter(job, rows, &s);
   const int64_t row = unit / s.n_chunks, chunk = unit % s.n_chunks;
-  const int64_t stride = job->in[0].strides[rows.axis], out_stride = job->out[0].strides[rows.axis];
+  const int64_t stride = job->in[0].strides[rows->axis], out_stride = job->out[0].strides[rows->axis];
   char *const scratch = run->shared + row * sorter_bytes(&s);
-  cursor_set(run, rows.axis, row, &at);
+  cursor_set(run, rows->axis, row, &at);
   strided_iter_init_row(&source, s.key_bytes, s.n, stride);
   if (phase < sorter_phases(&s))
     sorter_run(&s, phase, chunk, &source, at.in, scratch);

@@ -11,6 +11,12 @@
 
 #define BLOCK 256
 
+/* What the plan keeps for the run. */
+struct unique_plan {
+  int64_t n; /* elements */
+};
+ARRAY_OWN(unique_plan)
+
 /* The output of each kind, -1: not asked for. */
 struct outputs {
   int values, indices, inverse, counts, number;
@@ -31,7 +37,7 @@ static struct outputs outputs_of(const struct array_job *job) {
 
 static void make_sorter(const struct array_job *job, struct sorter *s) {
   const struct outputs to = outputs_of(job);
-  sorter_init(s, (numd_dtype)job->dtype, false, to.indices >= 0 || to.inverse >= 0, job->own[0]);
+  sorter_init(s, (numd_dtype)job->dtype, false, to.indices >= 0 || to.inverse >= 0, unique_plan_of(job)->n);
 }
 
 /* Behind the sorter's scratch: how many values begin in each chunk, then at which items, by chunk. */
@@ -54,7 +60,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   struct sorter s;
   for (int d = 0; d < job->in[0].ndim; d++)
     n *= job->in[0].shape[d];
-  job->own[0] = n;
+  unique_plan_in(job)->n = n;
   plan_vector(job, to.values, job->dtype, n);
   plan_vector(job, to.indices, NUMD_INT64, n);
   plan_vector(job, to.counts, NUMD_INT64, n);

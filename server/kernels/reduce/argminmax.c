@@ -18,8 +18,16 @@
 #define SHORT_LINE 64
 #define GROUP_ITEMS 16384 /* elements that a unit of many short lines reads, about */
 
-/* The job's own numbers. */
-enum { LINES, LENGTH, CHUNK, CHUNKS, LINES_A_UNIT, AXIS, ACROSS, COLUMN_AXIS, TILES };
+/* What the plan keeps for the run. */
+struct argminmax_plan {
+  int axis; /* -1: the flat array */
+  int64_t n_lines, length;
+  int64_t chunk, n_chunks, lines_per_unit;
+  bool across;     /* lines are compared side by side, */
+  int column_axis; /* along this axis, */
+  int64_t n_tiles; /* in so many tiles of COLUMNS lines */
+};
+ARRAY_OWN(argminmax_plan)
 
 struct best {
   _Alignas(16) char value[MAX_ITEM_BYTES];
@@ -92,7 +100,7 @@ static void best_of(const struct array_job *job, const struct strided_iter *line
 static const char *line_start(const struct array_job *job, const char *data, int64_t number) {
   const struct layout *in = &job->in[0];
   for (int d = in->ndim - 1; d >= 0; d--) {
-    if (d == job->own[AXIS])
+    if (d == argminmax_plan_of(job)->axis)
       continue;
     data += number % in->shape[d] * in->strides[d];
     number /= in->shape[d];
@@ -102,21 +110,22 @@ static const char *line_start(const struct array_job *job, const char *data, int
 
 static void run_lines(const struct array_run *run, int64_t unit, char *task) {
   const struct array_job *job = run->job;
-  const int64_t *own = job->own, axis = own[AXIS];
-  const int64_t chunk = unit % own[CHUNKS], group = unit / own[CHUNKS];
-  const int64_t first = group * own[LINES_A_UNIT];
+  const struct argminmax_plan *const p = argminmax_plan_of(job);
+  const int axis = p->axis;
+  const int64_t chunk = unit % p->n_chunks, group = unit / p->n_chunks;
+  const int64_t first = group * p->lines_per_unit;
   struct strided_iter line;
   if (axis < 0)
     strided_iter_init(&line, &job->in[0]);
   else
-    strided_iter_init_row(&line, dtype_rows[job->dtype].size, own[LENGTH], job->in[0].strides[axis]);
-  for (int64_t i = first; i < first + own[LINES_A_UNIT] && i < own[LINES]; i++) {
+    strided_iter_init_row(&line, dtype_rows[job->dtype].size, p->length, job->in[0].strides[axis]);
+  for (int64_t i = first; i < first + p->lines_per_unit && i < p->n_lines; i++) {
     const char *data = axis < 0 ? run->in[0] : line_start(job, run->in[0], i);
-    const int64_t from = chunk * own[CHUNK], left = own[LENGTH] - from;
+    const int64_t from = chunk * p->chunk, left = p->length - from;
     struct best best;
-    best_of(job, &line, data, from, left < own[CHUNK] ? left : own[CHUNK], task, &best);
-    if (own[CHUNKS] > 1)
-      ((struct best *)run->shared)[i * own[CHUNKS] + chunk] = best;
+    best_of(job, &line, data, from, left < p->chunk ? left : p->chunk, task, &best);
+    if (p->n_chunks > 1)
+      ((struct best *)run->shared)[i * p->n_chunks + chunk] = best;
     else
       ((int64_t *)run->out[0])[i] = best.at;
   }
@@ -124,10 +133,10 @@ static void run_lines(const struct array_run *run, int64_t unit, char *task) {
 
 /* The first best chunk of each line. */
 static void choose_chunks(const struct array_run *run) {
-  const int64_t *own = run->job->own;
-  for (int64_t i = 0; i < own[LINES]; i++) {
-    const struct best *chunks = (const struct best *)run->shared + i * own[CHUNKS], *best = chunks;
-    for (int64_t c = 1; c < own[CHUNKS]; c++)
+  const struct argminmax_plan *const p = argminmax_plan_of(run->job);
+  for (int64_t i = 0; i < p->n_lines; i++) {
+    const struct best *chunks = (const struct best *)run->shared + i * p->n_chunks, *best = chunks;
+    for (int64_t c = 1; c < p->n_chunks; c++)
       if (is_better(run->job, chunks[c].value, best->value))
         best = &chunks[c];
     ((int64_t *)run->out[0])[i] = best->at;
@@ -138,19 +147,19 @@ static void choose_chunks(const struct array_run *run) {
 
 static void run_columns(const struct array_run *run, int64_t unit, char *task) {
   const struct array_job *job = run->job;
-  const int64_t *own = job->own;
+  const struct argminmax_plan *const p = argminmax_plan_of(job);
   const struct layout *in = &job->in[0];
   const int item = dtype_rows[job->dtype].size;
-  const int64_t columns = in->shape[own[COLUMN_AXIS]], stride = in->strides[own[COLUMN_AXIS]];
-  const int64_t at = unit % own[TILES] * COLUMNS, left = columns - at, n = left < COLUMNS ? left : COLUMNS;
-  const int64_t line = unit / own[TILES] * columns + at;
+  const int64_t columns = in->shape[p->column_axis], stride = in->strides[p->column_axis];
+  const int64_t at = unit % p->n_tiles * COLUMNS, left = columns - at, n = left < COLUMNS ? left : COLUMNS;
+  const int64_t line = unit / p->n_tiles * columns + at;
   const char *data = line_start(job, run->in[0], line);
   char *row = task, *best = task + COLUMNS * MAX_ITEM_BYTES;
   int64_t *where = (int64_t *)run->out[0] + line;
   const kernel_map_fn copy = kernel_map(NUMD_OP_COPY, job->dtype);
   const bool direct = stride == item && dtype_rows[job->dtype].kind != 'b';
   const int64_t strides[] = {stride, item};
-  for (int64_t r = 0; r < own[LENGTH]; r++, data += in->strides[own[AXIS]]) {
+  for (int64_t r = 0; r < p->length; r++, data += in->strides[p->axis]) {
     char *const ptr[] = {(char *)data, r == 0 ? best : row};
     if (r == 0 || !direct)
       copy(n, ptr, strides);
@@ -181,51 +190,53 @@ static void set_output(struct array_job *job, int axis) {
 static void choose_way(struct array_job *job, int axis) {
   const struct layout *in = &job->in[0];
   const int column = axis == in->ndim - 1 ? in->ndim - 2 : in->ndim - 1;
-  job->own[COLUMN_AXIS] = column;
-  job->own[ACROSS] =
+  struct argminmax_plan *const p = argminmax_plan_in(job);
+  p->column_axis = column;
+  p->across =
       axis >= 0 && column >= 0 && in->shape[column] >= 8 &&
       (in->shape[axis] <= SHORT_LINE || magnitude(in->strides[column]) < magnitude(in->strides[axis]));
 }
 
-static int argminmax_plan(struct array_job *job, struct errtext *err) {
+static int plan(struct array_job *job, struct errtext *err) {
   const struct layout *in = &job->in[0];
   int axis = -1, r;
-  int64_t size, out_size, *own = job->own;
+  struct argminmax_plan *const p = argminmax_plan_in(job);
+  int64_t size, out_size;
   if (job->params.given & NUMD_PARAM_AXIS && (r = array_axis(job, in->ndim, 0, &axis, err)))
     return r;
   set_output(job, axis);
   if (layout_size(in, &size) < 0 || layout_size(&job->out[0], &out_size) < 0)
     return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
-  own[LENGTH] = axis < 0 ? size : in->shape[axis];
-  if (own[LENGTH] == 0)
+  p->length = axis < 0 ? size : in->shape[axis];
+  if (p->length == 0)
     return errtext_set(err, NUMD_EDOMAIN, "attempt to get %s of an empty sequence", op_rows[job->op].name);
-  own[LINES] = out_size;
-  own[AXIS] = axis;
-  own[CHUNK] = job->dtype == NUMD_BOOL ? BOOL_CHUNK : CHUNK_ITEMS;
-  own[CHUNKS] = (own[LENGTH] + own[CHUNK] - 1) / own[CHUNK];
-  own[LINES_A_UNIT] = own[CHUNKS] > 1 ? 1 : 1 + GROUP_ITEMS / own[LENGTH];
+  p->n_lines = out_size;
+  p->axis = axis;
+  p->chunk = job->dtype == NUMD_BOOL ? BOOL_CHUNK : CHUNK_ITEMS;
+  p->n_chunks = (p->length + p->chunk - 1) / p->chunk;
+  p->lines_per_unit = p->n_chunks > 1 ? 1 : 1 + GROUP_ITEMS / p->length;
   choose_way(job, axis);
   job->n_phases = 1;
   job->task_bytes = 2 * COLUMNS * MAX_ITEM_BYTES > STRETCH * MAX_ITEM_BYTES ? 2 * COLUMNS * MAX_ITEM_BYTES
                                                                             : STRETCH * MAX_ITEM_BYTES;
   job->cost_ns = (uint64_t)size * dtype_rows[job->dtype].size / 16 + 100;
-  if (own[ACROSS]) {
-    const int64_t columns = in->shape[own[COLUMN_AXIS]];
-    own[TILES] = (columns + COLUMNS - 1) / COLUMNS;
-    job->n_units[0] = out_size / columns * own[TILES];
+  if (p->across) {
+    const int64_t columns = in->shape[p->column_axis];
+    p->n_tiles = (columns + COLUMNS - 1) / COLUMNS;
+    job->n_units[0] = out_size / columns * p->n_tiles;
     return 0;
   }
-  job->n_units[0] = (own[LINES] + own[LINES_A_UNIT] - 1) / own[LINES_A_UNIT] * own[CHUNKS];
-  if (own[CHUNKS] > 1) {
+  job->n_units[0] = (p->n_lines + p->lines_per_unit - 1) / p->lines_per_unit * p->n_chunks;
+  if (p->n_chunks > 1) {
     job->n_phases = 2;
-    job->n_units[1] = own[LINES] > 0;
-    job->shared_bytes = own[LINES] * own[CHUNKS] * (int64_t)sizeof(struct best);
+    job->n_units[1] = p->n_lines > 0;
+    job->shared_bytes = p->n_lines * p->n_chunks * (int64_t)sizeof(struct best);
   }
   return 0;
 }
 
-static unsigned argminmax_run(const struct array_run *run, int phase, int64_t unit, char *task) {
-  if (run->job->own[ACROSS])
+static unsigned run(const struct array_run *run, int phase, int64_t unit, char *task) {
+  if (argminmax_plan_of(run->job)->across)
     run_columns(run, unit, task);
   else if (phase == 0)
     run_lines(run, unit, task);
@@ -234,4 +245,4 @@ static unsigned argminmax_run(const struct array_run *run, int phase, int64_t un
   return 0;
 }
 
-const struct array_kernel argminmax_kernel = {.plan = argminmax_plan, .run = argminmax_run};
+const struct array_kernel argminmax_kernel = {.plan = plan, .run = run};

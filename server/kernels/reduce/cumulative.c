@@ -15,8 +15,16 @@
 #define COLUMNS 1024
 #define GROUP_ITEMS 16384 /* elements that a unit of many short lines works on, about */
 
-/* The job's own numbers. */
-enum { LINES, LENGTH, CHUNKS, LINES_A_UNIT, AXIS, INNER, ACROSS, TILES };
+/* What the plan keeps for the run. */
+struct cumulative_plan {
+  int axis; /* -1: the flat array */
+  int64_t n_lines, length;
+  int64_t inner; /* elements from one of a line to the next, in the result */
+  int64_t n_chunks, lines_per_unit;
+  bool across;     /* rows are added to the row before, */
+  int64_t n_tiles; /* in so many tiles of COLUMNS lines */
+};
+ARRAY_OWN(cumulative_plan)
 
 static numd_op reduction(const struct array_job *job) {
   return job->op == NUMD_OP_CUMULATIVE_SUM ? NUMD_OP_SUM : NUMD_OP_PROD;
@@ -88,8 +96,10 @@ struct line {
 static void find_line(const struct array_run *run, int64_t number, struct line *line) {
   const struct array_job *job = run->job;
   const struct layout *in = &job->in[0];
-  const int64_t axis = job->own[AXIS], item = dtype_rows[job->dtype].size, inner = job->own[INNER];
-  const int64_t results = job->own[LENGTH] + has_initial(job);
+  const struct cumulative_plan *const p = cumulative_plan_of(job);
+  const int axis = p->axis;
+  const int64_t item = dtype_rows[job->dtype].size, inner = p->inner;
+  const int64_t results = p->length + has_initial(job);
   line->in = run->in[0];
   line->out = run->out[0] + (number / inner * results * inner + number % inner) * item;
   line->out_stride = inner * item;
@@ -126,10 +136,11 @@ static char *chunk_total(const struct array_run *run, int64_t number) {
 
 static void sum_chunk(const struct array_run *run, int64_t unit, char *task) {
   const struct array_job *job = run->job;
-  const int64_t chunk = unit % job->own[CHUNKS], first = chunk * CHUNK, left = job->own[LENGTH] - first;
+  const struct cumulative_plan *const p = cumulative_plan_of(job);
+  const int64_t chunk = unit % p->n_chunks, first = chunk * CHUNK, left = p->length - first;
   const int64_t n = left < CHUNK ? left : CHUNK;
   struct line line;
-  find_line(run, unit / job->own[CHUNKS], &line);
+  find_line(run, unit / p->n_chunks, &line);
   total_of(job, n, line_items(&line, first, n, task), chunk_total(run, unit));
 }
 
@@ -137,10 +148,11 @@ static void sum_chunk(const struct array_run *run, int64_t unit, char *task) {
 static void add_totals(const struct array_run *run, int64_t number) {
   const struct array_job *job = run->job;
   const size_t item = dtype_rows[job->dtype].size;
+  const int64_t n_chunks = cumulative_plan_of(job)->n_chunks;
   _Alignas(16) char acc[MAX_ITEM_BYTES], next[MAX_ITEM_BYTES];
   identity(job, acc);
-  for (int64_t c = 0; c < job->own[CHUNKS]; c++) {
-    char *total = chunk_total(run, number * job->own[CHUNKS] + c);
+  for (int64_t c = 0; c < n_chunks; c++) {
+    char *total = chunk_total(run, number * n_chunks + c);
     if (c == 0)
       memcpy(next, total, item);
     else
@@ -153,7 +165,8 @@ static void add_totals(const struct array_run *run, int64_t number) {
 /* The first element of a line is taken as it is: -0.0 and what a factor of 1 would change stay. */
 static void scan_chunk(const struct array_run *run, int64_t number, int64_t chunk, char *task) {
   const struct array_job *job = run->job;
-  const int64_t item = dtype_rows[job->dtype].size, first = chunk * CHUNK, left = job->own[LENGTH] - first;
+  const struct cumulative_plan *const p = cumulative_plan_of(job);
+  const int64_t item = dtype_rows[job->dtype].size, first = chunk * CHUNK, left = p->length - first;
   int64_t n = left < CHUNK ? left : CHUNK, taken = chunk == 0 && n > 0;
   _Alignas(16) char acc[MAX_ITEM_BYTES];
   struct line line;
@@ -171,7 +184,7 @@ static void scan_chunk(const struct array_run *run, int64_t number, int64_t chun
     copy_values(job, 1, in, 0, out);
     memcpy(acc, out, (size_t)item);
   } else if (n > 0) {
-    memcpy(acc, chunk_total(run, number * job->own[CHUNKS] + chunk), (size_t)item);
+    memcpy(acc, chunk_total(run, number * p->n_chunks + chunk), (size_t)item);
   }
   scan_run(job, n - taken, in + taken * item, out + taken * item, acc);
   if (!direct)
@@ -179,30 +192,31 @@ static void scan_chunk(const struct array_run *run, int64_t number, int64_t chun
 }
 
 static void scan_lines(const struct array_run *run, int64_t unit, char *task) {
-  const int64_t *own = run->job->own, first = unit / own[CHUNKS] * own[LINES_A_UNIT];
-  for (int64_t i = first; i < first + own[LINES_A_UNIT] && i < own[LINES]; i++)
-    scan_chunk(run, i, unit % own[CHUNKS], task);
+  const struct cumulative_plan *const p = cumulative_plan_of(run->job);
+  const int64_t first = unit / p->n_chunks * p->lines_per_unit;
+  for (int64_t i = first; i < first + p->lines_per_unit && i < p->n_lines; i++)
+    scan_chunk(run, i, unit % p->n_chunks, task);
 }
 
 /* ---- Rows side by side ---- */
 
 static void scan_columns(const struct array_run *run, int64_t unit) {
   const struct array_job *job = run->job;
+  const struct cumulative_plan *const p = cumulative_plan_of(job);
   const struct layout *in = &job->in[0];
   const int last = in->ndim - 1;
-  const int64_t item = dtype_rows[job->dtype].size, row_bytes = job->own[INNER] * item;
-  const int64_t at = unit % job->own[TILES] * COLUMNS, left = in->shape[last] - at,
+  const int64_t item = dtype_rows[job->dtype].size, row_bytes = p->inner * item;
+  const int64_t at = unit % p->n_tiles * COLUMNS, left = in->shape[last] - at,
                 n = left < COLUMNS ? left : COLUMNS;
   struct line line;
-  find_line(run, unit / job->own[TILES] * in->shape[last] + at, &line);
+  find_line(run, unit / p->n_tiles * in->shape[last] + at, &line);
   if (has_initial(job)) {
     _Alignas(16) char value[MAX_ITEM_BYTES];
     identity(job, value);
     copy_items(n, (int)item, value, 0, line.out, item);
     line.out += row_bytes;
   }
-  for (int64_t r = 0; r < job->own[LENGTH];
-       r++, line.in += in->strides[job->own[AXIS]], line.out += row_bytes)
+  for (int64_t r = 0; r < p->length; r++, line.in += in->strides[p->axis], line.out += row_bytes)
     if (r == 0)
       copy_values(job, n, line.in, in->strides[last], line.out);
     else
@@ -223,10 +237,11 @@ static void set_output(struct array_job *job, int axis, int64_t size) {
   out->shape[axis] += has_initial(job);
 }
 
-static int cumulative_plan(struct array_job *job, struct errtext *err) {
+static int plan(struct array_job *job, struct errtext *err) {
   const struct layout *in = &job->in[0];
   int axis = -1, r;
-  int64_t size, *own = job->own;
+  struct cumulative_plan *const p = cumulative_plan_in(job);
+  int64_t size;
   if ((job->params.given & NUMD_PARAM_AXIS || in->ndim == 1) &&
       (r = array_axis(job, in->ndim, 0, &axis, err)))
     return r;
@@ -234,37 +249,37 @@ static int cumulative_plan(struct array_job *job, struct errtext *err) {
     return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
   set_output(job, axis, size);
   const int last = in->ndim - 1;
-  own[AXIS] = axis;
-  own[LENGTH] = axis < 0 ? size : in->shape[axis];
-  own[LINES] = own[INNER] = 1;
+  p->axis = axis;
+  p->length = axis < 0 ? size : in->shape[axis];
+  p->n_lines = p->inner = 1;
   for (int d = 0; axis >= 0 && d < in->ndim; d++) {
-    own[LINES] *= d == axis ? 1 : in->shape[d];
-    own[INNER] *= d > axis ? in->shape[d] : 1;
+    p->n_lines *= d == axis ? 1 : in->shape[d];
+    p->inner *= d > axis ? in->shape[d] : 1;
   }
-  own[CHUNKS] = own[LENGTH] > CHUNK ? (own[LENGTH] + CHUNK - 1) / CHUNK : 1;
-  own[LINES_A_UNIT] = own[CHUNKS] > 1 ? 1 : 1 + GROUP_ITEMS / (own[LENGTH] + 1);
-  own[ACROSS] = axis >= 0 && axis != last && in->shape[last] >= 8;
+  p->n_chunks = p->length > CHUNK ? (p->length + CHUNK - 1) / CHUNK : 1;
+  p->lines_per_unit = p->n_chunks > 1 ? 1 : 1 + GROUP_ITEMS / (p->length + 1);
+  p->across = axis >= 0 && axis != last && in->shape[last] >= 8;
   job->task_bytes = CHUNK * (int64_t)dtype_rows[job->dtype].size;
   job->cost_ns = (uint64_t)size + 100;
-  if (own[ACROSS]) {
-    own[TILES] = (in->shape[last] + COLUMNS - 1) / COLUMNS;
+  if (p->across) {
+    p->n_tiles = (in->shape[last] + COLUMNS - 1) / COLUMNS;
     job->n_phases = 1;
-    job->n_units[0] = own[LINES] / in->shape[last] * own[TILES];
+    job->n_units[0] = p->n_lines / in->shape[last] * p->n_tiles;
     return 0;
   }
-  const int64_t units = (own[LINES] + own[LINES_A_UNIT] - 1) / own[LINES_A_UNIT] * own[CHUNKS];
-  if (own[CHUNKS] > 1) {
+  const int64_t units = (p->n_lines + p->lines_per_unit - 1) / p->lines_per_unit * p->n_chunks;
+  if (p->n_chunks > 1) {
     job->n_units[0] = units;
-    job->n_units[1] = own[LINES];
-    job->shared_bytes = own[LINES] * own[CHUNKS] * MAX_ITEM_BYTES;
+    job->n_units[1] = p->n_lines;
+    job->shared_bytes = p->n_lines * p->n_chunks * MAX_ITEM_BYTES;
     job->n_phases = 2;
   }
   job->n_units[job->n_phases++] = units;
   return 0;
 }
 
-static unsigned cumulative_run(const struct array_run *run, int phase, int64_t unit, char *task) {
-  if (run->job->own[ACROSS])
+static unsigned run(const struct array_run *run, int phase, int64_t unit, char *task) {
+  if (cumulative_plan_of(run->job)->across)
     scan_columns(run, unit);
   else if (phase == run->job->n_phases - 1)
     scan_lines(run, unit, task);
@@ -275,4 +290,4 @@ static unsigned cumulative_run(const struct array_run *run, int phase, int64_t u
   return 0;
 }
 
-const struct array_kernel cumulative_kernel = {.plan = cumulative_plan, .run = cumulative_run};
+const struct array_kernel cumulative_kernel = {.plan = plan, .run = run};

@@ -12,8 +12,13 @@
 #define CHUNK 16384
 #define SHORT_ROW 32 /* items of the last axis below which indices are divided out one by one */
 
-/* The job's own numbers. */
-enum { SIZE, PART, VALUES };
+/* What the plan keeps for the run. */
+struct mask_plan {
+  int64_t n_mask;   /* items of the mask */
+  int64_t part;     /* elements that each of them selects */
+  int64_t n_values; /* that PLACE takes in turn */
+};
+ARRAY_OWN(mask_plan)
 
 /* Scratch of a unit: the mask's items as they are, as bytes of 0 or 1, then positions, then items. */
 struct scratch {
@@ -31,7 +36,7 @@ static const char *mask_data(const struct array_run *run) {
 }
 
 static int64_t chunk_items(const struct array_job *job, int64_t chunk) {
-  const int64_t left = job->own[SIZE] - chunk * CHUNK;
+  const int64_t left = mask_plan_of(job)->n_mask - chunk * CHUNK;
   return left < CHUNK ? left : CHUNK;
 }
 
@@ -71,7 +76,7 @@ static unsigned add_counts(const struct array_run *run) {
   }
   counts[n] = sum;
   if (job->op == NUMD_OP_PLACE)
-    return sum > 0 && job->own[VALUES] == 0 ? KERNEL_VALUE : 0;
+    return sum > 0 && mask_plan_of(job)->n_values == 0 ? KERNEL_VALUE : 0;
   *(int64_t *)run->out[job->n_out - 1] = sum;
   return 0;
 }
@@ -90,7 +95,7 @@ static void read_mask(const struct array_run *run, int64_t chunk, struct scratch
 
 /* Row d of the indices, where the chunk's part begins. */
 static int64_t *index_row(const struct array_run *run, int d, int64_t begin) {
-  return (int64_t *)run->out[0] + d * run->job->own[SIZE] + begin;
+  return (int64_t *)run->out[0] + d * mask_plan_of(run->job)->n_mask + begin;
 }
 
 /* Flat positions become an index along each axis. */
@@ -99,7 +104,7 @@ static void divide_positions(const struct array_run *run, int64_t begin, int64_t
   for (int d = mask->ndim - 1; d > 0; d--) {
     int64_t *row = index_row(run, d, begin);
     const uint64_t length = (uint64_t)mask->shape[d];
-    if (run->job->own[SIZE] <= UINT32_MAX)
+    if (mask_plan_of(run->job)->n_mask <= UINT32_MAX)
       for (int64_t i = 0; i < n; i++) {
         const uint32_t p = (uint32_t)at[i], q = p / (uint32_t)length;
         row[i] = p - q * (uint32_t)length;
@@ -161,7 +166,7 @@ static void write_indices(const struct array_run *run, int64_t chunk, struct scr
 static void write_extract(const struct array_run *run, int64_t chunk, struct scratch *scratch, int64_t begin,
                           int64_t room) {
   const struct array_job *job = run->job;
-  const int64_t n = chunk_items(job, chunk), part = job->own[PART], first = chunk * CHUNK;
+  const int64_t n = chunk_items(job, chunk), part = mask_plan_of(job)->part, first = chunk * CHUNK;
   const int item = dtype_rows[job->in[0].dtype].size;
   char *out = run->out[0] + begin * part * item;
   int64_t k;
@@ -194,7 +199,7 @@ static void copy_values(const struct strided_iter *values, const char *data, int
 static void write_place(const struct array_run *run, int64_t chunk, struct scratch *scratch, int64_t begin,
                         int64_t room) {
   const struct array_job *job = run->job;
-  const int64_t n = chunk_items(job, chunk), part = job->own[PART], first = chunk * CHUNK;
+  const int64_t n = chunk_items(job, chunk), part = mask_plan_of(job)->part, first = chunk * CHUNK;
   const int item = dtype_rows[job->in[0].dtype].size;
   char *out = run->out[0];
   struct strided_iter x, values;
@@ -204,11 +209,11 @@ static void write_place(const struct array_run *run, int64_t chunk, struct scrat
     strided_iter_read(&x, run->in[0], first * part, n * part, out + first * part * item);
   const int64_t k = kernel_scan_loops()->positions(n, scratch->mask, first, room, scratch->at);
   if (part == 1 && k > 0) {
-    copy_values(&values, run->in[2], job->own[VALUES], begin, k, scratch->items);
+    copy_values(&values, run->in[2], mask_plan_of(job)->n_values, begin, k, scratch->items);
     scatter_items(k, item, scratch->items, out, 0, scratch->at, item);
   }
   for (int64_t i = 0; i < k && part > 1; i++)
-    copy_values(&values, run->in[2], job->own[VALUES], (begin + i) * part, part,
+    copy_values(&values, run->in[2], mask_plan_of(job)->n_values, (begin + i) * part, part,
                 out + scratch->at[i] * part * item);
 }
 
@@ -232,17 +237,18 @@ static void set_outputs(struct array_job *job) {
   if (job->op == NUMD_OP_PLACE) {
     *out = *x;
   } else if (job->op == NUMD_OP_NONZERO) {
-    *out = (struct layout){.dtype = NUMD_INT64, .ndim = 2, .shape = {mask->ndim, job->own[SIZE]}};
+    *out = (struct layout){.dtype = NUMD_INT64, .ndim = 2, .shape = {mask->ndim, mask_plan_of(job)->n_mask}};
   } else {
-    *out = (struct layout){.dtype = x->dtype, .ndim = 1, .shape = {job->own[SIZE]}};
+    *out = (struct layout){.dtype = x->dtype, .ndim = 1, .shape = {mask_plan_of(job)->n_mask}};
     for (int d = mask->ndim; d < x->ndim; d++)
       out->shape[out->ndim++] = x->shape[d];
   }
 }
 
-static int mask_plan(struct array_job *job, struct errtext *err) {
+static int plan(struct array_job *job, struct errtext *err) {
   const struct layout *mask = mask_layout(job);
-  int64_t *own = job->own, size;
+  struct mask_plan *const p = mask_plan_in(job);
+  int64_t size;
   int r = check_mask(job, err);
   if (r)
     return r;
@@ -250,17 +256,17 @@ static int mask_plan(struct array_job *job, struct errtext *err) {
     return errtext_set(err, NUMD_ESHAPE, "nonzero: an array without dimensions has no indices");
   if (job->op == NUMD_OP_EXTRACT && job->in[0].ndim - mask->ndim >= MAX_DIMS)
     return errtext_set(err, NUMD_ESHAPE, "extract: the result has more than %d dimensions", MAX_DIMS);
-  if (layout_size(mask, &own[SIZE]) < 0 || layout_size(&job->in[0], &size) < 0 ||
-      (job->op == NUMD_OP_PLACE && layout_size(&job->in[2], &own[VALUES]) < 0))
+  if (layout_size(mask, &p->n_mask) < 0 || layout_size(&job->in[0], &size) < 0 ||
+      (job->op == NUMD_OP_PLACE && layout_size(&job->in[2], &p->n_values) < 0))
     return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
-  own[PART] = own[SIZE] ? size / own[SIZE] : 0;
+  p->part = p->n_mask ? size / p->n_mask : 0;
   set_outputs(job);
   job->n_phases = 3;
-  job->n_units[0] = job->n_units[2] = (own[SIZE] + CHUNK - 1) / CHUNK;
+  job->n_units[0] = job->n_units[2] = (p->n_mask + CHUNK - 1) / CHUNK;
   job->n_units[1] = 1;
   job->shared_bytes = (job->n_units[0] + 1) * (int64_t)sizeof(int64_t);
   job->task_bytes = sizeof(struct scratch);
-  job->cost_ns = (uint64_t)(own[SIZE] + size) / 2 + 100;
+  job->cost_ns = (uint64_t)(p->n_mask + size) / 2 + 100;
   return 0;
 }
 
@@ -279,7 +285,7 @@ static void write_chunk(const struct array_run *run, int64_t chunk, struct scrat
   }
 }
 
-static unsigned mask_run(const struct array_run *run, int phase, int64_t unit, char *task) {
+static unsigned run(const struct array_run *run, int phase, int64_t unit, char *task) {
   switch (phase) {
     case 0:
       count_chunk(run, unit, (struct scratch *)task);
@@ -292,5 +298,5 @@ static unsigned mask_run(const struct array_run *run, int phase, int64_t unit, c
   }
 }
 
-const struct array_kernel mask_kernel = {.plan = mask_plan, .run = mask_run};
-const struct array_kernel place_kernel = {.plan = mask_plan, .run = mask_run, .in_place = true};
+const struct array_kernel mask_kernel = {.plan = plan, .run = run};
+const struct array_kernel place_kernel = {.plan = plan, .run = run, .in_place = true};

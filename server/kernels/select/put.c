@@ -16,8 +16,14 @@ static bool along(const struct array_job *job) {
   return job->op == NUMD_OP_PUT_ALONG_AXIS;
 }
 
-/* What the plan leaves in job->own. */
-enum { OWN_AXIS, OWN_N_INDICES, OWN_LENGTH, OWN_OUTER, OWN_OUTER_PER_UNIT };
+/* What the plan keeps for the run. */
+struct put_plan {
+  int axis; /* that is indexed */
+  int64_t n_indices;
+  int64_t length;                  /* of that axis: what an index must be below */
+  int64_t n_outer, outer_per_unit; /* leading places that are independent of each other */
+};
+ARRAY_OWN(put_plan)
 
 static int places_of(const struct array_job *job, int *axis, struct layout *places, struct errtext *err) {
   if (along(job))
@@ -46,19 +52,20 @@ static void plan_units(struct array_job *job, int axis, const struct layout *pla
   const int64_t n = index_elements(places), n_x = index_elements(&job->in[0]);
   const int64_t outer = independent(job, axis, places);
   const int64_t n_indices = index_elements(&job->in[1]);
+  struct put_plan *const p = put_plan_in(job);
   struct index_shape shape;
   index_shape_of(job, &shape);
-  job->own[OWN_AXIS] = axis;
-  job->own[OWN_N_INDICES] = n_indices;
-  job->own[OWN_LENGTH] = along(job) ? job->in[0].shape[axis] : shape.length;
-  job->own[OWN_OUTER] = outer;
-  job->own[OWN_OUTER_PER_UNIT] = n == 0 ? 1 : INDEX_UNIT_ELEMENTS / (n / outer) + 1;
+  p->axis = axis;
+  p->n_indices = n_indices;
+  p->length = along(job) ? job->in[0].shape[axis] : shape.length;
+  p->n_outer = outer;
+  p->outer_per_unit = n == 0 ? 1 : INDEX_UNIT_ELEMENTS / (n / outer) + 1;
   job->task_bytes = 0;
   job->shared_bytes = n_indices * (int64_t)sizeof(int64_t);
   job->n_phases = N_PHASES;
   job->n_units[PHASE_CHECK] = n == 0 ? 0 : parts_of(n_indices, INDEX_UNIT_ELEMENTS);
   job->n_units[PHASE_COPY] = parts_of(n_x, INDEX_UNIT_ELEMENTS);
-  job->n_units[PHASE_WRITE] = n == 0 ? 0 : parts_of(outer, job->own[OWN_OUTER_PER_UNIT]);
+  job->n_units[PHASE_WRITE] = n == 0 ? 0 : parts_of(outer, p->outer_per_unit);
   job->cost_ns = (uint64_t)n_x + 4 * (uint64_t)n;
 }
 
@@ -86,14 +93,14 @@ static int64_t *checked(const struct array_run *run) {
 
 static unsigned check(const struct array_run *run, int64_t unit) {
   const struct array_job *job = run->job;
-  const int64_t n = job->own[OWN_N_INDICES], end = smaller((unit + 1) * INDEX_UNIT_ELEMENTS, n);
+  const int64_t n = put_plan_of(job)->n_indices, end = smaller((unit + 1) * INDEX_UNIT_ELEMENTS, n);
   int64_t *const indices = checked(run);
   struct strided_iter iter;
   unsigned flags = 0;
   strided_iter_init(&iter, &job->in[1]);
   for (int64_t i = unit * INDEX_UNIT_ELEMENTS; i < end; i += INDEX_BLOCK)
     flags |= index_read(&iter, (numd_dtype)job->in[1].dtype, run->in[1], i, smaller(end - i, INDEX_BLOCK),
-                        job->own[OWN_LENGTH], indices + i);
+                        put_plan_of(job)->length, indices + i);
   return flags;
 }
 
@@ -131,7 +138,7 @@ static void write_lines(const struct array_run *run, const struct strided_iter *
 static void write_along(const struct array_run *run, const struct layout *places,
                         const struct strided_iter *values, int64_t begin, int64_t end) {
   const struct array_job *job = run->job;
-  const int axis = (int)job->own[OWN_AXIS];
+  const int axis = put_plan_of(job)->axis;
   _Alignas(64) char block[INDEX_BLOCK * MAX_ITEM_BYTES];
   int64_t indices[INDEX_BLOCK], offset, n;
   struct layout view, own = job->in[1];
@@ -152,8 +159,8 @@ static void write_along(const struct array_run *run, const struct layout *places
 
 static void write(const struct array_run *run, int64_t unit) {
   const struct array_job *job = run->job;
-  const int64_t outer = job->own[OWN_OUTER], begin = unit * job->own[OWN_OUTER_PER_UNIT];
-  const int64_t end = smaller(begin + job->own[OWN_OUTER_PER_UNIT], outer);
+  const struct put_plan *const p = put_plan_of(job);
+  const int64_t begin = unit * p->outer_per_unit, end = smaller(begin + p->outer_per_unit, p->n_outer);
   struct layout places, view;
   struct errtext ignored;
   struct strided_iter values;
@@ -162,7 +169,7 @@ static void write(const struct array_run *run, int64_t unit) {
     return;
   index_broadcast(&job->in[2], &places, &view);
   strided_iter_init(&values, &view);
-  const int64_t each = index_elements(&places) / outer;
+  const int64_t each = index_elements(&places) / p->n_outer;
   if (along(job))
     write_along(run, &places, &values, begin * each, end * each);
   else

@@ -141,14 +141,20 @@ static unsigned run_take(const struct array_run *run, int phase, int64_t unit, c
 
 const struct array_kernel take_kernel = {plan_take, run_take, false};
 
+/* What the plan of TAKE_ALONG_AXIS keeps for the run. */
+struct take_along_plan {
+  int axis;
+  int64_t n; /* elements of the result */
+};
+ARRAY_OWN(take_along_plan)
+
 static int plan_take_along_axis(struct array_job *job, struct errtext *err) {
   int axis;
   const int status = index_plan_along(job, &axis, &job->out[0], err);
   if (status != 0)
     return status;
   const int64_t n = index_elements(&job->out[0]);
-  job->own[0] = axis;
-  job->own[1] = n;
+  *take_along_plan_in(job) = (struct take_along_plan){.axis = axis, .n = n};
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
   job->n_units[0] = parts_of(n, INDEX_UNIT_ELEMENTS);
@@ -159,8 +165,8 @@ static int plan_take_along_axis(struct array_job *job, struct errtext *err) {
 static unsigned run_take_along_axis(const struct array_run *run, int phase, int64_t unit, char *task) {
   const struct array_job *job = run->job;
   const struct layout *x = &job->in[0];
-  const int axis = (int)job->own[0];
-  const int64_t end = smaller((unit + 1) * INDEX_UNIT_ELEMENTS, job->own[1]);
+  const int axis = take_along_plan_of(job)->axis;
+  const int64_t end = smaller((unit + 1) * INDEX_UNIT_ELEMENTS, take_along_plan_of(job)->n);
   int64_t indices[INDEX_BLOCK], offset;
   struct layout view;
   struct strided_iter iter, bases;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # numd: `make bench` and `make check` do everything; `make help` lists the rest.
 
 BUILD ?= build

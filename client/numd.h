@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numd: share arrays with, and compute in, another process on the same host.
  *
  * A program connects to the daemon (one is started if none answers), makes arrays in shared memory or

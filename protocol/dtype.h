@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Dtypes: one list; enum, sizes, names and tables expand from it. They are those of the Python array API
  * standard, in its order. */
 #ifndef NUMD_PROTOCOL_DTYPE_H

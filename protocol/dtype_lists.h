@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The dtypes by kind, for tables and loops that exist for some kinds alone: NUMD_DTYPE_LIST's rows again,
  * since the preprocessor cannot choose among them. list.c asserts that the two agree.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A layout: how the elements of an array lie in memory. */
 #ifndef NUMD_PROTOCOL_LAYOUT_H
 #define NUMD_PROTOCOL_LAYOUT_H

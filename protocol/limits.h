@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How large arrays and programs may be. Client and daemon count on the same numbers, so these change with the
  * protocol's version only. */
 #ifndef NUMD_PROTOCOL_LIMITS_H

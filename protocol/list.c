@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "protocol/list.h"
 
 #include <stdalign.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Tables made from the lists of statuses, dtypes and operations: what each is called, and the facts in its
  * row. The row of a number that nothing has is all zeros: its name is NULL. */
 #ifndef NUMD_PROTOCOL_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Operations: the one list. Enum, names, messages, kernel tables, Python functions, the page that `numdctl
  * ops` prints and the tests that loop over all operations expand from it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The parameters of one operation, by the types of NUMD_PARAM_TYPE_LIST (op.h). */
 #ifndef NUMD_PROTOCOL_OP_PARAMS_H
 #define NUMD_PROTOCOL_OP_PARAMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "protocol/program.h"
 
 uint32_t program_op_value(const struct program *program, int op) {

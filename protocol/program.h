@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A program: what a client wants computed, read from a message and not yet trusted.
  *
  * Values are numbered: operands first (0 .. n_operands-1), then the results of each operation in turn (most

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A request: a call as both doors make it, untrusted but copied out of the slot or message in which it came,
  * so that the client cannot change it any more. A completion: the answer to it, made exactly once. */
 #ifndef NUMD_PROTOCOL_REQUEST_H

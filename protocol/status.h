@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Statuses: the answers that a request can get. One list; enum, names and messages expand from it.
  *
  * Positive numbers are documented answers to the caller. Failures of our own or of the machine are

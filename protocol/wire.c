@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The frame codec: finding frames in untrusted bytes, and the msgpack-RPC envelope.
  *
  * wire_scan walks the bytes with a fixed stack of counters, allocating nothing. It judges every header before

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control plane's codec: msgpack-RPC frames to and from structs, for both sides.
  *
  * Untrusted bytes go through wire_scan first, which bounds size, depth and element counts before

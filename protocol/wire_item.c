@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Single elements on the wire: a bool, an integer, a float, or [re, im], to and from the bytes of an element
  * in an array. */
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Parameters of operations on the wire: a map from a parameter's name to a value of its type, both as
  * NUMD_PARAM_LIST says. Reading checks what needs no shapes: that the operation takes the parameter, the type
  * of the value, and the range outside which no shape could make sense of it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Programs on the wire: struct program to and from the map that `prepare` takes.
  *
  * Reading checks what can be said without dtypes and shapes: types of values, names, counts, and that every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a daemon listens, and a client looks for it, when neither is told a path. */
 #ifndef NUMD_SHARED_ADDRESS_H
 #define NUMD_SHARED_ADDRESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "shared/available_cores.h"
 
 #include <sched.h>

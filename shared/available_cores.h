@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How many cores this process may use. */
 #ifndef NUMD_SHARED_AVAILABLE_CORES_H
 #define NUMD_SHARED_AVAILABLE_CORES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A channel's memory: a ring of slots and, for each side, a park word and a semaphore.
  *
  * Calls of a channel are numbered from 0. Call k lives in slot k % n_slots, in lap k / n_slots. The

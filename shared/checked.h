@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arithmetic that says when it overflows: true means the result did not fit. */
 #ifndef NUMD_SHARED_CHECKED_H
 #define NUMD_SHARED_CHECKED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Time in nanoseconds, from clocks that nobody sets. */
 #ifndef NUMD_SHARED_CLOCK_H
 #define NUMD_SHARED_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "shared/cores.h"
 
 void cores_init(struct cores *cores, int n_cores) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The count of cores: who of several processes uses which of the machine's cores, in memory that they share.
  *
  * Members are processes. Each has a number below CORES_MAX_MEMBERS, given to it by whoever made the memory,

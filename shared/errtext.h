@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A sentence about what was wrong, built where it is noticed and carried to the caller. */
 #ifndef NUMD_SHARED_ERRTEXT_H
 #define NUMD_SHARED_ERRTEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes and descriptors over a Unix stream or seqpacket socket. */
 #ifndef NUMD_SHARED_FDPASS_H
 #define NUMD_SHARED_FDPASS_H

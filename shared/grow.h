@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays that grow as items are added. */
 #ifndef NUMD_SHARED_GROW_H
 #define NUMD_SHARED_GROW_H

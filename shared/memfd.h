@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Shared memory without a name. */
 #ifndef NUMD_SHARED_MEMFD_H
 #define NUMD_SHARED_MEMFD_H

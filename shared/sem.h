@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A semaphore in memory that a peer can write. It is glibc's process-shared sem_t, so that the peer may use
  * sem_post and sem_wait on it. We do not: these abort the process when the kernel refuses the futex call that
  * a spoilt semaphore makes them issue. The functions here touch nothing of the semaphore but its counters,

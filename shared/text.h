@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Text that is not terminated, as messages have it. */
 #ifndef NUMD_SHARED_TEXT_H
 #define NUMD_SHARED_TEXT_H

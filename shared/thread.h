@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Threads beside a process's main thread. */
 #ifndef NUMD_SHARED_THREAD_H
 #define NUMD_SHARED_THREAD_H

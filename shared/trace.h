@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Time stamps at the seams of a call, which tell where its time goes
  * (scripts/bench/experiments/breakdown.py).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a user may have is never stored. It follows from the counters in struct cores, which are added up anew
  * for each turn, since any member may have died meanwhile.
  *

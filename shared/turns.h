@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Turns between users. While several users make calls, each of them has at most half of the cores, however
  * many processes and threads it has. Its threads also keep to one half of the cores, the half in which fewer
  * callers of other users are at work: otherwise the scheduler would now and then put them on the cores of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting policies: how a client's thread and the worker wait for each other. One list; enum and names expand
  * from it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting: how the two sides of a channel learn that a slot changed hands. One policy, three gears.
  *
  *   spin      look again and again, for a bounded time, while both sides have a core of their own

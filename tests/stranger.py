@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A client of numd that knows only protocol/PROTOCOL.md: a socket, msgpack, and nothing of ours.
 
 Used by the tests; it also shows how little a client in another language needs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numdctl: asks a running daemon how it is, and tells what operations there are. It never starts one. */
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The parts of numdctl. */
 #ifndef NUMD_CLIENT_CTL_NUMDCTL_H
 #define NUMD_CLIENT_CTL_NUMDCTL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A quick look at what calls cost on this machine: `numdctl bench`, a few seconds.
  *
  * A call adds two arrays of 64 float64 by a prepared plan, in each gear of waiting and through the socket;

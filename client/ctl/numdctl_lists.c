@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lists of operations, parameters and dtypes as tables, for a terminal and as a page. A row that is added
  * to a list is in all of them. */
 #include <stdio.h>

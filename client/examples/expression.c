@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A program prepared once and called often: a*b + sqrt(a) - exp(b), fused into one pass.
  *
  *   cc expression.c $(pkg-config --cflags --libs numd) -o expression && ./expression

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Many processes, one copy of the data: a pool whose workers standardise slices of one shared array.
 
 PYTHONPATH=build/python python3 client/examples/pool.py

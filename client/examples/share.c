@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory that exists already: a POSIX shared-memory object of this program's own is attached by name,
  * and one operation at a time is applied to arrays in it.
  *

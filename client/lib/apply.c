@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One operation at a time: numd_apply checks the arguments, finds the plan by signature, makes the outputs,
  * and hands the call over like any other.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The bookkeeping is in private memory, not in the shared pages, so that neither another process nor a parent
  * or child can change what is allocated. Each class of sizes has a free list. A block above ARENA_LARGE has a
  * segment for itself; a few free ones are kept for reuse, since new pages cost more than the arithmetic done

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The memory that arrays live in: blocks cut out of a few large segments, and used again. */
 #ifndef NUMD_CLIENT_LIB_ARENA_H
 #define NUMD_CLIENT_LIB_ARENA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays: views of blocks, or of segments that the user attached. */
 #ifndef NUMD_CLIENT_LIB_ARRAY_H
 #define NUMD_CLIENT_LIB_ARRAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Bindings: what each argument of a call is for the daemon, in 8 bytes (protocol/request.h).
  *
  * A complex scalar does not fit into 8 bytes: those of one call are put into a small array, which is kept

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Blocks: pieces of segments that arrays live in, and what may become of them.
  *
  *   FREE       on a free list of the arena

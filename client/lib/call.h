@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls: one computation of a plan each, submitted and then waited for. */
 #ifndef NUMD_CLIENT_LIB_CALL_H
 #define NUMD_CLIENT_LIB_CALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls through the socket, one request each. They use no channel. */
 #ifndef NUMD_CLIENT_LIB_CALL_SOCKET_H
 #define NUMD_CLIENT_LIB_CALL_SOCKET_H

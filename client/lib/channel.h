@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Channels: a thread has one, opened on its first call; when the thread ends, another may get it.
  *
  * Only the thread that has a channel, its owner, submits calls to it (submit.h); any thread may wait for them

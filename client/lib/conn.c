@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Opening sessions, and what happens when one is lost. The client chooses the ids of segments and plans. So
  * in another session all segments are attached again under the ids that they had, plans are prepared again
  * when they are next called, and bindings that were made before stay valid. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A connection and its sessions.
  *
  * The words of the library, each used for one thing:

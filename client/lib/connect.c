@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The parts of a connection, and the requests that concern the session alone. */
 #include <unistd.h>
 

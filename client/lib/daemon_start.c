@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Starting a daemon for a client that finds none. The program is looked for beside the library, in bin/
  * beside it (Python's package), as installed, and on PATH. It runs in a process session of its own, so that
  * it outlives its client and gets no signals of the terminal. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Finding and starting the daemon. */
 #ifndef NUMD_CLIENT_LIB_DAEMON_START_H
 #define NUMD_CLIENT_LIB_DAEMON_START_H

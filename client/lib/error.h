@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The calling thread's last error: a status and a sentence about it. */
 #ifndef NUMD_CLIENT_LIB_ERROR_H
 #define NUMD_CLIENT_LIB_ERROR_H

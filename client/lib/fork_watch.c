@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Forked children that may still use our memory.
  *
  * A child may go on using every array that it inherited after the parent has dropped its own:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Forked children that may still use our memory. */
 #ifndef NUMD_CLIENT_LIB_FORK_WATCH_H
 #define NUMD_CLIENT_LIB_FORK_WATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Interned layouts: equal dtype, shape and strides give the same address, so that signatures compare by
  * pointer. A layout leaves the table with its last reference. */
 #ifndef NUMD_CLIENT_LIB_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Telling and asking the daemon which parts of segments several processes hold.
  *
  * The daemon keeps every segment that is shared, and knows who holds which part of it. A part is named by the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The notification socket of a channel, for programs that wait in poll(). */
 #ifndef NUMD_CLIENT_LIB_NOTIFY_H
 #define NUMD_CLIENT_LIB_NOTIFY_H

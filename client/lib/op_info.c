@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The lists of operations and dtypes, as the library's users see them. */
 #include "client/lib/op_info.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Questions about the inputs and outputs of operations, answered by their rows. */
 #ifndef NUMD_CLIENT_LIB_OP_INFO_H
 #define NUMD_CLIENT_LIB_OP_INFO_H

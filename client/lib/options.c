@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numd_options grows at its end in later versions, and its `size` says how much of it the caller's numd.h
  * has. Members that an older caller does not have count as zero, which means the default. Members that a
  * newer caller has must be zero, for this library does not know them: to ignore what they ask for would be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The options of a connection, as a caller gave them, made those of this library. */
 #ifndef NUMD_CLIENT_LIB_OPTIONS_H
 #define NUMD_CLIENT_LIB_OPTIONS_H

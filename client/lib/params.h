@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The parameters of operations. */
 #ifndef NUMD_CLIENT_LIB_PARAMS_H
 #define NUMD_CLIENT_LIB_PARAMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The calls of a channel's ring that were submitted and not yet waited for to their end.
  *
  * A call is PENDING until its answer is taken out of its slot; then it is DONE until its ticket is waited

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The client chooses the ids of plans. Pending calls in the rings may name a plan that nobody uses any more,
  * so its id is used again only after no call was pending. */
 #include "client/lib/plan.h"

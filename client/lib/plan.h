@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans: what the daemon makes of programs. */
 #ifndef NUMD_CLIENT_LIB_PLAN_H
 #define NUMD_CLIENT_LIB_PLAN_H

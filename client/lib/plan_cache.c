@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans found by signature.
  *
  * A signature is the operation, its parameters, and the addresses of its operands' interned layouts, so two

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans of single operations, found by signature. */
 #ifndef NUMD_CLIENT_LIB_PLAN_CACHE_H
 #define NUMD_CLIENT_LIB_PLAN_CACHE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Programs as they are built, value by value. */
 #ifndef NUMD_CLIENT_LIB_PROGRAM_H
 #define NUMD_CLIENT_LIB_PROGRAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One thread at a time uses the socket, under conn->lock. It is a blocking socket whose receives end after a
  * slice (conn.c), so that the deadline is looked at now and then. */
 #include "client/lib/rpc.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One request over the socket and its response. */
 #ifndef NUMD_CLIENT_LIB_RPC_H
 #define NUMD_CLIENT_LIB_RPC_H

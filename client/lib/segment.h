@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Segments: shared-memory objects, mapped here and attached in the session. */
 #ifndef NUMD_CLIENT_LIB_SEGMENT_H
 #define NUMD_CLIENT_LIB_SEGMENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays that other processes hold, too: handles by which they travel, and names by which they are published.
  * All under conn->lock. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Handing a call over to the worker: the slot is filled in, and then its seq makes it the worker's. */
 #ifndef NUMD_CLIENT_LIB_SLOT_H
 #define NUMD_CLIENT_LIB_SLOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/lib/slot_choice.h"
 
 #include "client/lib/slot.h"

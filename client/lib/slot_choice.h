@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Choosing among the single slots of a channel: how quickly a cache line changes hands between two cores
  * depends on its address (shared/channel.h). */
 #ifndef NUMD_CLIENT_LIB_SLOT_CHOICE_H

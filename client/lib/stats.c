@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's counters, from msgpack to JSON text. */
 #include <inttypes.h>
 #include <stdio.h>

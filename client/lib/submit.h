@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Submitting calls to a channel. */
 #ifndef NUMD_CLIENT_LIB_SUBMIT_H
 #define NUMD_CLIENT_LIB_SUBMIT_H

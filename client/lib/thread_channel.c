@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/lib/thread_channel.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Which channels are the calling thread's: one for each of the connections that it used last. */
 #ifndef NUMD_CLIENT_LIB_THREAD_CHANNEL_H
 #define NUMD_CLIENT_LIB_THREAD_CHANNEL_H

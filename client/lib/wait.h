@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting for calls of a channel. */
 #ifndef NUMD_CLIENT_LIB_WAIT_H
 #define NUMD_CLIENT_LIB_WAIT_H

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
 """Makes the docstrings of the C extension, src/docs/*.txt, a header of string macros.
 
     docstrings.py HEADER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The Python package, at $(BUILD)/python/numd: `make python`, then PYTHONPATH=$(BUILD)/python.
 # Wants PYTHON, CC, CFLAGS, BUILD and a rule for $(BUILD)/libnumd.so.
 

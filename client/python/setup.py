@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Builds the package with libnumd and the daemon inside, by the Makefile of the source tree.
 
 The tree is the one that this directory is in, or, in a source distribution, `tree` beside this file. NUMD_BUILD names

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What numd is to a type checker, but for the functions of the operations: scripts/stubs adds those, from the list of
 # operations, and writes numd/__init__.pyi and numd/linalg.pyi. `make docs` runs it.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmarks of numd. Rooms, each of which imports only those before it (scripts/lint-imports checks it):
 
 subjects       what is measured: the ways of computing, the cases with their data, how ways are named and grouped

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Runs a program of the benchmarks: python3 scripts/bench PROGRAM ...
 
 Here alone the package gets onto Python's path.

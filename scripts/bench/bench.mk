@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The benchmark's C clients and Python modules. Needs CC, CFLAGS (with -O2), PYTHON and BUILD; `bench-clients` builds
 # them all.
 

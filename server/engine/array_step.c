@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Running an array kernel: phase after phase, the units of each phase shared out by the pool.
  *
  * A call that is cancelled skips the units that have not begun, and ends with the phase. A call in which a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Steps that run an array kernel: its phases one after another, the units of each on all free cores. */
 #ifndef NUMD_SERVER_ENGINE_ARRAY_STEP_H
 #define NUMD_SERVER_ENGINE_ARRAY_STEP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/engine/engine.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The engine in process: the daemon's plans and kernels without a daemon, for measuring what the
  * process boundary costs. Built as libnumd-engine.so.
  *

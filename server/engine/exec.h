@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Running a plan on checked addresses. A call can fail for the values in its data (integer powers, indices,
  * matrices) or for lack of memory, and can be cancelled between blocks. */
 #ifndef NUMD_SERVER_ENGINE_EXEC_H

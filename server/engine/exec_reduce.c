@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions at the end of a group.
  *
  * Partial results are combined in a tree of fixed shape: a cascade whose level l holds the sum of up to

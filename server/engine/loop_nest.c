@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The loop nest of a step: the order of its loops, which neighbours can be joined into one loop, and how the
  * loops are cut into blocks and chunks.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering: from a program as a client wrote it to nodes, one kernel each.
  *
  * This file and the lower_*.c beside it decide in which dtype an operation computes and which one it gives,

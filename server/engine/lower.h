@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside of lowering: what lower.c and the files for each class of operation (lower_*.c) share.
  *
  * A function that lowers an operation gives the numbers of the values that it makes, and returns 0, a status

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of the operations that work on whole arrays: nodes that run an array kernel, and operations that
  * are composed of such nodes. */
 #include <errno.h>

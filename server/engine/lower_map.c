@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of elementwise operations: what they compute in, and the casts to it. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of the operations that only rearrange elements: views, and copies into parts of a buffer, each
  * part by a node of its own. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of products. matmul, dot and vecdot become product nodes; the others are composed of these, or of
  * elementwise multiplications and sums that are fused. */
 #include <stdlib.h>

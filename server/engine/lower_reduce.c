@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of reductions, and of what is composed of them: mean, variance, norms. */
 #include <math.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering of views, and of buffers that are written through views. Nothing is computed for a view: the
  * kernels that read it go by its strides. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Making a plan. lower.c makes nodes of the program, plan_groups.c gathers nodes into groups, plan_steps.c
  * makes a step of each group; this file works out what a call's bindings are checked against.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A plan: a program that was checked and compiled once. It is trusted, complete, private to the worker, and
  * never changes, so any number of threads may run it at once. */
 #ifndef NUMD_SERVER_ENGINE_PLAN_H

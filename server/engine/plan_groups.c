@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Which nodes make a step together.
  *
  * A group is a run of elementwise nodes over one shape, with reductions of that shape; a product or an array

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside of a plan: what the files of the engine that make plans and run them share.
  *
  * A program is lowered to nodes: one kernel each, over values of known dtype and shape, with every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside of making a plan: what plan.c, plan_groups.c and plan_steps.c share. */
 #ifndef NUMD_SERVER_ENGINE_PLAN_MAKING_H
 #define NUMD_SERVER_ENGINE_PLAN_MAKING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Making a step of each group: memories, registers, instructions.
  *
  * A value that only its own group needs lives in a register. Any other lives in memory: in an output, or in

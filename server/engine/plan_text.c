@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The description of a plan. The bytes that move are counted by values: a step reads each value that it takes
  * from memory once, and writes each value that is needed outside of it; an element that is broadcast moves
  * once. Beside it stands what would move if operations ran one at a time, each reading its operands and

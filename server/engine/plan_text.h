@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The description of a plan that plan_explain gives: its inputs; its steps, each with its operations and the
  * bytes that it moves; and the sums. */
 #ifndef NUMD_SERVER_ENGINE_PLAN_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Helper threads, and how a caller gets their help.
  *
  * An idle helper sleeps on its semaphore `wake`, and its `job` is NULL. A caller that got cores from the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Helper threads for large steps. A caller always works itself; helpers join it as far as the count of cores
  * (shared/cores.h) has cores to give. One pool serves all threads of a process. */
 #ifndef NUMD_SERVER_ENGINE_POOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Matrix products as steps: how one is divided, and running the parts.
  *
  * Shapes and strides alone decide how, never the number of cores, so that results do not depend on that

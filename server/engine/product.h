@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Product steps: matmul, dot and vecdot, divided into parts that are computed on all free cores, each part by
  * the matrix kernel on one thread. */
 #ifndef NUMD_SERVER_ENGINE_PRODUCT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Converting one scalar: 8 bytes of bool, int64, uint64 or float64 into an item of another dtype. */
 #ifndef NUMD_SERVER_ENGINE_SCALAR_H
 #define NUMD_SERVER_ENGINE_SCALAR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/host/control_channel.h"
 
 #include <errno.h>

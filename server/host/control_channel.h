@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control channel, over which the supervisor and a worker talk: one fixed struct a packet, over a socket
  * pair (SOCK_SEQPACKET), with descriptors beside it. Both ends are always of the same build.
  *

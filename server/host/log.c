@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/host/log.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Log lines on stderr: "numd: info: ...", or with a journal's priority prefix if stderr is one. */
 #ifndef NUMD_SERVER_HOST_LOG_H
 #define NUMD_SERVER_HOST_LOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What both processes of the daemon ask of the machine. */
 #ifndef NUMD_SERVER_HOST_MACHINE_H
 #define NUMD_SERVER_HOST_MACHINE_H

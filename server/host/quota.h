@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Quotas: what one user may hold of the daemon at once, over all sessions of his.
  *
  * What a session holds stands in its scoreboard entry. A worker that needs more charges its own entry first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The scoreboard: memory with facts about the whole daemon. The supervisor makes it (a memfd) and every
  * worker maps it; clients never do. An entry is one worker process; its number is also the worker's member
  * number in the count of cores (shared/cores.h), which is a part of the scoreboard. In an entry the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of array kernels, and what their plans share. */
 #include "server/kernels/array.h"
 

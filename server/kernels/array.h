@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Array kernels: operations that want whole arrays in memory (sorting, scans, selection, factorisations).
  *
  * Such a kernel works in phases, one after another, each of a number of units that depends on shapes alone.

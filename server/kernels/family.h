@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library, for its families: the tables that they make for each other, named by
  * instruction set. */
 #ifndef NUMD_SERVER_KERNELS_FAMILY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a family's source needs to be compiled once for each instruction set. The build gives
  * KERNEL_ISA: c (portable, baseline flags, libm), v3 or v4 (x86-64-v3 with AVX2, x86-64-v4 with AVX-512).
  * Whatever a family exports is named with KERNEL_NAME, so that the builds can be linked together; the rest is

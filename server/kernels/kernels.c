@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Which instruction set's kernels are used, and looking kernels up in its table. */
 #include "server/kernels/kernels.h"
 

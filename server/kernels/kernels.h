@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Kernels: pure functions of checked addresses, strides and counts. They allocate nothing, know
  * neither requests nor sessions, and cannot fail for their arguments.
  *

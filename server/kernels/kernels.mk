@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # How build/libkernels.a is made. Wants CC, CFLAGS and BUILD; gives KERNEL_OBJS, KERNEL_LIBS and the rules.
 #
 # KERNEL_SANITIZE may hold more flags; KERNEL_OPTIMIZE is the level where it need not be fast (scripts/coverage).

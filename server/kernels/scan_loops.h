@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: the loops of scans and masks that are compiled for each instruction set. */
 #ifndef NUMD_SERVER_KERNELS_SCAN_LOOPS_H
 #define NUMD_SERVER_KERNELS_SCAN_LOOPS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arithmetic of sizes and counts, which many files need. */
 #ifndef NUMD_SERVER_KERNELS_SIZE_MATH_H
 #define NUMD_SERVER_KERNELS_SIZE_MATH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: what one instruction set's build of the families offers to kernels.c
  * and matmul.c. */
 #ifndef NUMD_SERVER_KERNELS_TABLE_H

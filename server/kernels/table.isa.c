@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One instruction set's table: the families' tables gathered. Compiled once for each. */
 #include "server/kernels/family.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Accepting connections, handing them to workers, and telling those that are not served why. */
 #ifndef NUMD_SERVER_SUPERVISOR_ACCEPT_H
 #define NUMD_SERVER_SUPERVISOR_ACCEPT_H

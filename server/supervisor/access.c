@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The permissions of the socket's path keep most other users out, but what decides is the credentials of the
  * peer, which the kernel tells. */
 #include "server/supervisor/access.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Which users may connect. The daemon's own user always may, and so may those that --allow-uid and --group
  * name. If root runs the daemon as a service and names nobody, everybody may. */
 #ifndef NUMD_SERVER_SUPERVISOR_ACCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The broker: the supervisor's table of objects that sessions share with each other, by token, and of who
  * holds what in them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside of the broker: its table of objects and their holds, for the broker's files. */
 #ifndef NUMD_SERVER_SUPERVISOR_BROKER_IMPL_H
 #define NUMD_SERVER_SUPERVISOR_BROKER_IMPL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Published names: each is a hold of the kind NAME, and belongs to a user rather than to a session. */
 #include <stdlib.h>
 #include <string.h>

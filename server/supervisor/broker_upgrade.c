@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The broker's side of an upgrade in place (upgrade.h): telling its table to another daemon, and taking one
  * over. */
 #include <stdlib.h>

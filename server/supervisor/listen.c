@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The process that has the lock on PATH.lock owns PATH. The owner removes the lock file when it ends. Between
  * another process's opening the file and locking it, the file may have been removed, and a third process may
  * have made and locked a new one. So after locking, a process checks that the file it has locked is still the

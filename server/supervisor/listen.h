@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's listening socket: made at a path that only one daemon at a time may have, or inherited. */
 #ifndef NUMD_SERVER_SUPERVISOR_LISTEN_H
 #define NUMD_SERVER_SUPERVISOR_LISTEN_H

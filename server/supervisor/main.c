@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numd: options, then the supervisor. */
 #include <assert.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The list is read from the kernel: a worker has a descriptor of each object that its client has attached, so
  * /proc/WORKER/fd tells which. The broker adds the objects that only it keeps. So there is no second account
  * that could differ from what is held. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Who holds which memory: the answer to the method `memory`. */
 #ifndef NUMD_SERVER_SUPERVISOR_MEMORY_LIST_H
 #define NUMD_SERVER_SUPERVISOR_MEMORY_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/supervisor/questions.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The supervisor's answers to its workers' questions (server/host/control_channel.h). */
 #ifndef NUMD_SERVER_SUPERVISOR_QUESTIONS_H
 #define NUMD_SERVER_SUPERVISOR_QUESTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The supervisor's loop: a listening socket, signals, and a few timers that run only while something is
  * pending, so an idle daemon does not wake at all.
  *

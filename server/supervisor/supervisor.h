@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The supervisor: listens, keeps spare workers ready, hands each connection to a worker, reaps workers that
  * have ended, and ends the daemon. It never reads a byte from a client. */
 #ifndef NUMD_SERVER_SUPERVISOR_SUPERVISOR_H

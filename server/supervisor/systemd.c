@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/supervisor/systemd.h"
 
 #include <errno.h>

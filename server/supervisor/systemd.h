@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Messages to a service manager (systemd): datagrams of lines, as sd_notify(3) describes. If the daemon was
  * not started by one, the functions do nothing. */
 #ifndef NUMD_SERVER_SUPERVISOR_SYSTEMD_H

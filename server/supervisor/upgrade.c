@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The successor gets the listening socket as descriptor 3, the lock as 4 (/dev/null if the socket came from a
  * service manager) and as 5 one end of a socket pair. Over that it sends READY, and then receives an ADOPT
  * for each name and lease in the broker, and the end of file.

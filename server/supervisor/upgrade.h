@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Upgrade in place. On SIGUSR2 the daemon starts a successor: the program that is installed now, with the
  * daemon's own options. The successor gets the listening socket, the lock of its path, and what the broker
  * keeps. When it says that it is ready, the old daemon accepts no more and ends with its last session. If it

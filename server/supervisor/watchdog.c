@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/supervisor/watchdog.h"
 
 #include "server/host/log.h"

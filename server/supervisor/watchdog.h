@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The sign of life for the service manager. It is sent from the supervisor's loop, at intervals, unless
  * several spare workers in a row have not answered a question for a sign of life (workers_ask), each of which
  * is ended and replaced. Workers with sessions are asked too. One that does not answer for long is logged;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/supervisor/workers.h"
 
 #include <errno.h>

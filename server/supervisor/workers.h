@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Worker processes, as the supervisor sees them.
  *
  * A worker is a spare until a connection is handed to it; then it has a session, and is never used for

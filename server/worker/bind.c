@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The one road from a request to a kernel: every binding is checked against this session's segments, and
  * against the range of bytes that the plan says it touches; only then do addresses exist.
  *

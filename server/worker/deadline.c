@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls are not timed, since that would cost each call something. Instead a timer looks, LOOKS times within
  * the limit, which runners are still inside the call in which the last look found them. So a call is
  * cancelled when it has run for between one and five quarters of the limit. */

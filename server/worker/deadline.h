@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's own time limit for calls (numd --call-max). A call that runs longer is cancelled at its next
  * block. If it has no next block, inside LAPACK say, the session ends. */
 #ifndef NUMD_SERVER_WORKER_DEADLINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The ring door: takes requests out of slots, once each, and puts completions back.
  *
  * After the acquire load of a slot's seq, each of its words is loaded once into private memory, and only that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The ring door: a session's channels, each served by a thread of its own. */
 #ifndef NUMD_SERVER_WORKER_DOOR_RING_H
 #define NUMD_SERVER_WORKER_DOOR_RING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One poll handle drives the door. When the socket is readable, one recvmsg reads, every whole frame is
  * handled and its answer put into `out`, and one sendmsg writes all answers at once. Only if that would block
  * does the handle wait for the socket to be writable. So a call costs one recvmsg and one sendmsg. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The socket door: one client's connection, msgpack-RPC frames in and out, descriptors beside them.
  *
  * It belongs to the main thread and its loop. Input and output are bounded: a frame by the codec's limits,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/worker/drop_rights.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Becoming the client's user, so that the kernel itself decides what may be opened. */
 #ifndef NUMD_SERVER_WORKER_DROP_RIGHTS_H
 #define NUMD_SERVER_WORKER_DROP_RIGHTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A call borrows a runner while it runs; there are as many as the loop's pool has threads. The runner's
  * `cancel` names the call by its serial number, so that a cancel that comes late never hits the runner's next
  * call. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls of the socket door that take long run in the loop's thread pool, so that the door can read further
  * requests meanwhile (a cancel, say). They may finish in any order. All functions: main thread. */
 #ifndef NUMD_SERVER_WORKER_LONG_CALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numd-worker: a process that serves one client and no other.
  *
  * It begins as a spare: it does in advance what takes time, then blocks until the supervisor sends it a

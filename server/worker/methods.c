@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The methods of the socket door: their table, and the small ones. What methods take and give is written down
  * in protocol/PROTOCOL.md. */
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The methods that a client may call through the socket door; what they take and give is written down in
  * protocol/PROTOCOL.md. */
 #ifndef NUMD_SERVER_WORKER_METHODS_H

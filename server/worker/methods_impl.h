@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of methods share: methods.c has the table and the small methods, methods_segment.c those
  * about memory, methods_sharing.c those about who holds it, methods_plan.c those about plans and calls.
  *

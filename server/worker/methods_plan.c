@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about plans: prepare, explain, release, and call. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about memory: attach, detach, share. */
 #include <fcntl.h>
 #include <string.h>

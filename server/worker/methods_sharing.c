@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods about who holds which block of a shared object, and about published names. The supervisor's broker
  * knows both, so these methods pass the question on to it. */
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The filter of system calls comes last, since it forbids the calls that set the other restrictions. */
 #include "server/worker/sandbox.h"
 

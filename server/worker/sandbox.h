@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rights that a worker gives up, for good, before it reads a byte from its client: so that a client that
  * exploits a fault in the worker gains nothing against other users or the machine.
  *

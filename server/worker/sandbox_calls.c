@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* seccomp: the system calls that serving a session takes, and no others.
  *
  * A call that is not listed fails with ENOSYS, so that libraries do without it as on an older kernel. clone3

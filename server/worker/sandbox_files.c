@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Landlock: a worker can open shared-memory objects by name, and no other file. Descriptors that it has
  * already, and those that its client sends, are not restricted.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The session's tables, and how segments and plans leave them.
  *
  * A thread that runs a call (session_run) makes its runner's `calls` odd and then looks into the tables, with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A session: one connected client as its worker process sees it: segments, plans, channels.
  *
  * Threads. The main thread (libuv loop, socket door) alone changes the tables. Channel threads, the

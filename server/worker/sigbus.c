@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The table is fixed and made of atomics because the handler may run in any thread, at any instruction.
  * An entry's `start` is set last and cleared first, so an entry with a start is complete. No thread can fault
  * in a segment whose entry is being removed: a segment is unmapped only when no runner can use it any more.

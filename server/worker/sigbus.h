@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Survives segments that shrink while they are in use. A thread that reads a mapped segment beyond the end of
  * its object, because the client truncated that or the file system is full, gets SIGBUS. The handler maps
  * zero pages over the rest of the segment and marks it lost. The call goes on with zeros and fails at its

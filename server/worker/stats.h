@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The answer to the method `stats`: the scoreboard as a map, and what one user holds. */
 #ifndef NUMD_SERVER_WORKER_STATS_H
 #define NUMD_SERVER_WORKER_STATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The worker's loop. Everything runs in the main thread except most calls: each channel has a thread for its
  * calls (door_ring.c), and long calls of the socket door run in the loop's pool (long_call.c). */
 #include "server/worker/worker.h"

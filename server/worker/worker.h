@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The worker: the process that serves one session. Everything here belongs to its main thread. */
 #ifndef NUMD_SERVER_WORKER_WORKER_H
 #define NUMD_SERVER_WORKER_WORKER_H

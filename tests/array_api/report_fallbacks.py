@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A plugin of pytest for runs of array-api-tests: everything must have been computed by the daemon.
 
 At the end it prints how many calls the daemon had, and which functions were computed in process by NumPy; one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Saves what a worker has counted, in a coverage build (make coverage), where this is linked into
  * numd-worker.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Each test here gets a daemon on a private socket, which must come out of it unharmed: it ends by SIGTERM with
 code 0, holds the descriptors that it held before, and left nothing in /dev/shm."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the tests injected, and what became of it: a table at the end of the run.
 
 SCALE is the part of each hazard's figure that is injected: 1 is all of it (`make faults`); a hundredth unless it is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A program of a user of numd that goes on whatever becomes of its worker and its daemon: recovering.py COUNTERS.
 
 It computes over and over with arrays that it made at its beginning, by ufuncs, by a function of its own, and by calls

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The ring door by hand, as protocol/PROTOCOL.md has it: for clients that do with a channel what they should not."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A daemon under everything at once for a while: soak.py SECONDS.
 
 Processes of several kinds use one daemon: programs of the library that compute and check every result, clients by hand

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Clients that send what they should not, do not read, die, or take their memory away. Nobody else notices."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Frames, methods and params that are wrong. Each gets its answer or ends the connection with a reason."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Programs and bindings that are wrong: each is refused with a sentence that names the place."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The daemon itself: its limits, its address, its beginning and its end."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every allocation and every system call that can fail does fail, in turn, once and from then on: in a worker and in
 the client library. Nobody crashes, nothing leaks, and the others go on. See inject/fail.c."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Each fuzz target survives its corpus: the seeds, and what fuzzers once found."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A busy user does not starve the rest. What it costs them in time, `make bench-fairness` measures; here is what must
 hold whatever the machine: its calls keep to half of the cores while another makes calls, both get theirs done, and
 right."""

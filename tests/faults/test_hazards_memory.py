@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Memory that goes, or is not there, or changes, or was somebody else's, while it is computed with."""
 
 import os

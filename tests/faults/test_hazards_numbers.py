@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Numbers that break others: offsets at the edge of 64 bits, and Inf and NaN in factorisations."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Processes that are killed at any moment: clients, workers, the daemon. Who is left goes on."""
 
 import contextlib

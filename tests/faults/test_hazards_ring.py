@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Channels whose client is a foe: it changes slots while they are read, spoils semaphores, scribbles on everything."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Workers hold nothing that they do not need, and no user gets at another's arrays.
 
 What the sandbox itself forbids is in tests/unit/test_sandbox.c; here are real workers, and real users where root runs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Handles, names and notifications in the hands of clients that mean ill, or are killed."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What one user may hold at once: refused with the quota's name and limit, given back whatever way a session ends, and
 no other user's affair."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The daemon as a service: what it tells the manager, what it does when the manager reloads it, when workers fall silent,
 and what the units that are installed say."""
 

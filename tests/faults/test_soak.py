@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The soak run itself: that it runs, and that it would see what grows."""
 
 import os

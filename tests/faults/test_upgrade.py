@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Upgrade in place, and spares that keep dying: what serves goes on, and nobody is refused meanwhile."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The model of the waiting protocol (tests/model/waiting.pml), with all that it can do looked at: nobody sleeps
 through a call. Each precaution that the model can do without is one that the protocol cannot: the checker must find
 the call that is slept through."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Being somebody else, for tests that root runs: a child process takes the user's rights and tells what it found."""
 
 import contextlib

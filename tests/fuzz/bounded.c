@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Bounds on what an input can cost a fuzz target that is linked with --wrap: a plan whose calls would take
  * long or much memory is refused, and a sleep that a peer can make long ends soon. */
 #include "tests/fuzz/bounded.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What bounded.c puts in front of functions of the product. */
 #ifndef NUMD_TESTS_FUZZ_BOUNDED_H
 #define NUMD_TESTS_FUZZ_BOUNDED_H

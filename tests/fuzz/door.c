@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The whole socket door: what a client sends, with descriptors beside it, to a worker that serves it from its
  * first byte to its end. The supervisor is played by control_send, which answers each question at once. The
  * input's first byte says how many descriptors come; a sanitizer looks for leaks of memory, and here those of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The frame decoder: bytes to messages, programs, layouts and params. What is found in a frame stays within
  * the limits, a frame that is cut is not whole, and a program that was understood is understood again when it
  * is packed. */

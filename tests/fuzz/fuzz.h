@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the fuzz targets share. Each target is one file with libFuzzer's entry; `make fuzz` links it with
  * libFuzzer, and the tests with replay.c, which runs the files of its corpus. */
 #ifndef NUMD_TESTS_FUZZ_H

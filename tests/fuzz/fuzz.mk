@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # The fuzz targets. The tests run each over its corpus (replay.c); `make fuzz` links them with libFuzzer.
 #
 # FUZZ_MAIN is what gives them a main: an object or a flag. KERNEL_ARCHIVE: the kernels, built in their own way.

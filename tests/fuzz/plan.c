@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* From a request to a plan to its call: any program is compiled or refused with a sentence, and a call writes
  * nothing but the bytes that its outputs bind. */
 #include "protocol/wire.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Runs a fuzz target on each file that is named, or in a directory that is named. */
 #include <dirent.h>
 #include <sys/stat.h>

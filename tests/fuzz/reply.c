@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The C client's reading of responses: a server that answers whatever it likes, with descriptors beside it,
  * to a program that uses most of the library. The input is a sequence of chunks: a byte for the descriptor
  * beside it, two for its length, and its bytes; all lie in the socket before the client asks, which then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The ring's state machine with a hostile peer: the input is what the peer does with the channel's memory,
  * its semaphores and the calls about it, while the channel's thread runs. Afterwards the channel ends, what
  * is not an output was not written, and another channel of the session answers as if nothing had been. */

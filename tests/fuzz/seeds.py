@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Writes the seed corpora of the fuzz targets whose input has a form: tests/fuzz/seeds.py DIRECTORY.
 
 What a fuzzer found is put beside them by hand, under a name that says what it is about.

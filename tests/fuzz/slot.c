@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Slot decoding: any 128 bytes and any spill are copied or refused, and what was copied runs or fails like
  * any request. */
 #include "server/worker/door_ring.c" /* for take_request */

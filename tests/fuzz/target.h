@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A session without a client, for the targets that fuzz what is behind the doors. */
 #ifndef NUMD_TESTS_FUZZ_TARGET_H
 #define NUMD_TESTS_FUZZ_TARGET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The waiting protocol of shared/wake.[ch] and shared/channel.h, for a model checker (spin): a client and a worker
  * that hand calls to each other, park, and wake each other. There are no time limits here, so a wake-up that gets
  * lost leaves both asleep for ever, which the checker reports as an invalid end state.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A headless Chromium that is told what to do through a pipe (DevTools protocol): pages are opened in a given width and
 colour scheme, and everything they write to the console is kept."""
 

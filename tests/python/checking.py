@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How a result is compared with what NumPy says, for any row of the list."""
 
 import numpy as np

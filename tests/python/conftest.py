@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Starts a daemon of its own for the tests.
 
 NUMD_BUILD names the directory of the build; by default `build` at the top of the tree. EXAMPLES is how many times its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Whether the daemon computed something: the counters before and after."""
 
 import contextlib

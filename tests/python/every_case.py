@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Computes every operation once at several dtypes, and prints a digest of the bits of each result, a line a case.
 
 The cases and their data are the benchmark's, so a new operation is here by being there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How many examples random tests try: EXAMPLES, of the environment, times what each asks for."""
 
 import os

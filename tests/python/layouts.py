@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Random values and random layouts, for tests that compare with NumPy."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What each operation must give, by NumPy.
 
 `ORACLES` has a function for each row of the list: it takes the inputs as ndarrays of the dtype in which the row

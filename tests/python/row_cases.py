@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Random inputs and parameters for each row of the list.
 
 `make` gives the operands of a row as ndarrays and its parameters by their keywords. A row whose class does not

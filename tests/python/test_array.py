@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The type Array: making, views, indexing, assignment, conversion, protocols, errors."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Functions and futures in asyncio, and callbacks of futures."""
 
 import asyncio

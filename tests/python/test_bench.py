@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark's harness: its arithmetic, its results file, and that a wrong answer fails a run."""
 import json
 import os

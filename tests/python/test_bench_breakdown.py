@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where the time goes: stamps become parts that add up, whatever comes late; partners that die, wrong results."""
 import html.parser
 import os

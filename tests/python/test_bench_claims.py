@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The claims of the benchmark: verdicts follow from figures, every experiment runs here, what is wrong fails, and the
 section of the page shows all."""
 import html.parser

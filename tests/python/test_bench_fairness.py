@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of fairness, with the real daemon and two users, in its quick form."""
 
 import json

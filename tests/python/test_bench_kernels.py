@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of every operation: its table is complete, its comparisons notice, and a run writes its files."""
 import html.parser
 import json

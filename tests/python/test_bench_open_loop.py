@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Latency against rate: schedules, the backlog of a stall counts for all who waited, rates that cannot be kept."""
 import os
 import pathlib

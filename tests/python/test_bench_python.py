@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of Python programs: a run writes all figures, and notices a wrong result."""
 import json
 import os

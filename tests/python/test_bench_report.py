@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark's report: intervals, what follows from the ways, the page in a browser, and comparing two runs."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The benchmark's ways, one by one: right results through the harness, reasons for what is skipped, partners and
 servers that die."""
 import json

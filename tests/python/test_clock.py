@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tests pass at any time of day. Check counts microseconds in 32 bits, which are an hour and twelve minutes: whatever
 takes the difference of two clocks there is seen to be wrong at one of these four times."""
 

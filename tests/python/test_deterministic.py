@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same call gives the same bits: whatever the number of cores, each operation being large enough to be shared out,
 and wherever its output lies."""
 

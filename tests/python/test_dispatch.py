@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's ufuncs, functions and methods on Arrays: the values are NumPy's, and the daemon computes them."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pages that are made from the lists are those that the lists make now."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Docstrings of everything public: numpydoc sections that name the parameters there are, examples that are true."""
 
 import doctest

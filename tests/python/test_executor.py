@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """numd.Executor: Python functions in worker processes that share arrays."""
 
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Compiled functions: tracing, results, captured arrays, futures, signals, threads."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What explain says: the steps, and the bytes that they move."""
 
 import re

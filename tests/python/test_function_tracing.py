@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a traced function may do: expressions, NumPy's functions, dtypes, containers, static arguments."""
 
 import operator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The functions of the standard: calling conventions, views, joining many arrays, named results, aliases."""
 
 import numpy as np

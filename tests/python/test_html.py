@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What notebooks show: IPython takes _repr_html_ where an object has it."""
 
 import html.parser

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Indexing and assignment with arrays of integers, masks, and both beside slices, against NumPy."""
 
 import numpy as np

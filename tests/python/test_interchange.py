@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Other libraries on the memory of arrays: DLPack, buffers, and views that come back as arrays."""
 
 import gc

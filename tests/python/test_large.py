@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arrays that are worth sharing out over cores: chunks, panels and rows give what NumPy gives, and the same
 bits whatever the number of cores."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Linear algebra against NumPy, and factorisations against what they factor."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where memory is, who holds it, and that it goes."""
 
 import gc

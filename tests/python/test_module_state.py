@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The C extension keeps its state in the module: imported anew it is another module, and the old one is collected."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arrays between processes: handles travel, the memory is the same, everybody computes."""
 
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`numdctl bench`: its table and its JSON, from a daemon that answers; a line where none does."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Operations as they are called: overlap, operators, large and exact results, errors, wrong calls, documentation."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The wheel works by itself: installed elsewhere, it finds its library and its daemon without the source tree."""
 
 import importlib.util

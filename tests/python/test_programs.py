@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Small real programs on real data, beside the same in NumPy."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Promotion: decided in one place, the same for every client; as the array API standard and NumPy 2 have it."""
 
 import numpy as np

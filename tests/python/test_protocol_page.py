@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """protocol/PROTOCOL.md says what the lists, the headers and a daemon say: statuses, dtypes, methods, limits, keys, and
 where everything lies in a channel."""
 

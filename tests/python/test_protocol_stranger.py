@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The socket door as a stranger sees it: nothing but a socket, msgpack and shared memory."""
 
 import mmap

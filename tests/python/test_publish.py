@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Named arrays: they last, whoever made them is gone, and they go when they are taken back."""
 
 import os

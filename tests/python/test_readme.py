@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The README's examples do what they say, as they stand there; so do the programs in client/examples."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The programs of programs/, which know nothing of numd: once with ndarrays, once with Arrays.
 
 Their results are those of NumPy as far as rounding goes, and numd.stats() shows that the daemon computed them.

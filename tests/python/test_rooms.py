@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The rooms of the tree: who may include and import whom, and what each program is made of."""
 
 import os
@@ -40,3 +41,11 @@ def test_the_engine_runs_without_sessions_or_the_loop():
     """libnumd-engine.so, which benchmarks call in process."""
     libraries = output("ldd", BUILD / "libnumd-engine.so")
     assert "blas" in libraries and "libuv" not in libraries and "msgpack" not in libraries
+
+
+def test_each_source_names_its_licence():
+    """In the first lines, for whoever takes a single file."""
+    rooms, kinds = ["client", "protocol", "scripts", "server", "shared", "tests"], "c h py pyi mk css js".split()
+    sources = [p for room in rooms for kind in kinds for p in (TOP / room).rglob(f"*.{kind}")]
+    silent = [p for p in sources if "SPDX-License-Identifier: BSD-3-Clause" not in p.read_text(encoding="utf-8")[:120]]
+    assert len(sources) > 500 and not silent

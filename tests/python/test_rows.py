@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every row of the list, against NumPy: random dtypes, shapes, layouts and parameters; a row is tested by being
 there. Factorisations, which have more than one answer, are in test_linalg."""
 

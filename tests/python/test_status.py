@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`python -m numd` says how things are, and starts nothing."""
 
 import os

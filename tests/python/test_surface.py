@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What programs may link to: the functions of numd.h, each under the release that first had it, and nothing else."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Many threads of one process: each has a channel of its own, and results are theirs."""
 
 import pickle

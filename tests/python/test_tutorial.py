@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The tutorial's blocks run in order, as one program, and say what the text says they do."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The type stubs: current, complete, and such that mypy --strict is content with right programs and not with wrong ones."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """dask.array with chunks of numd: blocks are views of one Array, and each task computes in the daemon."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Libraries that know nothing of numd see the same memory: pandas, matplotlib, Cython, numba, PyTorch, ctypes."""
 
 import array

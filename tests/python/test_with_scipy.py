@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """SciPy's functions that are written in the array API, given Arrays: computed in the daemon, in numd's namespace.
 
 SCIPY_ARRAY_API=1 is in the environment (conftest.py). Functions with compiled code get the same memory instead.

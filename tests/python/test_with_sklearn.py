@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Estimators of scikit-learn through its array API dispatch: fitted and asked in the daemon, attributes are Arrays."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """xarray around a numd.Array: labels are xarray's, data stays an Array, and the daemon computes."""
 
 import numpy as np

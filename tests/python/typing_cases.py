@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Expressions whose types mypy checks in test_types.py; they are also run there."""
 
 import asyncio

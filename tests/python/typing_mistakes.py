@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Mistakes that mypy must find, one a line; it is not run."""
 
 import numd

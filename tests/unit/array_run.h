@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the tests of array kernels share: planning one, running its units in any order on one thread or two,
  * and seeing that it wrote nothing beyond its outputs and its scratch. */
 #ifndef NUMD_TESTS_ARRAY_RUN_H

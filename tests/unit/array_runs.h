@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the tests of array kernels share: arrays with any strides, and running a job's units in order, in
  * random order, or on two threads, which must all give the same bytes. */
 #ifndef NUMD_TESTS_ARRAY_RUNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A daemon for tests of the client library's modules: a thread that answers every request at once, computes
  * nothing, and counts what it was asked. One session at a time. */
 #ifndef NUMD_TESTS_FAKE_DAEMON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Items of every dtype for the tests of reductions and array kernels: random ones, and their value as the
  * widest reals, which hold every value of every dtype exactly. */
 #ifndef NUMD_TESTS_ITEMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the tests of the kernels share: random items of every dtype, and loops over the lengths and the
  * instruction sets to test. */
 #ifndef NUMD_TESTS_KERNELS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Matrices in double, in which results of linear algebra are checked, and the inputs that are made for it. */
 #ifndef NUMD_TESTS_LINALG_MATRICES_H
 #define NUMD_TESTS_LINALG_MATRICES_H

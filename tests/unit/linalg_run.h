@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the tests of linear algebra share: arrays with strides of every kind, and running a kernel by one and
  * by two threads, which must give the same bits and write nothing beyond outputs and scratch. */
 #ifndef NUMD_TESTS_LINALG_RUN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the tests of plans share: a program that is put together operation by operation, compiled, and run
  * without a daemon. */
 #ifndef NUMD_TESTS_PROGRAMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reproducible random numbers for unit tests, and their main: prints the seed, which NUMD_TEST_SEED sets. */
 #ifndef NUMD_TESTS_RANDOM_H
 #define NUMD_TESTS_RANDOM_H

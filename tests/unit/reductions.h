@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What reductions come to, computed one item after another: n items, `stride` bytes apart. */
 #ifndef NUMD_TESTS_REDUCTIONS_H
 #define NUMD_TESTS_REDUCTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory that changes under a kernel, as another process might change it. */
 #ifndef NUMD_TESTS_SCRIBBLE_H
 #define NUMD_TESTS_SCRIBBLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Preloaded into a program: its real clock is SHIFT_CLOCK_MINUTES ahead, its other clocks are as they are. */
 #include <stdlib.h>
 #include <sys/syscall.h>

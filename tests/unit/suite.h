@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The main of a unit test. */
 #ifndef NUMD_TESTS_SUITE_H
 #define NUMD_TESTS_SUITE_H

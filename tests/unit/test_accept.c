@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Who is let in and who is told what instead. The workers are
  * programs that do nothing, for only the handing over is looked at. */
 #include "server/supervisor/accept.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Offsets, shapes and strides at the edges of a segment and of 64 bits: what binding decides is what
  * arithmetic of 128 bits says. SCALE of 10^7 cases. */
 #include <string.h>

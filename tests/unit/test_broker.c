@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The broker alone: who holds what of an object, and that an object goes, its descriptor too, when nobody
  * does. */
 #include <check.h>

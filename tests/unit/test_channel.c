@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The ring and the waiting policy, between two processes: every call is answered once and in order, in
  * each gear, over many laps, and a side that sleeps is woken. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The C library against a real daemon: threads, forks, many bindings, calls in flight, time limits,
  * the daemon's death. Runs $NUMD_BUILD/numd (default: build). */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The arena: classes of sizes, blocks that are used again, and what becomes of those that others hold. */
 #include <sys/wait.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Interned layouts: one address for equal ones, for as long as somebody holds them. */
 #include <check.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans found by signature: what is prepared, what is found again, and what is forgotten. */
 #include "client/lib/layout.h"
 #include "client/lib/plan_cache.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Cores, spin tokens and callers are counted, and come back from the dead. */
 #include "shared/cores.h"
 

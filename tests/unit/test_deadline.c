@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's limit for calls: which are cancelled, and when that is given up. Looks are made by hand, so
  * that nothing depends on how busy the machine is; one test lets the timer make them. */
 #include "server/worker/deadline.h"

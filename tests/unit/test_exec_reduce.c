@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions as plans run them: over random axes of arrays of random shape and strides, read directly or
  * computed, against the same one element after another. */
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Taking and putting at indices, against doing it element by element: random shapes, strides, dtypes of the
  * elements and of the indices, along every axis and flat. */
 #include "tests/unit/array_run.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Linear algebra, checked by what its results must satisfy (factors multiplied, residuals, orthogonality), in
  * double and with bounds that grow with eps, the sides and the norms. Inputs have strides of every kind, and
  * everything is computed by one and by two threads, which must give the same bits. */

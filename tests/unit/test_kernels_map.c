@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise loops and casts, on every instruction set that this CPU has, against the plain C ones: under
  * many lengths and layouts. The tests loop over the rows of the lists of operations and dtypes, so that a new
  * row is tested by being there. */

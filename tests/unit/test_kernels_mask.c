@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Nonzero, extract and place: against what is selected one element after another, for every dtype, shape and
  * arrangement in memory, on every instruction set; the order and the threads that units run in make no
  * difference to the bytes, and a mask that changes meanwhile does no harm. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The accuracy and the special values of the mathematical functions, on every instruction set that this
  * CPU has, against long double.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Matrix products under strides of every kind, against sums written out, with values whose products and sums
  * are exact in any order. */
 #include "tests/unit/kernels.h"

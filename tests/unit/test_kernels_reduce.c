@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions, against what is computed one item after another in the widest numbers: every operation and
  * dtype, on every instruction set, which all must give the same bits, whatever the stride. */
 #include "server/kernels/kernels.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Array kernels of class SCAN and MAKE, and triangles: against what is computed one element after another,
  * for every dtype, shape, axis and arrangement in memory, on every instruction set; the order and the threads
  * that units run in make no difference to the bytes. */

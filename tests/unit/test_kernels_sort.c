@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sorting, searching and different values, against comparing one by one: every dtype of the rows, row_lengths
  * about the thresholds, strides, NaN and both zeros, on one thread and two. */
 #include "tests/unit/array_run.h"

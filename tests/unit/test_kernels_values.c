@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the elementwise operations and casts mean: cases that are easily got wrong. */
 #include "tests/unit/kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Log lines: what a client makes the daemon log cannot fill the disk. */
 #include "server/host/log.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Long calls in the loop's threads: each is told of exactly once, and a cancel reaches those that wait, those
  * that run, and no others. */
 #include "server/worker/long_call.h"

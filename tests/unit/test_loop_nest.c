@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The loops of a step: whatever is ordered, joined and cut, the same elements meet each other, each once. */
 #include <check.h>
 #include <stdlib.h>

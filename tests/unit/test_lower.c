@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lowering: what is computed in which dtype, where a cast is made and where none, what is a view, and what an
  * operation without a kernel of its own is composed of. */
 #include "server/engine/lower.h"

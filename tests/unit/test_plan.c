@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans without a daemon: what programs compile to, what is refused and how, and that outputs may
  * overlap inputs. Numeric results against NumPy are tests/python's business. */
 #include "tests/unit/programs.h"

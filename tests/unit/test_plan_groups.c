@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Which nodes become one step, and that it makes no difference to what comes out: programs that chance makes
  * are compared with a reading of them operation by operation. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the step of a group is made of: its memories, its registers, and where in scratch values lie that more
  * than one step needs. */
 #include "tests/unit/programs.h"

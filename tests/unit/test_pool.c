@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The pool: each task once, whoever does it; helpers as far as the count has cores, and every core given
  * back. */
 #include "server/engine/pool.h"

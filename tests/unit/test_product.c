@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Products as steps: small integers, whose products and sums are exact in whatever order, against three plain
  * loops; and the same bits whether one thread computes or several. */
 #include <complex.h>

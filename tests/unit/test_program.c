@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sizes, strides and extents of layouts against arithmetic in 128 bits, on random layouts of every kind:
  * small ones, ones around the limits, and nonsense. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What can and cannot be done inside the sandbox, which a process enters for good. A test enters it in a
  * child of its own and looks at how that ends: Check itself takes system calls around a test that the filter
  * refuses, among them the one that tells it which clock to use. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Hints through a semaphore: they work together with glibc's own functions, stop at the limit, and nothing
  * that is in the semaphore has an effect but on the counters. */
 #include <check.h>

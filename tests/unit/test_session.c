@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Segments and plans of a session: what may be attached and what not, that nothing is left open or mapped,
  * and that what is removed outlives the calls that use it. */
 #include <dirent.h>

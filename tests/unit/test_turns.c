@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Turns between users: what one may have while another makes calls, and who is woken when. */
 #include "shared/turns.h"
 

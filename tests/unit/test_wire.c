@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The codec: frames cut at every byte, bombs refused with their header, and random programs and messages
  * that come back as they went. */
 #include <errno.h>

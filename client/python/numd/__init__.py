@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arrays in shared memory, computed by a daemon on the same host.
 
 Functions have the names of the Python array API standard and NumPy's meaning; there is one for each row of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`python -m numd`: what is installed, and how the daemon is.
 
 Exit status: 0 if a daemon answers, 1 if none does, 2 for a wrong command line. No daemon is started.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What notebooks and the interactive prompt show; of an Array a small table, and some of its values."""
 
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Exceptions: one class for each kind of status, derived from what Python or NumPy uses for it; and which line of the
 program they are about."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Linear algebra: the extension `linalg` of the array API standard, and lstsq.
 
 Matrices are the last two axes; those before are a batch. What is singular, or does not converge, raises

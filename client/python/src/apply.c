@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One operation on Python operands: the path of `numd.add(a, b, out=o)` and of `a + b`.
  *
  * Arrays and Python scalars become numd_args with a type check each and nothing allocated. What is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The type Array: a Python object around one numd_array.
  *
  * The object holds nothing else. Garbage collection looks at it only because it holds its type, and by that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods of Array. Reductions and products are rows of the list of operations, called with `self`. */
 #include "docstrings.h"
 #include "pynumd.h"

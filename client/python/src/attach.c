@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays on memory that exists already: of other libraries' objects, of handles, of published names. */
 #include "create.h"
 #include "docstrings.h"

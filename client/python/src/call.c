@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls of the functions that the rows of the list become.
  *
  * Every function takes its inputs by position and its parameters as keywords of their names, beside `out`

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Between Python's values and numd's: dtypes, shapes, axes, scalars. */
 #include "pynumd.h"
 

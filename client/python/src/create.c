@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays from data, and from shapes. */
 #include "create.h"
 #include "docstrings.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What functions that make arrays are asked for. */
 #ifndef CREATE_H
 #define CREATE_H

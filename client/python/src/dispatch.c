@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* NumPy's protocols: `np.exp(a)` and `np.sum(a)` become operations of the daemon.
  *
  * __array_ufunc__ finds the row of a ufunc in a dict that is made at first use; a plain call, with `out` at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The type Function: a Python function that the daemon computes as one program.
  *
  * Arguments by position that are arrays and numbers are read by function_read.c as they are. Where there are

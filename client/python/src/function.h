@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The type Function between its two files: function_read.c has the way from arguments to a plan, function.c
  * the rest. */
 #ifndef FUNCTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* From the arguments of a Function's call to its plan.
  *
  * A call turns its arguments into a key of addresses (struct key) and looks for a plan in an open-addressing

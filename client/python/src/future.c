@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The type Future: a call of a plan that was submitted.
  *
  * What a running call names must stay alive until it is done, whether or not anybody still holds the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the modules in Python need of the extension: views by strides, promotion, arrays beside others. */
 #include "docstrings.h"
 #include "pynumd.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory; assignment stores
  * through such a view. A selection walks the key once and collects the offset and the axes that stay.
  *

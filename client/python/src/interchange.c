@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How other libraries get at an Array: DLPack, and what the array API standard asks of an array object.
  *
  * A capsule holds a reference to the Array's view, so the memory stays as long as the consumer keeps the

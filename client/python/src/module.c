@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The module numd._numd: makes the types, looks NumPy's functions up, expands the lists; keeps their state.
  */
 #include "docstrings.h"

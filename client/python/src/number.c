@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand.
  *
  * An operand that cannot be an array is left to its own reflected operator (NotImplemented); so is one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of the module: one for each row of the list of operations.
  *
  * The names of the rows expand to C functions, each of which passes its entry of the table on; everything

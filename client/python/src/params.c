@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Parameters of operations: which there are, what they are called in Python, and reading their values.
  *
  * Keywords are the names of the list; the axes of a reduction are called `axis`, as NumPy has it. No

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans: a trace is turned into a program, the program is prepared by the daemon.
  *
  * numd._function.trace gives (nodes, captured, outputs, no_dims, build):

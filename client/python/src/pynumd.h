@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the files of the extension share.
  *
  *   state      what belongs to one interpreter: types, names, objects of Python modules

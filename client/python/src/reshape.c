@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Arrays in other shapes: views of the same memory where strides can say it, copies where not. */
 #include "pynumd.h"
 

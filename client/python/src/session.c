@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sessions: a connection as a Python object.
  *
  * An array holds its connection itself, so a Session only answers questions and makes arrays; closing it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What belongs to one interpreter, in the state of the module: types, names, and objects of Python modules.
  *
  * A function of the module finds the state by its `self`, which is the module; a method by the type of its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting for the daemon.
  *
  * Most calls are done within a few microseconds, less than it takes to give up the GIL and get it back

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Claims, settled: statements that textbooks make about Python, NumPy and IPC, each with an experiment on this machine.
 
 A claim is a file in statements/ that defines `CLAIM` (see claim.py); adding one is adding a file. Each runs in a

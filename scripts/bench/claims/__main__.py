@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """`python3 scripts/bench/claims` is `python3 scripts/bench claims`."""
 import os
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a claim is: a statement, the experiment that settles it, and what that needs.
 
 `run(lab)` makes the experiment and returns parts: facts that were observed (verdict.fact), ratios over sizes that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """One claim's experiment, in this process: `python3 -m bench.claims.claim_process KEY BUILD SEED [quick]` prints its
 parts as a line of JSON, or what went wrong. Other things that libraries print go to standard error."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Runs the claims, each in a process of its own with a time limit, and makes findings of their parts."""
 import json
 import os

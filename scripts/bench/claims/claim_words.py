@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Findings in words, for the terminal and the page."""
 from bench.claims import verdict
 from bench.numbers.number_text import count, digits, duration

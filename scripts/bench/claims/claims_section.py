@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The page's section of claims: a card each, with the statement, the verdict, what it rests on, and the figures."""
 import html
 

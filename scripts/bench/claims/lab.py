@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What an experiment works with: the time it has, its seed, and ways of the benchmark, opened in this process, so that
 calls of several of them can take turns one by one. Results are compared with NumPy's before anything is timed."""
 import contextlib

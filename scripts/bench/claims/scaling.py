@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Speed-ups: the same tasks done one after the other, and by several threads at once.
 
 What k workers could gain is measured in the same rounds, with k separate processes: cores may be hyperthreads, or

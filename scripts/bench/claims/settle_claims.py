@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Settles what textbooks say about Python, NumPy and IPC, on this machine: each claim with its experiment and verdict.
 
 Prints them and writes claims.json and claims.html into BUILD/report. A wrong result fails the run, a claim that does

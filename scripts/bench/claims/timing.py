@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Taking times for claims: all sides of a claim, at all its sizes, have a turn in every round, in an order shuffled
 anew. A sample is the mean of a batch of calls of about SAMPLE_NS, after a quarter as many that do not count, for the
 other side may sleep; the clock's own time is subtracted."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Verdicts, computed from what was seen.
 
 The one rule of all ratios: 2000 times, starts of the other sides are drawn again with replacement and then rounds of

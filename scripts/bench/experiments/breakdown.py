@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where the time of one call goes: stamps of the time at its seams, on both sides, by one clock.
 
 What is stamped. numd's library and worker come from a build of their own in which some files are compiled with stamps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The section of the page that shows where the time of a call goes: stacked bars and a table."""
 import html
 

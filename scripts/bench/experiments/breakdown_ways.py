@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ways from Python with stamps at their seams, for the breakdown of a call. They do what their namesakes in ways/ do,
 taken apart where the library's own functions have their seams: `Connection.send` is `dumps` and `send_bytes`, and
 so on. Run by runner.py, each with its partner.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a user at its quota costs another one: the victim's p99 with the attacker at work, as a ratio to that without.
 
 One daemon serves two users, so this is for root. The attacker has as many sessions as its quota lets it, and in each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Latency against rate: an open loop, in which requests come when they come.
 
 A schedule of moments is made first, a Poisson process by a seed: gaps between requests are independent, as those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The section of the page that shows latency against rate: curves and a table."""
 import html
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measures what Python programs pay for numd, against NumPy in process: small calls, operators that allocate their
 results, functions, eight threads of one process, and `import numd`.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Where an experiment beside the main rounds runs (breakdown.py, open_loop.py): a directory, a private daemon once a
 way wants one, and the ways' clients, each a process that waits while others have their turn."""
 import pathlib

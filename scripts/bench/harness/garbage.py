@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Python's garbage collector, which runs before a measurement and not within."""
 import contextlib
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the system tells of the processor and of how it is set, for the report; "not told by this machine" where it does
 not, as in many virtual machines."""
 import ctypes

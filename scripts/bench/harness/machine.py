@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Facts about the machine and the versions of a run: machine.json."""
 import os
 import pathlib

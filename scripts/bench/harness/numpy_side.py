@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the other side of a pipe computes, with NumPy: a function of the inputs for each case."""
 import numpy as np
 

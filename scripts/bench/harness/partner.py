@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What ways with another process have in common: starting it so that it dies with its client, arrays as raw bytes
 over a stream, and arrays in memory that both have.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Processes of a run: their processor time, the clients, and the private daemon."""
 import contextlib
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A progress bar with the time left, on stderr; plain lines now and then where that is no terminal."""
 import shutil
 import sys

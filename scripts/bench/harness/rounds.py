@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Rounds in which all that is compared takes turns, so that what disturbs the machine disturbs all alike; and how a
 turn in this process takes its time.
 

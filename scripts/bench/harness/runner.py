@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A Python client of the benchmark: reads commands, answers JSON; see ways_c/bench.h for the commands
 and ways_c/timing.c for how a sample is taken, which is the same here. Where Python has no NumPy (PyPy), inputs
 are flat arrays of the standard library, and so may the result be."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What runner.py does beside timing calls: it makes them at given times (see ways_c/scheduled.c), and between two
 stamps (ways_c/stamped.c). The statement of a call is compiled into each loop, as it is for timing."""
 import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Servers that ways talk to: each a private instance of the run, with its data in a directory of its own, on a Unix
 socket or a loopback port, never the system's own. It is started before the measurement, waited for with a limit, and
 stopped by its pid; it also ends when the harness dies."""

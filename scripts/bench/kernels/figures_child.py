@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A process of its own for the figures of the kernels' benchmark: reads a command a line, answers a line.
 
     matmul SECONDS     multiplies two matrices of 256 by 256 for so long; answers how often

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measures every operation of numd against NumPy: each dtype, 10^3, 10^5 and 10^7 elements, one run.
 
 numd computes in a private daemon, through its ring, into outputs that exist and with plans that are made; NumPy

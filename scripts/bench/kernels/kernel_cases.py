@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the kernels' benchmark calls: one table of cases, a row for each operation.
 
 A case holds two statements, as one would write them: numd's and NumPy's for the same work. In them `a`, `b`,

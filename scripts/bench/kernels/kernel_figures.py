@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The figures with targets of the kernels' benchmark, and peers beside numd and NumPy.
 
 Each is the median of the ratios of rounds in which all sides had a turn, in this run, and must not exceed its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The report of the kernels' benchmark: text, and one self-contained page that opens with the answer."""
 import html
 import json

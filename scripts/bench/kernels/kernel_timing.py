@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measures one case at one dtype and size: numd and NumPy in turns, after their results were compared."""
 import math
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Input data for the kernels' benchmark: random values by domain, of a dtype and a shape.
 
 A domain names what an operation can take: asin wants [-1, 1], a divisor must not be zero, a shift stays below

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Confidence by bootstrap, with a fixed seed: how far a median, or the ratio of two, might be off.
 
 Samples of one round follow each other closely and are not independent; between two rounds all other ways have their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What `compare` does: two runs' rows side by side, with a ratio, an interval and a verdict for each."""
 import json
 import math

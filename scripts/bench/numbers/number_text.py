@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How numbers and times are written for people to read."""
 import math
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The file that a run leaves, results.json:
 
     format      "numd bench 2"

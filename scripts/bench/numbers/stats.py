@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Numbers from samples: percentiles, rows of the results, the figures with targets, break-even sizes."""
 import math
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Figures with targets: a ratio from the samples of two sides that took turns, whether it meets its target, and the
 table of all of them as text.
 

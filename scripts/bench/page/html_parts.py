@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pieces of HTML that the reports are made of. What is given to them is HTML already, if not said otherwise."""
 import html
 import pathlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 (function () {
   "use strict";
   var data = JSON.parse(document.getElementById("data").textContent), rows = data.rows;

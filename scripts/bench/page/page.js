@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 // Lights the chosen ways up in every picture: [data-s] is a series in a picture or, on a button, the one that it stands
 // for. Without this script the page shows the same, but nothing can be chosen.
 (function () {

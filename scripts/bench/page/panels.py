@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pictures with a curve a way, as inline SVG: small multiples, one panel a group. In each panel the group's own ways
 have colours, markers and labels; those of the other groups are thin lines behind them, so that all panels show all ways
 and can be compared. NumPy is labelled in every one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Pictures with a line a row, as inline SVG: times with their spread, and processor time beside them.
 
 Each is drawn twice, for wide and for narrow pages; page.css shows one of them.

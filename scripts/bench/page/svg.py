@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A little SVG: shapes, logarithmic axes, labels that keep out of each other's way. Colours are CSS classes,
 so that the page decides them, light or dark."""
 import html

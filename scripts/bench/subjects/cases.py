@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What is measured on which data: cases, sizes, inputs, and the right answers by NumPy."""
 import pathlib
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the report calls the ways, how it groups them, and in which order, colours and shapes it shows them. All of that
 follows from the ways' own files; only the groups are listed here.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a way of computing is to the benchmark.
 
 A file in ways/ defines `WAYS`, a list of `Way`, which say all that the harness and the report know of them: adding a

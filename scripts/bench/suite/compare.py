@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tells what changed between two runs of a benchmark, by ratio and confidence.
 
 A and B are two files of one kind: results.json of `make bench` or `make bench-all`, kernels.json of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a run measures beside the ways, each by a module of its own:
 
 measure(context, quick, progress)   what results.json holds under its key

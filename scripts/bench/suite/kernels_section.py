@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The report's section about the kernels: what the last run of `make bench-kernels` in the same directory found, as a
 small heat map, with a link to its own page, which has every dtype."""
 import html

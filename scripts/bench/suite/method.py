@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How `make bench` measures, in sentences for its page."""
 from bench.numbers import bootstrap
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The page: one self-contained HTML file that opens with the answer. run.py writes it; as a program it makes the page
 and the table anew from the results.json of a directory."""
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Measures what a call costs through every way of computing: in process, numd, and the usual IPC.
 
 Every way is a process of its own that lives for the whole run (ways/, one file each). For each case and

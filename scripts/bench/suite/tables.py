@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The results as text: in the terminal and as Markdown for the README."""
 from bench.harness import machine
 from bench.numbers import stats

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The rounds in which all ways take turns, with their clients, the daemon and the servers that they talk to."""
 import os
 import pathlib

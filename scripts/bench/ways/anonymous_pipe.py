@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Two anonymous pipes: the arrays' bytes through one, the result's through the other."""
 import os
 

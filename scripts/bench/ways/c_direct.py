@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The daemon's engine called by a C program in its own process: the same kernels, no other process."""
 from bench.subjects.way import Way
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a C program does without a library: a partner process that computes with numd's kernels, told through a Unix
 stream socket that carries the arrays, or by semaphores beside arrays in shared memory."""
 from bench.subjects.way import BY_VALUE, Way

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same plain C loops called in process through an extension on NumPy's C API, and through cffi with compiled glue
 (API mode) and without (ABI mode); and loops in Cython over typed memoryviews. They are in ways_c/."""
 import importlib.machinery

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The daemon's engine called from Python in the same process, through ctypes."""
 import ctypes
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arrays in shared memory, and an eventfd in each direction to say "do it" and "done"."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What saying something to another process and hearing back takes at least on this machine; plain C."""
 from bench.subjects.way import Way
 

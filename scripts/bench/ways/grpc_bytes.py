@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """gRPC over a Unix socket: one method, whose request and reply are the arrays' bytes as they are."""
 import os
 from concurrent.futures import ThreadPoolExecutor

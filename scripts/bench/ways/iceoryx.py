@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """iceoryx2, request and response in shared memory: a side loans memory, fills it and sends the reference. The inputs
 are copied in, the other side computes straight into the response, and the client reads it in place. Both sides look
 again and again, giving way to others meanwhile."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A file mapped by both sides (mmap): the arrays stay in it, and a counter in it says "do it" and "done". Nobody can be
 woken through memory alone, so both sides look again and again, giving way to others meanwhile."""
 import tempfile

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """POSIX message queues, one in each direction, through ctypes: the arrays' bytes in messages of the size that the
 system allows without privileges."""
 import ctypes

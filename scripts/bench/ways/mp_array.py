@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing.Array for the arrays and Value for a number, each with its lock, and semaphores to say "do it" and
 "done"."""
 import multiprocessing

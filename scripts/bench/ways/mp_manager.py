@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A multiprocessing Manager: an object that lives in its process, and a proxy whose methods take and return arrays."""
 from multiprocessing.managers import BaseManager
 

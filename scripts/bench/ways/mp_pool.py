@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing.Pool of one worker: apply() of NumPy's function, arrays pickled both ways."""
 import multiprocessing
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing.Queue and SimpleQueue: arrays are pickled; Queue has a thread that feeds its pipe."""
 import multiprocessing
 

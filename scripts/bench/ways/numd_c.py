@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """numd's C client, through the ring and through the socket."""
 from bench.subjects.way import Way
 

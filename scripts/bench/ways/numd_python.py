@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """numd's Python package, through the ring and through the socket."""
 import numpy as np
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy in the caller's own process, as people write it."""
 import numpy as np
 

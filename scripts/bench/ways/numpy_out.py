@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The expression in NumPy by a careful hand: every step writes into an array that exists already."""
 import numpy as np
 

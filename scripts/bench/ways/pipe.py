@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing.Pipe: arrays are pickled, sent, computed with NumPy on the other side, and the result is
 pickled and sent back."""
 import multiprocessing

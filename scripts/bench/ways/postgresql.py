@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """PostgreSQL: the arrays are columns (bytea) of a row, and NOTIFY wakes the other side, which LISTENs; over a Unix
 socket. The tables are unlogged, so that nothing waits for the disk."""
 import os

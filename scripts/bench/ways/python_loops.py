@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Plain Python loops over lists of float, without NumPy: in the usual interpreter, and in PyPy, which compiles them."""
 import math
 

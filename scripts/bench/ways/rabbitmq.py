@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """RabbitMQ, a real broker: the arrays' bytes are a message to one queue, the result's to another; both in memory."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Redis: the arrays' bytes pushed to a list that the other side waits at, the result's to another; over a Unix
 socket."""
 import os

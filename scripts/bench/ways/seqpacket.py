@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A Unix socket that keeps messages apart (SOCK_SEQPACKET): the arrays' bytes in messages of up to 64 KiB."""
 import socket
 

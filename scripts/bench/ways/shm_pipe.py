@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing.shared_memory for the arrays, and a byte through a multiprocessing.Pipe to say "do it" and
 "done"; NumPy computes on the other side."""
 import multiprocessing

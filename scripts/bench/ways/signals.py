@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arrays in shared memory, and signals to say "do it" (SIGUSR1) and "done" (SIGUSR2)."""
 import ctypes
 import signal

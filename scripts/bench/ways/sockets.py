@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Stream sockets: the arrays' bytes there, the result's back; a Unix socket pair, and TCP on loopback with
 TCP_NODELAY."""
 import socket

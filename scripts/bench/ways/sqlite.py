@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """SQLite: the arrays are blobs in a row of a file that both sides look at again and again. With a write-ahead log;
 nothing waits for the disk."""
 import os

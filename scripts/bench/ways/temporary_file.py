@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A temporary file for the arrays and one for the result, written and read each time, and a byte through a pipe to say
 that they are there. The pages stay in the kernel's cache; nothing waits for the disk."""
 import os

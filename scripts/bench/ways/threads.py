@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A call handed to another thread of the same process, by ThreadPoolExecutor: of NumPy, which releases the GIL while it
 computes on large arrays, and of plain Python loops, which hold it."""
 from concurrent.futures import ThreadPoolExecutor

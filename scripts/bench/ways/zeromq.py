@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ZeroMQ, a request and a reply of several parts, each an array's bytes: over a Unix socket (ipc) and TCP."""
 import os
 

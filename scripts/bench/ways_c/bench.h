@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A C client of the benchmark: a process that reads one command a line and answers one line of JSON.
  *
  *   prepare case=add mode=prepared wait=spin budget_ns=40000000 in=a.bin:64,b.bin:64 out=64

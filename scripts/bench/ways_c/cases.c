@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What is measured, as lists of operations; cases.py has the same list for Python. */
 #include <stddef.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Writes the C source of cffi's glue (API mode) for the declarations in a file: MODULE DECLARATIONS OUT."""
 import pathlib
 import sys

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The daemon's own engine, called in this process: the same plans and kernels, and no other process. */
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "scripts/bench/ways_c/engine_plan.h"
 
 #include <stdio.h>

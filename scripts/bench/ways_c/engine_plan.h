@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A job's case as a plan of the daemon's own engine, in this process. */
 #ifndef NUMD_SCRIPTS_BENCH_ENGINE_PLAN_H
 #define NUMD_SCRIPTS_BENCH_ENGINE_PLAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A Python extension on NumPy's C API, as one writes it by hand: arguments are checked, the GIL is released
  * while it computes on arrays that are large enough for that to pay (NumPy does the same), and C loops do the
  * work. */

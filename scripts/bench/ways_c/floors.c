@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floors: what this machine takes at least to say something to another process and hear back. Plain C,
  * nothing of numd's. The two processes are pinned, to the first and the last core that they may use, or
  * both to the first. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "scripts/bench/ways_c/loops.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The command loop of a C client; see bench.h. */
 #include <errno.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* numd's C client, by the ring or by the socket, with plans that were prepared or one operation after the
  * other. The daemon's address comes from $NUMD_SOCKET. */
 #include <math.h>

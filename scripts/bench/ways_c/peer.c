@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a C program does without a library: another process, forked from the client, that computes with the
  * same kernels as numd and is told so in one of two ways.
  *

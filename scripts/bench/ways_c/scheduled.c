@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls at given times: an open loop. Requests come when they come, whether or not the one before them was
  * answered; a single client that is late calls at once, and the time that a request waited for its turn
  * counts, since latency is from the time when it was due. (A closed loop, which calls, waits and calls again,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls between stamps, for the benchmark's breakdown (breakdown.py). */
 #include "scripts/bench/ways_c/bench.h"
 #include "shared/trace.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Stamps and the clock of a trace for Python: the module _bench_stamps. */
 #include <Python.h>
 

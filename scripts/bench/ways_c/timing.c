@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Timing of calls.
  *
  * A sample is the mean of a batch of calls, in nanoseconds a call. A batch is the smallest power of two

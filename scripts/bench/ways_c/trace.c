@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The log of a traced program (shared/trace.h). It is mapped before main(), so that a worker which shuts
  * itself in later has it already. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The cases in Cython over typed memoryviews, as one writes them; the GIL is released while they compute."""
 from libc.math cimport exp, sqrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* New values from parameters: arange, linspace and eye; and tril and triu, which put zeros in place of
  * others. Units are runs of elements or rows of about CHUNK elements. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies past the caches. Compiled once for each instruction set. */
 #include <string.h>
 

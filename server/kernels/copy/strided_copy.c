@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/kernels/copy/strided_copy.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: copying matrices between any strides. */
 #ifndef NUMD_SERVER_KERNELS_COPY_STRIDED_COPY_H
 #define NUMD_SERVER_KERNELS_COPY_STRIDED_COPY_H

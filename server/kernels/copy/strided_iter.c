@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/kernels/copy/strided_iter.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: the elements of a strided array in C order, by their number. */
 #ifndef NUMD_SERVER_KERNELS_COPY_STRIDED_ITER_H
 #define NUMD_SERVER_KERNELS_COPY_STRIDED_ITER_H

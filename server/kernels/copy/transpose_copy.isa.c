@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies that exchange rows and columns. Compiled once for each instruction set.
  *
  * A square of as many rows as a vector has lanes is read by rows, turned in registers and written by columns:

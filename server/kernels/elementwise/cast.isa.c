@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Value conversions between dtypes, all pairs. Compiled once for each instruction set.
  *
  * Integers wrap around and reals are cut off. A real that no integer of the target type holds becomes what

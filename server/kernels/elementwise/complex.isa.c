@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise loops of complex numbers that need no library. Compiled once for each instruction set.
  *
  * T is the type of a complex number's parts. Products are the textbook's, and quotients

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floor division and remainder of integers. Compiled once for each instruction set; the compiler vectorises
  * the loops, for which the processor has no division of integers.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floor division and remainder of float32 and float64, to the bit as NumPy has them. Compiled once for each
  * instruction set.
  *

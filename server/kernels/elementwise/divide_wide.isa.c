@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floor division and remainder of 64-bit integers where vectors of them become floats and back (AVX-512DQ).
  * Elsewhere divide_int.isa.c has the loops, and how signed numbers come down to unsigned ones.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The shapes of elementwise loops, for the families that fill them with expressions.
  *
  * Each macro defines one loop `NAME`, a kernel_map_fn, from an expression EXPR in x (and y, z) of TYPE that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise loops that move items whatever they mean, by their size, those that write a constant, and all
  * of bool. Compiled once for each instruction set. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise loops of integers, but for those that only move them (map_bits.isa.c), division
  * (divide_int.isa.c) and powers (power_int.isa.c). Compiled once for each instruction set; the compiler
  * vectorises the loops.

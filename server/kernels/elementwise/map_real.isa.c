@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise loops of float32 and float64 that need no library. Compiled once for each instruction set; the
  * compiler vectorises the loops. Floor division and remainder are in divide_real.isa.c. */
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise functions of one real number that need a library: exp, log, sin, ... (see math_vector.h for
  * where they come from). Compiled once for each instruction set. */
 #include "server/kernels/elementwise/math_vector.h"

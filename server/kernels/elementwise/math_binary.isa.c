@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise functions of two real numbers that need a library: pow, atan2, hypot and logaddexp (see
  * math_vector.h for where they come from). Compiled once for each instruction set.
  *

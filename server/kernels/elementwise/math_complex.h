@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The formulas of math_complex.isa.c: functions of blocks of up to SPAN complex numbers, split into real
  * parts x and imaginary parts y, which are replaced by the function's. Arguments are in its comfortable
  * range. */

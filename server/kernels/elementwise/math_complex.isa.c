@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Elementwise functions of complex numbers that need a library. Compiled once for each instruction set.
  *
  * Blocks of SPAN numbers, split into real and imaginary parts, go through formulas (math_complex.h) in the

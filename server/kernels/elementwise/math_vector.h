@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the families of mathematics: the real functions on contiguous arrays, for the instruction set that
  * is compiled. For each f of the lists and each real dtype there is
  *   f_dtype_run(n, x, out)  or  f_dtype_run(n, x, y, out)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Division by a number that is the same throughout, as a multiplication: Granlund and Montgomery, "Division
  * by invariant integers using multiplication", figure 4.1. */
 #ifndef NUMD_SERVER_KERNELS_ELEMENTWISE_MULTIPLIER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Integer powers by repeated squaring, which wraps around as a product of that many factors does. Compiled
  * once for each instruction set.
  *

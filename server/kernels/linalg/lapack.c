@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* LAPACK and BLAS behind one face. Each function is written once, in lapack_body.h, which is included for s,
  * d, c and z; what differs between real and complex routines is in the macros that begin with REAL_ and
  * COMPLEX_.

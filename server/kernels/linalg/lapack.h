@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: LAPACK and BLAS for the four dtypes that they know, under names and with
  * arguments that do not depend on the dtype.
  *

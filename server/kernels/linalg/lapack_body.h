@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of lapack.c for one type of items, and their table; it includes this once for each, having
  * defined
  *

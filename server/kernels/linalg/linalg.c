@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Linear algebra: planning and running batches, and moving matrices in and out of the private areas.
  *
  * LAPACK works on private copies alone, so that nobody changes its pivots or loop bounds while it runs. Sides

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: what the array kernels of class LINALG share.
  *
  * Each operation is a row of the table in linalg.c: `plan` checks shapes and says how large the private areas

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Factorisations of one matrix: Cholesky, QR, singular values and eigenvalues.
  *
  * Where LAPACK may not come to an end or leave its bounds for Inf and NaN (QR iterations), these are looked

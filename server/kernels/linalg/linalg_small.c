@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Systems, inverses, determinants and Cholesky factors of real matrices of a few rows, by plain loops of
  * which the compiler knows the length: a call of LAPACK costs several times their arithmetic. Pivots are
  * chosen as LAPACK chooses them, by magnitude; a NaN counts as large, so that it reaches the result. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of linalg_small.c for matrices of T; it includes this once for float and once for double,
  * having defined T, and SQRT and FABS as the functions of that type. */
 #define NAMED(name) KERNEL_JOIN(T, _##name)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What follows from factorisations: linear systems, inverses, determinants, and what singular values say. */
 #include <math.h>
 #include <string.h>

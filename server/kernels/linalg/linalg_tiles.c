@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One large matrix in tiles: Cholesky factors, and what follows from LU factors, by all cores.
  *
  * The matrix lies in the scratch memory of the run, in Fortran order, and is divided into tiles of `block`

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: one large matrix computed in tiles by all cores (linalg_tiles.c). */
 #ifndef NUMD_SERVER_KERNELS_LINALG_LINALG_TILES_H
 #define NUMD_SERVER_KERNELS_LINALG_LINALG_TILES_H

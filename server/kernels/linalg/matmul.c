@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Matrix products: what is handed to BLAS, what to the loops of matmul_loops.isa.c, and what must be copied
  * first.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Matrix products by loops of our own. Compiled once for each instruction set.
  *
  * Two kinds. `product` multiplies matrices of integers or bool of any size: columns of B are packed into a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of matmul_loops.isa.c for matrices of one stored type, of any size; it includes this once for
  * each, having defined
  *
@@ -133,7 +134,7 @@ static void NAMED(product)(int64_t m, int64_t n, int64_t k, struct kernel_matrix
   if (m < FEW_ROWS) {
     for (int64_t i = 0; i < m; i++)
       NAMED(one_row)
-      (n, k, (struct view){a.data + i * a.row, a.row, a.col}, b, c.data + i * c.stride[0], c.stride[1]);
+    (n, k, (struct view){a.data + i * a.row, a.row, a.col}, b, c.data + i * c.stride[0], c.stride[1]);
     return;
   }
   for (int64_t j = 0; j < n; j += NAMED(COLS))

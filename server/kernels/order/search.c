@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* SEARCHSORTED, and ISIN, which sorts what it searches.
  *
  * Elements are searched a block at a time, all of a block going down together (see sort_keys.h). SEARCHSORTED

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* SORT and ARGSORT: rows along one axis, in one of two ways.
  *
  *   short rows   one phase; a unit sorts several rows, one after another, in scratch of its own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: what sorting, searching and counting different values are made of.
  *
  * Items are compared by keys: unsigned integers in the order of the values that they stand for. The key of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The loops beneath sorting and searching, for one instruction set: see sort_keys.h for keys and items. */
 #include "server/kernels/order/sort_keys.h"
 

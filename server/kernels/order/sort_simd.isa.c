@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sorting and merging bare keys of 32 and 64 bits with AVX-512; nothing for other instruction sets.
  * sort_simd_body.h has the functions, for both sizes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of sort_simd.isa.c for keys of KEY_BITS bits; it includes this once for each size, having
  * defined
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sorting a row of items in phases. It is cut into chunks, a power of two of them, small enough that one and
  * its copy stay in a core's second cache. The first phase sorts each chunk for itself, by the bytes of the
  * keys: in the cache that takes a few nanoseconds an item, beyond it many. Each later phase merges pairs of

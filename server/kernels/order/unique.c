@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* UNIQUE_VALUES, UNIQUE_COUNTS, UNIQUE_INVERSE, UNIQUE_ALL: the flat array is sorted by the sorter, with
  * indices where the outputs need them; then each chunk of the sorted items finds where a value begins; then,
  * as it is known how many values earlier chunks have, writes what begins in it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Argmax and argmin: the index of the first largest or smallest element, or of the first NaN.
  *
  * Along an axis whose elements lie closest together, or of the flat array, a line is cut into chunks; in a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Cumulative sums and products along an axis, or of the flat array.
  *
  * A line is cut into chunks. Phase 0 reduces each chunk, phase 1 adds these up, so that in phase 2 each chunk

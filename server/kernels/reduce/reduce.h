@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the families of reductions share: items that are pairs, and how two terms become one. */
 #ifndef NUMD_SERVER_KERNELS_REDUCE_REDUCE_H
 #define NUMD_SERVER_KERNELS_REDUCE_REDUCE_H

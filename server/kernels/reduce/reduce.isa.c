@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sums and products of floats, one value from many. Compiled once for each instruction set. (Reductions
  * whose order does not matter are in reduce_exact.isa.c, those of rows in reduce_rows.isa.c.)
  *

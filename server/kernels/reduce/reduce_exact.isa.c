@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions whose terms may be combined in any order: sums and products of integers, which wrap around,
  * counts, the largest and the smallest, any and all. Compiled once for each instruction set.
  *

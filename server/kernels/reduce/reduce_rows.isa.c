@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reductions of rows, element by element: many results side by side. Compiled once for each instruction
  * set.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The loops of argmax and argmin, cumulative sums and products, and masks. Compiled once for each instruction
  * set.
  *

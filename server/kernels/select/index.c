@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/kernels/select/index.h"
 
 #include <string.h>

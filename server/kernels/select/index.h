@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the kernels library: what taking and putting at indices have in common.
  *
  * Indices are of any integer dtype and count from the end where negative. Each is read once, into private

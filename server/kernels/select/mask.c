@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Nonzero, extract and place: what a mask selects.
  *
  * The mask is cut into chunks. Phase 0 counts what is set in each, phase 1 adds the counts up, and in phase 2

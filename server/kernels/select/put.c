@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* PUT and PUT_ALONG_AXIS, in three phases: the indices are read and checked, x is copied to the output unless
  * it is there, and the values are written to their places. An index out of bounds ends the run after the
  * first phase, so that nothing is written.

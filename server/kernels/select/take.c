@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* TAKE and TAKE_ALONG_AXIS: chunks of the result, each element or contiguous part of it copied from where an
  * index says. */
 #include <string.h>

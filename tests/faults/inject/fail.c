@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Makes allocations and system calls of a process fail, one after another: to be preloaded into the daemon or
  * a client.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What the tests of failing calls preload, and the client that they let fail.
 
 INJECT := $(BUILD)/tests/libfail.so $(BUILD)/tests/fail-session

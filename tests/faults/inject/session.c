@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A client that uses the whole library once, for runs in which something fails: fail-session ADDRESS. It
  * waits for a line on standard input before it begins, and before it ends when everything has been given
  * back. What fails is reported by the library and passed over; a result that was given and is wrong ends the

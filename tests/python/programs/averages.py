@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Moving averages of series, and what a chart shows beside them."""
 
 import numpy as np

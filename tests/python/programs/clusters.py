@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """k-means (Lloyd's algorithm)."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Principal components, by the singular values of the table or by the eigenvalues of its covariance."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A picture kept as a few singular vectors per channel."""
 
 import numpy as np

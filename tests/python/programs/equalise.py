@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Histogram equalisation of a grey picture."""
 
 import numpy as np

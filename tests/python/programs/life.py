@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Conway's Game of Life, with dead cells around the board, and on a torus."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Logistic regression of several classes by gradient descent."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """After how many steps of z² + c each point leaves the circle of radius 2."""
 
 import numpy as np

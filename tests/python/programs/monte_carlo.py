@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Prices of options by simulated paths, updated in place."""
 
 import numpy as np

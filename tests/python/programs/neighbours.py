@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Classification by the nearest known examples."""
 
 import numpy as np

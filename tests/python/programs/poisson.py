@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Heat in a plate: the equation of Poisson by Jacobi's iteration."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Ordinary least squares with the figures that a statistics package prints."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tables worked on by index arrays and masks: sieve, ranks, winsorising, tournament, moves of a permutation."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Shapes and dtypes of results, for tracing: a rule for each row that is not elementwise.
 
 A rule takes the shapes of the inputs and the parameters by their keywords, and raises ValueError or IndexError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Arguments and results that are tuples, lists and dicts of values: taken apart and put together.
 
 A structure is what is left of nested containers when their values are taken out. It is hashable, so that plans

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Tracing: a Python function is run once on stand-ins that record what it does.
 
 A `Graph` collects the values of the program in order; a `Tracer` stands for one of them. The extension turns the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What stands for an array, or for a number among the arguments, while a function is being traced.
 
 A `Tracer` is the number of a value of a `Graph`, its shape and its dtype. Operators, the functions of numd, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """__array_function__: NumPy's functions on Arrays, and on values that are being traced."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """np.einsum: products of pairs of operands, each one batched matrix product.
 
 Letters of a pair are of four kinds: in both operands and wanted later (the batch), in both and not wanted (summed

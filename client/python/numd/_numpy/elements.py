@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's functions that choose, order, compare or change elements."""
 
 import math

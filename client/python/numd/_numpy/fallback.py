@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the daemon does not have: NumPy computes it in this process, on views of the same memory.
 
 Each such call is counted by the name of its function; `config` says whether it is silent, warned of or refused.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Methods of Array that are no row: mostly NumPy's function of that name with the array in front.
 
 The extension looks them up here when they are called. Values that are being traced have those of `THROUGH`, too.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's names for operations that have another one here."""
 
 NUMPY_NAMES = {

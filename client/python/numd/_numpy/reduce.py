@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's reductions, scans and statistics."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Which of NumPy's functions numd computes, and by what: filled by the modules that `dispatch` imports.
 
 An implementation has NumPy's signature as far as it goes. What it does not do it says by a TypeError, also one

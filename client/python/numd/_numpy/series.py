@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's functions on samples and series: counts, interpolation, borders, windows, slopes."""
 
 import numpy as np

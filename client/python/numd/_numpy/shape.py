@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's functions that arrange elements, tell how they are arranged, or make arrays like others."""
 
 import math

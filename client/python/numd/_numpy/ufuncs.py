@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's ufuncs on Arrays, beyond plain calls of a row (those never come here), and on values that are being
 traced.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """An executor whose workers share arrays with the caller."""
 
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Futures in asyncio, and callbacks of futures.
 
 A loop waits for a thread's calls by one descriptor, on which the daemon sends a byte when one of them is done; it is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Who holds which memory, and the descriptors behind Python's own kinds of shared memory."""
 
 import ctypes

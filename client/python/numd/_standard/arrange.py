@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Elements joined, repeated and moved: copies made by the daemon."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """New arrays: of values that the daemon computes, like others, and from other libraries."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Indexing with arrays: integers and masks, alone, several of them, and beside slices.
 
 The basic parts of a key (slices, numbers, None) give a view first; what is left is an array of integers for some

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the namespace offers, and what dtypes are: inspection and dtypes as the array API standard has them."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Products and linear algebra. Matrices are the last two axes; those before are a batch."""
 
 from .operands import given, named, operand

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The namespace of the array API standard, put together: a function for each operation, and the constants."""
 
 import math

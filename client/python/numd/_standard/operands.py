@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What operations are given: Arrays, values that are being traced, and what becomes an Array; and named results."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The list of operations as Python sees it."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Results with names. Imported when the first one is made, for a named tuple takes long to define."""
 
 from typing import NamedTuple

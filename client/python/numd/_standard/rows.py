@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The list of operations as Python sees it, and documentation made from it.
 
 `rows` has a function for each row, made by the extension: inputs by position, parameters by their names.

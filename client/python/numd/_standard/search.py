@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Sorting, searching, sets, and elements by index or mask."""
 
 from .. import _numd

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same elements in another shape: views where strides can say it, copies by the daemon elsewhere."""
 
 import operator

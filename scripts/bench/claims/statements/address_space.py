@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """NumPy's code and data are in Python's own address space."""
 import ctypes
 import os

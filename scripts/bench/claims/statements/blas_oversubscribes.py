@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Matrix products in several processes at once, each with BLAS threads for all cores or with its share of them."""
 import contextlib
 import os

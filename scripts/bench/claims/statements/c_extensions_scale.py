@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The same C loop in threads: with the GIL released by an extension, by Cython and by ctypes, and with it held."""
 import ctypes
 

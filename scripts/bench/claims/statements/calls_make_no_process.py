@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A call into a shared library stays in the calling process and thread."""
 import ctypes
 import os

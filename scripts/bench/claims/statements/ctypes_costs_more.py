@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a call into C costs through ctypes, Cython and an extension on NumPy's C API."""
 import ctypes
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """When memory comes back: by reference counting, and from cycles; of NumPy, of shared memory, and of numd."""
 import gc
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Threads of Python loops, which hold the GIL, and of NumPy, which releases it for larger arrays."""
 import numpy as np
 

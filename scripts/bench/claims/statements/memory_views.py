@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Views of the same memory: memoryview, NumPy's, and numd's."""
 import ctypes
 import tracemalloc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A pool of processes for plain Python loops, and what a call into it costs."""
 import multiprocessing
 

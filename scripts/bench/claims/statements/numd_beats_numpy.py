@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Calls into numd's daemon against NumPy's own calls."""
 import os
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What arrays pay for going through pipes and sockets."""
 from bench.claims.claim import Claim
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Sharing memory and telling the other side, against sending the bytes, both by the same pipes."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """multiprocessing's Queue and SimpleQueue against its Pipe."""
 from bench.claims.claim import Claim
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Redis, RabbitMQ, PostgreSQL and SQLite: against the other ways of IPC, and whether what they were given is still
 there after they were killed."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The races of two processes on shared memory, and their cure: a counter that loses updates, and an array that is read
 while it is being written."""
 import multiprocessing

@@ -4,34 +4,29 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "server/kernels/item_size.h"
+
 #define TILE 16
 
-typedef struct {
-  uint64_t part[2];
-} __attribute__((may_alias, aligned(8))) item16;
-typedef uint64_t __attribute__((may_alias)) item8;
-typedef uint32_t __attribute__((may_alias)) item4;
-typedef uint16_t __attribute__((may_alias)) item2;
-typedef uint8_t item1;
-
 /* Tile by tile, so that what one line of memory holds is used while it is in the cache. */
-#define DEFINE_COPY(T)                                                                              \
-  static void copy_##T(int64_t rows, int64_t cols, const char *from, const int64_t fs[2], char *to, \
-                       const int64_t ts[2]) {                                                       \
-    for (int64_t i0 = 0; i0 < rows; i0 += TILE)                                                     \
-      for (int64_t j0 = 0; j0 < cols; j0 += TILE) {                                                 \
-        const int64_t i1 = i0 + TILE < rows ? i0 + TILE : rows;                                     \
-        const int64_t j1 = j0 + TILE < cols ? j0 + TILE : cols;                                     \
-        for (int64_t j = j0; j < j1; j++)                                                           \
-          for (int64_t i = i0; i < i1; i++)                                                         \
-            *(T *)(to + i * ts[0] + j * ts[1]) = *(const T *)(from + i * fs[0] + j * fs[1]);        \
-      }                                                                                             \
+#define DEFINE_COPY(BYTES)                                                                              \
+  static void copy_##BYTES(int64_t rows, int64_t cols, const char *from, const int64_t fs[2], char *to, \
+                           const int64_t ts[2]) {                                                       \
+    for (int64_t i0 = 0; i0 < rows; i0 += TILE)                                                         \
+      for (int64_t j0 = 0; j0 < cols; j0 += TILE) {                                                     \
+        const int64_t i1 = i0 + TILE < rows ? i0 + TILE : rows;                                         \
+        const int64_t j1 = j0 + TILE < cols ? j0 + TILE : cols;                                         \
+        for (int64_t j = j0; j < j1; j++)                                                               \
+          for (int64_t i = i0; i < i1; i++)                                                             \
+            *(item_##BYTES *)(to + i * ts[0] + j * ts[1]) =                                             \
+                *(const item_##BYTES *)(from + i * fs[0] + j * fs[1]);                                  \
+      }                                                                                                 \
   }
-DEFINE_COPY(item16)
-DEFINE_COPY(item8)
-DEFINE_COPY(item4)
-DEFINE_COPY(item2)
-DEFINE_COPY(item1)
+DEFINE_COPY(16)
+DEFINE_COPY(8)
+DEFINE_COPY(4)
+DEFINE_COPY(2)
+DEFINE_COPY(1)
 
 /* Rows long enough to be worth a call each. */
 static bool by_rows(int64_t item, int64_t rows, int64_t cols, const int64_t fs[2], const int64_t ts[2]) {
@@ -50,20 +45,7 @@ void strided_copy(int64_t item, int64_t rows, int64_t cols, const char *from, co
     strided_copy(item, cols, rows, from, from_turned, to, to_turned);
     return;
   }
-  switch (item) {
-    case 1:
-      copy_item1(rows, cols, from, fs, to, ts);
-      break;
-    case 2:
-      copy_item2(rows, cols, from, fs, to, ts);
-      break;
-    case 4:
-      copy_item4(rows, cols, from, fs, to, ts);
-      break;
-    case 8:
-      copy_item8(rows, cols, from, fs, to, ts);
-      break;
-    default:
-      copy_item16(rows, cols, from, fs, to, ts);
-  }
+#define COPY(BYTES) copy_##BYTES(rows, cols, from, fs, to, ts)
+  FOR_ITEM_SIZE(item, COPY)
+#undef COPY
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "server/kernels/isa.h"
+#include "server/kernels/item_size.h"
 
 void strided_iter_init(struct strided_iter *iter, const struct layout *layout) {
   int n = 0;
@@ -48,57 +48,25 @@ int64_t strided_iter_run(const struct strided_iter *iter, int64_t i, int64_t *of
   return inner - i % inner;
 }
 
-#define COPY_ITEMS(type)                                                       \
-  {                                                                            \
-    typedef type KERNEL_ALIAS alias;                                           \
-    KERNEL_FOR(i, n)                                                           \
-    *(alias *)(to + i * to_stride) = *(const alias *)(from + i * from_stride); \
-    break;                                                                     \
-  }
-
 void copy_items(int64_t n, int item, const char *from, int64_t from_stride, char *to, int64_t to_stride) {
   if (from_stride == item && to_stride == item) {
     memcpy(to, from, (size_t)(n * item));
     return;
   }
-  switch (item) {
-    case 1:
-      COPY_ITEMS(uint8_t)
-    case 2:
-      COPY_ITEMS(uint16_t)
-    case 4:
-      COPY_ITEMS(uint32_t)
-    case 8:
-      COPY_ITEMS(uint64_t)
-    default:
-      for (int64_t i = 0; i < n; i++)
-        memcpy(to + i * to_stride, from + i * from_stride, 16);
-  }
+#define COPY(BYTES) \
+  KERNEL_FOR(i, n)  \
+  *(item_##BYTES *)(to + i * to_stride) = *(const item_##BYTES *)(from + i * from_stride)
+  FOR_ITEM_SIZE(item, COPY)
+#undef COPY
 }
-
-#define SCATTER_ITEMS(type)                                                       \
-  {                                                                               \
-    typedef type KERNEL_ALIAS alias;                                              \
-    for (int64_t i = 0; i < n; i++)                                               \
-      *(alias *)(to + i * step + indices[i] * stride) = ((const alias *)from)[i]; \
-    break;                                                                        \
-  }
 
 void scatter_items(int64_t n, int item, const char *from, char *to, int64_t step, const int64_t *indices,
                    int64_t stride) {
-  switch (item) {
-    case 1:
-      SCATTER_ITEMS(uint8_t)
-    case 2:
-      SCATTER_ITEMS(uint16_t)
-    case 4:
-      SCATTER_ITEMS(uint32_t)
-    case 8:
-      SCATTER_ITEMS(uint64_t)
-    default:
-      for (int64_t i = 0; i < n; i++)
-        memcpy(to + i * step + indices[i] * stride, from + 16 * i, 16);
-  }
+#define SCATTER(BYTES)            \
+  for (int64_t i = 0; i < n; i++) \
+  *(item_##BYTES *)(to + i * step + indices[i] * stride) = ((const item_##BYTES *)from)[i]
+  FOR_ITEM_SIZE(item, SCATTER)
+#undef SCATTER
 }
 
 /* Advances along the axes before the last, without dividing. */

@@ -5,6 +5,7 @@
  * interleaving the first half of the vectors with the second half, as often as the number of lanes has bits,
  * exchanges the two. */
 #include "server/kernels/family.h"
+#include "server/kernels/item_size.h"
 
 #define ROWS_ITEMS 128 /* rows of a strip: what is read and written of them stays in the first cache */
 
@@ -35,7 +36,6 @@
 #define UNROLL _Pragma("GCC unroll 16")
 
 #define DEFINE_SQUARE(BYTES, T)                                                                         \
-  typedef T KERNEL_ALIAS item_##BYTES;                                                                  \
   enum { lanes_##BYTES = LANES_##BYTES };                                                               \
   typedef T vector_##BYTES __attribute__((vector_size(BYTES * LANES_##BYTES)));                         \
                                                                                                         \
@@ -81,9 +81,6 @@ DEFINE_SQUARE(2, uint16_t)
 DEFINE_SQUARE(4, uint32_t)
 DEFINE_SQUARE(8, uint64_t)
 
-typedef struct {
-  uint64_t part[2];
-} KERNEL_ALIAS item_16;
 enum { lanes_16 = 4 };
 static inline void square_16(const char *from, int64_t from_step, char *to, int64_t to_step) {
   for (int r = 0; r < lanes_16; r++)
@@ -96,21 +93,8 @@ void KERNEL_NAME(kernels_transpose_copy)(int item, int64_t rows, int64_t cols, c
                                          int64_t from_step, char *to, int64_t to_step) {
   for (int64_t n; rows > 0; rows -= n, from += n * item, to += n * to_step) {
     n = rows < ROWS_ITEMS ? rows : ROWS_ITEMS;
-    switch (item) {
-      case 1:
-        turn_1(n, cols, from, from_step, to, to_step);
-        break;
-      case 2:
-        turn_2(n, cols, from, from_step, to, to_step);
-        break;
-      case 4:
-        turn_4(n, cols, from, from_step, to, to_step);
-        break;
-      case 8:
-        turn_8(n, cols, from, from_step, to, to_step);
-        break;
-      default:
-        turn_16(n, cols, from, from_step, to, to_step);
-    }
+#define TURN(BYTES) turn_##BYTES(n, cols, from, from_step, to, to_step)
+    FOR_ITEM_SIZE(item, TURN)
+#undef TURN
   }
 }

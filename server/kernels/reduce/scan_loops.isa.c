@@ -6,6 +6,7 @@
  * where they start run side by side. What a mask selects is written by compressing vectors where AVX-512 can,
  * else without branches: every item is written, and the next one goes over it unless it counts. */
 #include "server/kernels/scan_loops.h"
+#include "server/kernels/item_size.h"
 
 #include <string.h>
 #ifdef __x86_64__
@@ -191,24 +192,24 @@ static int64_t positions(int64_t n, const uint8_t *mask, int64_t base, int64_t r
   return k;
 }
 
-#define DEFINE_COMPRESS(BITS, T, VECTORS)                                                                  \
-  static int64_t compress_##BITS(int64_t n, const uint8_t *mask, const char *in, int64_t room, char *to) { \
-    typedef T item KERNEL_ALIAS;                                                                           \
-    const item *x = (const item *)in;                                                                      \
-    item *out = (item *)to;                                                                                \
-    int64_t i = 0, k = 0;                                                                                  \
-    VECTORS                                                                                                \
-    for (; i + GROUP <= n && k + GROUP <= room; i += GROUP)                                                \
-      if (mask_word(mask + i) != 0)                                                                        \
-        for (int j = 0; j < GROUP; j++) {                                                                  \
-          out[k] = x[i + j];                                                                               \
-          k += mask[i + j] != 0;                                                                           \
-        }                                                                                                  \
-    for (; i < n && k < room; i++) {                                                                       \
-      out[k] = x[i];                                                                                       \
-      k += mask[i] != 0;                                                                                   \
-    }                                                                                                      \
-    return k;                                                                                              \
+#define DEFINE_COMPRESS(BYTES, T, VECTORS)                                                                  \
+  static int64_t compress_##BYTES(int64_t n, const uint8_t *mask, const char *in, int64_t room, char *to) { \
+    typedef T item KERNEL_ALIAS;                                                                            \
+    const item *x = (const item *)in;                                                                       \
+    item *out = (item *)to;                                                                                 \
+    int64_t i = 0, k = 0;                                                                                   \
+    VECTORS                                                                                                 \
+    for (; i + GROUP <= n && k + GROUP <= room; i += GROUP)                                                 \
+      if (mask_word(mask + i) != 0)                                                                         \
+        for (int j = 0; j < GROUP; j++) {                                                                   \
+          out[k] = x[i + j];                                                                                \
+          k += mask[i + j] != 0;                                                                            \
+        }                                                                                                   \
+    for (; i < n && k < room; i++) {                                                                        \
+      out[k] = x[i];                                                                                        \
+      k += mask[i] != 0;                                                                                    \
+    }                                                                                                       \
+    return k;                                                                                               \
   }
 
 #if KERNEL_LEVEL == 4
@@ -231,25 +232,16 @@ static int64_t positions(int64_t n, const uint8_t *mask, int64_t base, int64_t r
 #define COMPRESS64
 #endif
 
-DEFINE_COMPRESS(8, uint8_t, )
-DEFINE_COMPRESS(16, uint16_t, )
-DEFINE_COMPRESS(32, uint32_t, COMPRESS32)
-DEFINE_COMPRESS(64, uint64_t, COMPRESS64)
-DEFINE_COMPRESS(128, complex128_item, )
+DEFINE_COMPRESS(1, uint8_t, )
+DEFINE_COMPRESS(2, uint16_t, )
+DEFINE_COMPRESS(4, uint32_t, COMPRESS32)
+DEFINE_COMPRESS(8, uint64_t, COMPRESS64)
+DEFINE_COMPRESS(16, complex128_item, )
 
 static int64_t compress(int64_t n, int item, const uint8_t *mask, const char *in, int64_t room, char *out) {
-  switch (item) {
-    case 1:
-      return compress_8(n, mask, in, room, out);
-    case 2:
-      return compress_16(n, mask, in, room, out);
-    case 4:
-      return compress_32(n, mask, in, room, out);
-    case 8:
-      return compress_64(n, mask, in, room, out);
-    default:
-      return compress_128(n, mask, in, room, out);
-  }
+#define COMPRESS(BYTES) return compress_##BYTES(n, mask, in, room, out)
+  FOR_ITEM_SIZE(item, COMPRESS)
+#undef COMPRESS
 }
 
 /* ---- Indices ---- */

@@ -3,41 +3,36 @@
  * index says. */
 #include <string.h>
 
-#include "server/kernels/isa.h"
+#include "server/kernels/item_size.h"
 #include "server/kernels/select/index.h"
 #include "server/kernels/size_math.h"
 
 #define PART_ELEMENTS 65536 /* of a long inner part, for one unit */
 
 /* to[i] = data[base + i * step + indices[i] * stride] */
-#define GATHER(type)                                                              \
-  {                                                                               \
-    typedef type KERNEL_ALIAS alias;                                              \
-    if (step == 0 && stride == sizeof(type)) {                                    \
-      _Pragma("GCC unroll 8") for (int64_t i = 0; i < n; i++)((alias *)to)[i] =   \
-          ((const alias *)data)[indices[i]];                                      \
-      break;                                                                      \
-    }                                                                             \
-    for (int64_t i = 0; i < n; i++)                                               \
-      ((alias *)to)[i] = *(const alias *)(data + i * step + indices[i] * stride); \
-    break;                                                                        \
+#define DEFINE_GATHER(BYTES)                                                                    \
+  static void gather_##BYTES(int64_t n, const char *data, int64_t step, const int64_t *indices, \
+                             int64_t stride, char *to) {                                        \
+    item_##BYTES *out = (item_##BYTES *)to;                                                     \
+    if (step == 0 && stride == BYTES) {                                                         \
+      _Pragma("GCC unroll 8") for (int64_t i = 0; i < n; i++) out[i] =                          \
+          ((const item_##BYTES *)data)[indices[i]];                                             \
+      return;                                                                                   \
+    }                                                                                           \
+    for (int64_t i = 0; i < n; i++)                                                             \
+      out[i] = *(const item_##BYTES *)(data + i * step + indices[i] * stride);                  \
   }
+DEFINE_GATHER(1)
+DEFINE_GATHER(2)
+DEFINE_GATHER(4)
+DEFINE_GATHER(8)
+DEFINE_GATHER(16)
 
 static void gather(int item, int64_t n, const char *data, int64_t step, const int64_t *indices,
                    int64_t stride, char *to) {
-  switch (item) {
-    case 1:
-      GATHER(uint8_t)
-    case 2:
-      GATHER(uint16_t)
-    case 4:
-      GATHER(uint32_t)
-    case 8:
-      GATHER(uint64_t)
-    default:
-      for (int64_t i = 0; i < n; i++)
-        memcpy(to + 16 * i, data + i * step + indices[i] * stride, 16);
-  }
+#define GATHER(BYTES) gather_##BYTES(n, data, step, indices, stride, to)
+  FOR_ITEM_SIZE(item, GATHER)
+#undef GATHER
 }
 
 /* How TAKE is divided: a unit has `lines` of the inner parts that an index selects, one after another, or a

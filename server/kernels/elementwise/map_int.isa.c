@@ -50,13 +50,6 @@
   X1(SIGN, (x > 0), __VA_ARGS__)   \
   X2(BITWISE_RIGHT_SHIFT, (y < BITS(x) ? x >> (y & (BITS(x) - 1)) : 0), __VA_ARGS__)
 
-/* X(signed NAME, type, unsigned NAME, type) */
-#define WIDTH_LIST(X)                 \
-  X(INT8, int8_t, UINT8, uint8_t)     \
-  X(INT16, int16_t, UINT16, uint16_t) \
-  X(INT32, int32_t, UINT32, uint32_t) \
-  X(INT64, int64_t, UINT64, uint64_t)
-
 #define DEFINE1(OP, EXPR, NAME, T) UNARY_LOOP(OP##_##NAME, T, T, READ_PLAIN, EXPR)
 #define DEFINE_TO_BOOL(OP, EXPR, NAME, T) UNARY_LOOP(OP##_##NAME, uint8_t, T, READ_PLAIN, EXPR)
 #define DEFINE2(OP, EXPR, NAME, T) BINARY_LOOP(OP##_##NAME, T, T, READ_PLAIN, EXPR)
@@ -77,7 +70,7 @@
   DEFINE_CLIP(UNAME, U)                                                     \
   SIGNED_LIST(DEFINE1, DEFINE2, DEFINE_TO_BOOL, U, SNAME, S)                \
   UNSIGNED_LIST(DEFINE1, DEFINE2, UNAME, U)
-WIDTH_LIST(X)
+DTYPE_INT_PAIRS(X)
 #undef X
 
 #define ROW(OP, EXPR, NAME, T) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
@@ -91,6 +84,6 @@ const kernel_map_fn KERNEL_NAME(kernels_map_int)[NUMD_OP_CODES][NUMD_DTYPE_CODES
   ORDERED_LIST(ROW, ROW, ROW, UNAME, U)                               \
   ROW(CLIP, , SNAME, S)                                               \
   ROW(CLIP, , UNAME, U) SIGNED_LIST(ROW, ROW, ROW, U, SNAME, S) UNSIGNED_LIST(ROW, ROW, UNAME, U)
-    WIDTH_LIST(X)
+    DTYPE_INT_PAIRS(X)
 #undef X
 };

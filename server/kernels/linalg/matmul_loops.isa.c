@@ -92,14 +92,8 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
 /* ---- Small ones of any dtype ---- */
 
 /* X(NAME, type, kind) */
-#define SMALL_LIST(X)       \
-  X(BOOL, uint8_t, BOOLEAN) \
-  X(INT8, uint8_t, PLAIN)   \
-  X(INT16, uint16_t, PLAIN) \
-  X(INT32, uint32_t, PLAIN) \
-  X(INT64, uint64_t, PLAIN) \
-  X(FLOAT32, float, REAL)   \
-  X(FLOAT64, double, REAL)
+#define SMALL_INTEGER(SNAME, S, UNAME, U, X) X(SNAME, U, PLAIN)
+#define SMALL_LIST(X) DTYPE_BOOLS(X, BOOLEAN) DTYPE_INT_PAIRS(SMALL_INTEGER, X) DTYPE_REALS(X, REAL)
 
 /* `rows` rows of w columns of C; rows of B are contiguous, b_row items apart. Minus zero leaves every x as it
  * is, which plus would not. */
@@ -224,17 +218,9 @@ SMALL_LIST(DEFINE_SMALL)
                      c.data + i * c.stride[0] + j * c.stride[1]);                                            \
   }
 
-DEFINE_SMALL_COMPLEX(COMPLEX64, float)
-DEFINE_SMALL_COMPLEX(COMPLEX128, double)
+DTYPE_COMPLEXES(DEFINE_SMALL_COMPLEX)
 
 const kernel_small_fn KERNEL_NAME(kernels_small)[NUMD_DTYPE_CODES] = {
-#define X(NAME, T, KIND) [NUMD_##NAME] = NAME##_small,
-    SMALL_LIST(X)
-#undef X
-        [NUMD_UINT8] = INT8_small,
-    [NUMD_UINT16] = INT16_small,
-    [NUMD_UINT32] = INT32_small,
-    [NUMD_UINT64] = INT64_small,
-    [NUMD_COMPLEX64] = COMPLEX64_small,
-    [NUMD_COMPLEX128] = COMPLEX128_small,
-};
+#define ROW(NAME, T) [NUMD_##NAME] = NAME##_small,
+#define INTEGER_ROWS(SNAME, S, UNAME, U) [NUMD_##SNAME] = SNAME##_small, [NUMD_##UNAME] = SNAME##_small,
+    DTYPE_BOOLS(ROW) DTYPE_INT_PAIRS(INTEGER_ROWS) DTYPE_REALS(ROW) DTYPE_COMPLEXES(ROW)};

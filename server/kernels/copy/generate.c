@@ -40,9 +40,9 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
 
 /* ---- Arange ---- */
 
-/* As NumPy has it: the first two are exact, the others are start + i * ((start + step) - start). Indices are
- * small numbers beyond the first of a unit, for there is an instruction that makes vectors of floats of
- * those; their sum is exact. */
+/* As NumPy has it: the first two are exact, the others are start + i * ((start + step) - start). An index is
+ * the first one of its unit plus a number that fits an int32, for vectors of these become floats in one
+ * instruction, as those of int64 may not; the sum is exact. */
 #define INDEX(first, i) ((double)(first) + (double)(int32_t)(i))
 
 #define DEFINE_INTEGERS(SNAME, S, NAME, T)                                                          \

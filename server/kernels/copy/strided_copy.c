@@ -13,7 +13,7 @@ typedef uint32_t __attribute__((may_alias)) item4;
 typedef uint16_t __attribute__((may_alias)) item2;
 typedef uint8_t item1;
 
-/* Tile by tile, so that what one line of memory holds is used while it is in the cache. */
+/* Copies tile by tile, so that all of a cache line is used while it is in the cache. */
 #define DEFINE_COPY(T)                                                                              \
   static void copy_##T(int64_t rows, int64_t cols, const char *from, const int64_t fs[2], char *to, \
                        const int64_t ts[2]) {                                                       \

@@ -27,7 +27,7 @@ typedef double _Complex complex128;
 #define ROUND_OF(x) _Generic((x), float : rintf, double : rint)(x)
 #define SIGNED_AS(x, y) _Generic((x), float : copysignf, double : copysign)(x, y)
 
-/* X1, X2: giving complex numbers; XP: giving a part; XB, XC: giving bool. C is the type of a value. */
+/* X1, X2: giving complex numbers; XP: giving a part; XB, XC: giving bool. */
 #define COMPLEX_LIST(X1, X2, XP, XB, XC, ...)                                                              \
   X2(ADD, PAIR(RE(x) + RE(y), IM(x) + IM(y)), __VA_ARGS__)                                                 \
   X2(SUBTRACT, PAIR(RE(x) - RE(y), IM(x) - IM(y)), __VA_ARGS__)                                            \

@@ -39,7 +39,7 @@
   XS(GREATER, LESS, __VA_ARGS__)            \
   XS(GREATER_EQUAL, LESS_EQUAL, __VA_ARGS__)
 
-/* A negative count is one too large, as it is for NumPy. */
+/* A negative count of a shift is one that is too large, as NumPy has it. */
 #define SIGNED_LIST(X1, X2, XB, U, ...)              \
   X1(ABS, (x < 0 ? (U)0 - (U)x : (U)x), __VA_ARGS__) \
   X1(SIGN, ((x > 0) - (x < 0)), __VA_ARGS__)         \

@@ -95,8 +95,8 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
 #define SMALL_INTEGER(SNAME, S, UNAME, U, X) X(SNAME, U, PLAIN)
 #define SMALL_LIST(X) DTYPE_BOOLS(X, BOOLEAN) DTYPE_INT_PAIRS(SMALL_INTEGER, X) DTYPE_REALS(X, REAL)
 
-/* `rows` rows of w columns of C; rows of B are contiguous, b_row items apart. Minus zero leaves every x as it
- * is, which plus would not. */
+/* `rows` rows of w columns of C; rows of B are contiguous, b_row items apart. An item becomes a vector by
+ * subtracting a vector of zeros: x - 0 is x even for -0, which x + 0 is not. */
 #define DEFINE_WIDTH(NAME, T, KIND, w)                                                                   \
   typedef T NAME##_vector##w __attribute__((vector_size(w * sizeof(T)), aligned(sizeof(T)), may_alias)); \
   ALWAYS void NAME##_rows##w(int rows, int64_t k, struct view a, const T *b, int64_t b_row, char *c,     \
@@ -150,7 +150,7 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
       NAME##_width1(m, k, a, b + j, b_row, c + j * (int64_t)sizeof(T), c_row);                          \
   }                                                                                                     \
                                                                                                         \
-  /* Where it lies as the loops want it: no copies. */                                                  \
+  /* Operands that lie in memory as the loops want them: nothing is copied. */                          \
   ALWAYS void NAME##_direct(int64_t count, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,     \
                             struct kernel_matrix b, struct kernel_matrix c, const int64_t batch[3]) {   \
     for (int64_t t = 0; t < count; t++)                                                                 \
@@ -159,7 +159,7 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
                   c.data + t * batch[2], c.stride[0]);                                                  \
   }                                                                                                     \
                                                                                                         \
-  /* Any strides, and bool: B is gathered into rows, C handed out from rows. */                         \
+  /* Any strides, and bool: B is copied to contiguous rows, C computed in such rows and copied out. */  \
   static void NAME##_gathered(int64_t count, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,   \
                               struct kernel_matrix b, struct kernel_matrix c, const int64_t batch[3]) { \
     T rows[KERNEL_SMALL_ITEMS], sums[KERNEL_SMALL_ITEMS];                                               \

@@ -215,8 +215,8 @@ SPECIAL(uint64_t)
             (utype)(FLOATS ? bits[i] : decode_##NAME(keys[i], flip));                               \
   }
 
-/* All searches of a block go down together: their loads overlap, or are gathered. `before` is whether a value
- * of the hay comes before the key; at + length never exceeds n_hay. */
+/* Each step of the binary search is made for all keys of the block: their loads overlap, or are gathered.
+ * `before` is whether a value of the hay comes before the key; at + length never exceeds n_hay. */
 #define SEARCH_LOOP(NAME, utype, compare)                                                              \
   {                                                                                                    \
     int64_t length = n_hay;                                                                            \

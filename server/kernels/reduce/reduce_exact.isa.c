@@ -4,7 +4,7 @@
  * Sums of narrow items and counts run in lanes that are as narrow as they can be, for so many rows as cannot
  * overflow; then the lanes are added up in the dtype that the reduction accumulates in.
  *
- * The largest, smallest, any and all do not mind a term that is taken twice: the last vector of a row
+ * The largest, smallest, any and all stay the same if a term is taken twice: the last vector of a row
  * overlaps the one before. The order is the same for every instruction set, so that of 0.0 and -0.0 all
  * choose the same one. Any and all look after each STRETCH bytes whether they are decided.
  *

@@ -3,7 +3,7 @@
  *
  * A cumulative sum is a chain of additions, each of which waits for the one before: several chains that know
  * where they start run side by side. What a mask selects is written by compressing vectors where AVX-512 can,
- * else without branches: every item is written, and the next one goes over it unless it counts. */
+ * else without branches: every item is written, and the next one overwrites it unless the mask selects it. */
 #include "server/kernels/scan_loops.h"
 
 #include <string.h>

@@ -56,9 +56,12 @@ DTYPE_REALS(ASSERT_ROW, 'f', 1)
 DTYPE_COMPLEXES(ASSERT_ROW, 'c', 2)
 #undef ASSERT_ROW
 #define COUNT_ROW(...) +1
-_Static_assert((0 NUMD_DTYPE_LIST(COUNT_ROW)) == (0 DTYPE_BOOLS(COUNT_ROW) DTYPE_INTS(COUNT_ROW)
-                                                      DTYPE_REALS(COUNT_ROW) DTYPE_COMPLEXES(COUNT_ROW)),
-               "a dtype is in no list of its kind");
+enum {
+  n_dtypes = 0 NUMD_DTYPE_LIST(COUNT_ROW),
+  n_by_kind =
+      0 DTYPE_BOOLS(COUNT_ROW) DTYPE_INTS(COUNT_ROW) DTYPE_REALS(COUNT_ROW) DTYPE_COMPLEXES(COUNT_ROW),
+};
+_Static_assert(n_dtypes == n_by_kind, "a dtype is in no list of its kind");
 #undef COUNT_ROW
 
 const struct numd_word class_words[NUMD_N_CLASSES] = {

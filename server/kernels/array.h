@@ -8,8 +8,8 @@
  *
  * Inputs are read with their strides; they may change while they are read (others share that memory), so what
  * decides an address or a loop bound is read once, into private memory, and checked there. Outputs are in
- * C order, aligned to their items, and overlap no input, except that of kernels with `in_place` the first
- * output may be exactly the first input.
+ * C order, aligned to their items, and overlap no input; but the first output of a kernel with `in_place` may
+ * be exactly its first input.
  *
  * A kernel is a row of the table in array.c. It allocates nothing: `plan` says how much scratch it needs.
  * Scratch memory is aligned to 64 bytes and holds rubbish. */

@@ -13,8 +13,8 @@
  *  - Memory may change while a kernel reads it: results are then unspecified, but no kernel here
  *    takes an address or a loop bound from data.
  *
- * One source file a family is compiled once for each instruction set (see variants in kernels.c);
- * `kernels_init` chooses at run time. */
+ * A file that ends in .isa.c has a family of loops and is compiled once for each instruction set (see
+ * kernels.mk, and variants in kernels.c); `kernels_init` chooses at run time. */
 #ifndef NUMD_SERVER_KERNELS_KERNELS_H
 #define NUMD_SERVER_KERNELS_KERNELS_H
 

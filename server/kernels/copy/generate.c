@@ -3,6 +3,7 @@
  * others. Units are runs of elements or rows of about CHUNK elements. */
 #include <string.h>
 
+#include "protocol/dtype_lists.h"
 #include "server/kernels/array.h"
 #include "server/kernels/copy/strided_iter.h"
 #include "server/kernels/isa.h"
@@ -40,18 +41,12 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
 
 /* ---- Arange ---- */
 
-/* As NumPy has it: the first two are exact, the others are start + i * ((start + step) - start). Indices are
- * small numbers beyond the first of a unit, for there is an instruction that makes vectors of floats of
- * those; their sum is exact. */
+/* As NumPy has it: the first two are exact, the others are start + i * ((start + step) - start). An index is
+ * the first one of its unit plus a number that fits an int32, for vectors of these become floats in one
+ * instruction, as those of int64 may not; the sum is exact. */
 #define INDEX(first, i) ((double)(first) + (double)(int32_t)(i))
-#define INTEGERS_LIST(X) \
-  X(INT8, uint8_t)       \
-  X(INT16, uint16_t)     \
-  X(INT32, uint32_t)     \
-  X(INT64, uint64_t) X(UINT8, uint8_t) X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t)
-#define REALS_LIST(X) X(FLOAT32, float) X(FLOAT64, double)
 
-#define DEFINE_INTEGERS(NAME, T)                                                                    \
+#define DEFINE_INTEGERS(SNAME, S, NAME, T)                                                          \
   static void arange_##NAME(const char *from, const char *by, int64_t first, int64_t n, char *to) { \
     typedef T item KERNEL_ALIAS;                                                                    \
     const T delta = *(const item *)by;                                                              \
@@ -59,7 +54,7 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
     for (int64_t i = 0; i < n; i++, next = (T)(next + delta))                                       \
       ((item *)to)[i] = next;                                                                       \
   }
-INTEGERS_LIST(DEFINE_INTEGERS)
+DTYPE_INT_PAIRS(DEFINE_INTEGERS)
 
 #define DEFINE_REALS(NAME, T)                                                                        \
   static void arange_##NAME(const char *from, const char *by, int64_t first, int64_t n, char *to) {  \
@@ -70,13 +65,12 @@ INTEGERS_LIST(DEFINE_INTEGERS)
     if (first == 0 && n > 1)                                                                         \
       ((item *)to)[1] = second;                                                                      \
   }
-REALS_LIST(DEFINE_REALS)
+DTYPE_REALS(DEFINE_REALS)
 
 static void (*const arange[NUMD_DTYPE_CODES])(const char *, const char *, int64_t, int64_t, char *) = {
-#define X(NAME, T) [NUMD_##NAME] = arange_##NAME,
-    INTEGERS_LIST(X) REALS_LIST(X)
-#undef X
-};
+#define INTEGER_ROWS(SNAME, S, UNAME, U) [NUMD_##SNAME] = arange_##UNAME, [NUMD_##UNAME] = arange_##UNAME,
+#define REAL_ROW(NAME, T) [NUMD_##NAME] = arange_##NAME,
+    DTYPE_INT_PAIRS(INTEGER_ROWS) DTYPE_REALS(REAL_ROW)};
 
 static int arange_plan(struct array_job *job, struct errtext *err) {
   if (!arange[job->dtype])

@@ -8,7 +8,7 @@
 
 #define TILE 16
 
-/* Tile by tile, so that what one line of memory holds is used while it is in the cache. */
+/* Copies tile by tile, so that all of a cache line is used while it is in the cache. */
 #define DEFINE_COPY(BYTES)                                                                              \
   static void copy_##BYTES(int64_t rows, int64_t cols, const char *from, const int64_t fs[2], char *to, \
                            const int64_t ts[2]) {                                                       \

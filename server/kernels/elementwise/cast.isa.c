@@ -82,7 +82,8 @@ typedef double _Complex complex128;
 #define COMPLEX_TO_COMPLEX64(x) __builtin_complex((float)__real__(x), (float)__imag__(x))
 #define COMPLEX_TO_COMPLEX128(x) __builtin_complex((double)__real__(x), (double)__imag__(x))
 
-/* X(NAME, type, how its values are cast, ...) */
+/* X(NAME, type, how its values are cast, ...): those of dtype_lists.h, which one list cannot hold within
+ * itself. */
 #define NUMBER_LIST(X, ...)                     \
   X(INT8, int8_t, WHOLE, __VA_ARGS__)           \
   X(INT16, int16_t, WHOLE, __VA_ARGS__)         \
@@ -99,27 +100,17 @@ typedef double _Complex complex128;
 #define ANY_LIST(X, ...) X(BOOL, uint8_t, TRUTH, __VA_ARGS__) NUMBER_LIST(X, __VA_ARGS__)
 
 /* All pairs but bool to complex; those of equal dtypes copy. */
-#define CAST_LIST(X)                   \
-  ANY_LIST(X, BOOL, uint8_t)           \
-  ANY_LIST(X, INT8, int8_t)            \
-  ANY_LIST(X, INT16, int16_t)          \
-  ANY_LIST(X, INT32, int32_t)          \
-  ANY_LIST(X, INT64, int64_t)          \
-  ANY_LIST(X, UINT8, uint8_t)          \
-  ANY_LIST(X, UINT16, uint16_t)        \
-  ANY_LIST(X, UINT32, uint32_t)        \
-  ANY_LIST(X, UINT64, uint64_t)        \
-  ANY_LIST(X, FLOAT32, float)          \
-  ANY_LIST(X, FLOAT64, double)         \
-  NUMBER_LIST(X, COMPLEX64, complex64) \
-  NUMBER_LIST(X, COMPLEX128, complex128)
+#define TO_COMPLEX(TO, T, X) NUMBER_LIST(X, TO, T _Complex)
+#define TO_REAL(TO, T, X) ANY_LIST(X, TO, T)
+#define CAST_LIST(X) \
+  DTYPE_BOOLS(TO_REAL, X) DTYPE_INTS(TO_REAL, X) DTYPE_REALS(TO_REAL, X) DTYPE_COMPLEXES(TO_COMPLEX, X)
 
 #define DEFINE_CAST(FROM, TFROM, KIND, TO, TTO) \
   UNARY_LOOP(FROM##_to_##TO, TTO, TFROM, READ_PLAIN, KIND##_TO_##TO(x))
 CAST_LIST(DEFINE_CAST)
 
 /* A block at a time by way of integers: the compiler does not vectorise a choice beside a constant. */
-#define DEFINE_TRUTH_TO_COMPLEX(TO)                                                    \
+#define DEFINE_TRUTH_TO_COMPLEX(TO, T)                                                 \
   static unsigned BOOL_to_##TO(int64_t n, char *const ptr[], const int64_t stride[]) { \
     char whole[BLOCK];                                                                 \
     for (int64_t start = 0, m; start < n; start += m) {                                \
@@ -131,8 +122,7 @@ CAST_LIST(DEFINE_CAST)
     }                                                                                  \
     return 0;                                                                          \
   }
-DEFINE_TRUTH_TO_COMPLEX(COMPLEX64)
-DEFINE_TRUTH_TO_COMPLEX(COMPLEX128)
+DTYPE_COMPLEXES(DEFINE_TRUTH_TO_COMPLEX)
 
 #define ROW(FROM, TFROM, KIND, TO, TTO) [NUMD_##FROM][NUMD_##TO] = FROM##_to_##TO,
 

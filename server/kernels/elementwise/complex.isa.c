@@ -28,7 +28,7 @@ typedef double _Complex complex128;
 #define ROUND_OF(x) _Generic((x), float : rintf, double : rint)(x)
 #define SIGNED_AS(x, y) _Generic((x), float : copysignf, double : copysign)(x, y)
 
-/* X1, X2: giving complex numbers; XP: giving a part; XB, XC: giving bool. C is the type of a value. */
+/* X1, X2: giving complex numbers; XP: giving a part; XB, XC: giving bool. */
 #define COMPLEX_LIST(X1, X2, XP, XB, XC, ...)                                                              \
   X2(ADD, PAIR(RE(x) + RE(y), IM(x) + IM(y)), __VA_ARGS__)                                                 \
   X2(SUBTRACT, PAIR(RE(x) - RE(y), IM(x) - IM(y)), __VA_ARGS__)                                            \
@@ -47,11 +47,7 @@ typedef double _Complex complex128;
   XC(EQUAL, ((RE(x) == RE(y)) & (IM(x) == IM(y))), __VA_ARGS__)                                            \
   XC(NOT_EQUAL, ((RE(x) != RE(y)) | (IM(x) != IM(y))), __VA_ARGS__)
 
-/* X(NAME, type of a value, of its parts) */
-#define TYPE_LIST(X)             \
-  X(COMPLEX64, complex64, float) \
-  X(COMPLEX128, complex128, double)
-
+/* Each of these lists and loops gets the NAME of a dtype, the type of its numbers and that of their parts. */
 #define DEFINE_UNARY(OP, EXPR, NAME, TYPE, T) UNARY_LOOP(OP##_##NAME, TYPE, TYPE, READ_PLAIN, EXPR)
 #define DEFINE_PART(OP, EXPR, NAME, TYPE, T) UNARY_LOOP(OP##_##NAME, T, TYPE, READ_PLAIN, EXPR)
 #define DEFINE_TO_BOOL(OP, EXPR, NAME, TYPE, T) UNARY_LOOP(OP##_##NAME, uint8_t, TYPE, READ_PLAIN, EXPR)
@@ -112,21 +108,22 @@ static inline complex128 SIGN_COMPLEX128_of(complex128 x) {
   return PAIR(length == 0 ? 0 : out_real, length == 0 ? 0 : out_imag);
 }
 
-#define X(NAME, TYPE, T)                                                                                \
-  COMPLEX_LIST(DEFINE_UNARY, DEFINE_BINARY, DEFINE_PART, DEFINE_TO_BOOL, DEFINE_COMPARE, NAME, TYPE, T) \
-  DEFINE_QUOTIENTS(NAME, TYPE, T)                                                                       \
-  UNARY_LOOP(SIGN_##NAME, TYPE, TYPE, READ_PLAIN, SIGN_##NAME##_of(x))
-TYPE_LIST(X)
+#define X(NAME, T)                                                                                         \
+  COMPLEX_LIST(DEFINE_UNARY, DEFINE_BINARY, DEFINE_PART, DEFINE_TO_BOOL, DEFINE_COMPARE, NAME, T _Complex, \
+               T)                                                                                          \
+  DEFINE_QUOTIENTS(NAME, T _Complex, T)                                                                    \
+  UNARY_LOOP(SIGN_##NAME, T _Complex, T _Complex, READ_PLAIN, SIGN_##NAME##_of(x))
+DTYPE_COMPLEXES(X)
 #undef X
 
 #define ROW(OP, EXPR, NAME, TYPE, T) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
 
 const kernel_map_fn KERNEL_NAME(kernels_complex)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
-#define X(NAME, TYPE, T)                               \
-  COMPLEX_LIST(ROW, ROW, ROW, ROW, ROW, NAME, TYPE, T) \
-  ROW(DIVIDE, , NAME, TYPE, T)                         \
-  ROW(RECIPROCAL, , NAME, TYPE, T)                     \
-  ROW(SIGN, , NAME, TYPE, T)
-    TYPE_LIST(X)
+#define X(NAME, T)                                           \
+  COMPLEX_LIST(ROW, ROW, ROW, ROW, ROW, NAME, T _Complex, T) \
+  ROW(DIVIDE, , NAME, , )                                    \
+  ROW(RECIPROCAL, , NAME, , )                                \
+  ROW(SIGN, , NAME, , )
+    DTYPE_COMPLEXES(X)
 #undef X
 };

@@ -87,8 +87,6 @@
     return 0;                                                                         \
   }
 
-#define TYPE_LIST(X) X(FLOAT32, float) X(FLOAT64, double)
-
 #define X(NAME, T)                \
   BLOCK_ACCESS(NAME, T)           \
   DEFINE_TRUNCATED(NAME, T)       \
@@ -96,13 +94,13 @@
   DEFINE_RESTS(NAME, T)           \
   DEFINE_LOOP(REMAINDER, NAME, T) \
   DEFINE_LOOP(FLOOR_DIVIDE, NAME, T)
-TYPE_LIST(X)
+DTYPE_REALS(X)
 #undef X
 
 const kernel_map_fn KERNEL_NAME(kernels_divide_real)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
 #define X(NAME, T)                                     \
   [NUMD_OP_REMAINDER][NUMD_##NAME] = REMAINDER_##NAME, \
   [NUMD_OP_FLOOR_DIVIDE][NUMD_##NAME] = FLOOR_DIVIDE_##NAME,
-    TYPE_LIST(X)
+    DTYPE_REALS(X)
 #undef X
 };

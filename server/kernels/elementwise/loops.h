@@ -105,7 +105,8 @@
     return 0;                                                                                      \
   }
 
-/* For what works on blocks in private memory: reading and writing m items of any stride. */
+/* For loops that work on blocks in private memory: gather_NAME reads n items of any stride, scatter_NAME
+ * writes them. */
 #define BLOCK 256
 
 #define BLOCK_ACCESS(NAME, T)                                                               \

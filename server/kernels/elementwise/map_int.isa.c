@@ -40,7 +40,7 @@
   XS(GREATER, LESS, __VA_ARGS__)            \
   XS(GREATER_EQUAL, LESS_EQUAL, __VA_ARGS__)
 
-/* A negative count is one too large, as it is for NumPy. */
+/* A negative count of a shift is one that is too large, as NumPy has it. */
 #define SIGNED_LIST(X1, X2, XB, U, ...)              \
   X1(ABS, (x < 0 ? (U)0 - (U)x : (U)x), __VA_ARGS__) \
   X1(SIGN, ((x > 0) - (x < 0)), __VA_ARGS__)         \
@@ -50,13 +50,6 @@
 #define UNSIGNED_LIST(X1, X2, ...) \
   X1(SIGN, (x > 0), __VA_ARGS__)   \
   X2(BITWISE_RIGHT_SHIFT, (y < BITS(x) ? x >> (y & (BITS(x) - 1)) : 0), __VA_ARGS__)
-
-/* X(signed NAME, type, unsigned NAME, type) */
-#define WIDTH_LIST(X)                 \
-  X(INT8, int8_t, UINT8, uint8_t)     \
-  X(INT16, int16_t, UINT16, uint16_t) \
-  X(INT32, int32_t, UINT32, uint32_t) \
-  X(INT64, int64_t, UINT64, uint64_t)
 
 #define DEFINE1(OP, EXPR, NAME, T) UNARY_LOOP(OP##_##NAME, T, T, READ_PLAIN, EXPR)
 #define DEFINE_TO_BOOL(OP, EXPR, NAME, T) UNARY_LOOP(OP##_##NAME, uint8_t, T, READ_PLAIN, EXPR)
@@ -78,7 +71,7 @@
   DEFINE_CLIP(UNAME, U)                                                     \
   SIGNED_LIST(DEFINE1, DEFINE2, DEFINE_TO_BOOL, U, SNAME, S)                \
   UNSIGNED_LIST(DEFINE1, DEFINE2, UNAME, U)
-WIDTH_LIST(X)
+DTYPE_INT_PAIRS(X)
 #undef X
 
 #define ROW(OP, EXPR, NAME, T) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
@@ -92,6 +85,6 @@ const kernel_map_fn KERNEL_NAME(kernels_map_int)[NUMD_OP_CODES][NUMD_DTYPE_CODES
   ORDERED_LIST(ROW, ROW, ROW, UNAME, U)                               \
   ROW(CLIP, , SNAME, S)                                               \
   ROW(CLIP, , UNAME, U) SIGNED_LIST(ROW, ROW, ROW, U, SNAME, S) UNSIGNED_LIST(ROW, ROW, UNAME, U)
-    WIDTH_LIST(X)
+    DTYPE_INT_PAIRS(X)
 #undef X
 };

@@ -83,7 +83,8 @@ static double complex complex_log10(double complex z) {
 COMPLEX_LIST(X)
 #undef X
 
-/* Puts a harmless value where (x, y) is not comfortable, and 1 in odd; whether there was any. */
+/* Where (x, y) is outside the comfortable range, puts a harmless value there and 1 in odd; returns whether
+ * there was any. */
 static bool tame(const struct complex_function *f, int64_t n, double *x, double *y, int64_t *odd) {
   const double x_max = f->x_max, y_max = f->y_max, pole = f->pole;
   int64_t any = 0;

@@ -80,25 +80,18 @@
     return negative ? KERNEL_NEGATIVE_POWER : 0;                                     \
   }
 
-/* X(signed NAME, type, unsigned NAME, type) */
-#define WIDTH_LIST(X)                 \
-  X(INT8, int8_t, UINT8, uint8_t)     \
-  X(INT16, int16_t, UINT16, uint16_t) \
-  X(INT32, int32_t, UINT32, uint32_t) \
-  X(INT64, int64_t, UINT64, uint64_t)
-
 #define X(SNAME, S, UNAME, U)                       \
   DEFINE_BY_ONE(UNAME, U)                           \
   DEFINE_BY_EACH(UNAME, U)                          \
   BLOCK_ACCESS(UNAME, U)                            \
   DEFINE_POWER(SNAME, S, UNAME, U, SIGNED_NEGATIVE) \
   DEFINE_POWER(UNAME, U, UNAME, U, UNSIGNED_NEGATIVE)
-WIDTH_LIST(X)
+DTYPE_INT_PAIRS(X)
 #undef X
 
 const kernel_map_fn KERNEL_NAME(kernels_power_int)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
 #define X(SNAME, S, UNAME, U) \
   [NUMD_OP_POW][NUMD_##SNAME] = POW_##SNAME, [NUMD_OP_POW][NUMD_##UNAME] = POW_##UNAME,
-    WIDTH_LIST(X)
+    DTYPE_INT_PAIRS(X)
 #undef X
 };

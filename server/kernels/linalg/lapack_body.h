@@ -8,20 +8,18 @@
  *   EPS        the machine's precision */
 #define NAMED(name) KERNEL_JOIN(PREFIX, _##name)
 #define OF_KIND(name) KERNEL_JOIN(KIND, _##name)
-#define CBLAS(name) KERNEL_JOIN(KERNEL_JOIN(cblas_, PREFIX), name)
+#define CBLAS(name, ...) KERNEL_JOIN(KERNEL_JOIN(cblas_, PREFIX), name)(__VA_ARGS__)
 
 static void NAMED(gemm)(char op_a, char op_b, int m, int n, int k, double factor, const void *a, int lda,
                         const void *b, int ldb, double c_factor, void *c, int ldc) {
-  CBLAS(gemm)
-  (CblasColMajor, op_of(op_a), op_of(op_b), m, n, k, OF_KIND(FACTOR)(R, (R)factor), a, lda, b, ldb,
-   OF_KIND(FACTOR)(R, (R)c_factor), c, ldc);
+  CBLAS(gemm, CblasColMajor, op_of(op_a), op_of(op_b), m, n, k, OF_KIND(FACTOR)(R, (R)factor), a, lda, b, ldb,
+        OF_KIND(FACTOR)(R, (R)c_factor), c, ldc);
 }
 
 static void NAMED(trsm)(char uplo, char op_a, char diag, int m, int n, const void *a, int lda, void *b,
                         int ldb) {
-  CBLAS(trsm)
-  (CblasColMajor, CblasLeft, uplo == 'U' ? CblasUpper : CblasLower, op_of(op_a),
-   diag == 'U' ? CblasUnit : CblasNonUnit, m, n, OF_KIND(FACTOR)(R, 1), a, lda, b, ldb);
+  CBLAS(trsm, CblasColMajor, CblasLeft, uplo == 'U' ? CblasUpper : CblasLower, op_of(op_a),
+        diag == 'U' ? CblasUnit : CblasNonUnit, m, n, OF_KIND(FACTOR)(R, 1), a, lda, b, ldb);
 }
 
 static int NAMED(potrf)(char uplo, int n, void *a, int lda) {

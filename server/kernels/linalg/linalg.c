@@ -36,7 +36,7 @@ struct batch {
   int64_t shape[MAX_DIMS];
 };
 
-/* Axes of the matrices of input i: a right side of one axis has but that. */
+/* How many axes of input i belong to its matrices: two, but one where a right side is a vector. */
 static int matrix_ndim(const struct array_job *job, int i) {
   return job->in[i].ndim == 1 ? 1 : 2;
 }

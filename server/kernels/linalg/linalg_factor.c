@@ -56,7 +56,7 @@ unsigned linalg_cholesky(const struct linalg_one *o) {
     return 0;
   linalg_load_transposed(o, 0, n, n, a);
   unsigned flags = o->l->potrf(uplo, (int)n, a, (int)n) == 0 ? 0 : KERNEL_DEFINITE;
-  for (int64_t j = 0; j < n; j++) /* NaN on the diagonal, which OpenBLAS lets pass */
+  for (int64_t j = 0; j < n; j++) /* OpenBLAS does not report a NaN on the diagonal */
     if (!(linalg_real(o->l, a + j * (n + 1) * o->l->item, 0) > 0))
       flags = KERNEL_DEFINITE;
   clear_other(o->l, n, a, uplo);

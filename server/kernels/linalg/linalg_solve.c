@@ -320,7 +320,8 @@ static int64_t rhs_rows(const struct linalg_plan *p) {
   return p->m > p->n ? p->m : p->n;
 }
 
-/* Right sides given to LAPACK: one of zeros if there are none, for the rank's sake. */
+/* How many right sides LAPACK is given: one of zeros where there are none, since the rank is wanted even
+ * then. */
 static int64_t at_work(const struct linalg_plan *p) {
   return p->k > 0 ? p->k : 1;
 }

@@ -7,10 +7,10 @@
  * reads what earlier phases left. Blocks are chosen by the shape alone.
  *
  * LU: phase 0 reads the tiles, and its unit 0 factors the first. In phase p the first unit applies tile p-1
- * to tile p and at once factors that, while the others apply tile p-1 to the tiles behind: nobody waits for a
- * panel. Right sides are further tiles behind the matrix, so rows are never swapped in finished ones; in the
- * last phase they are substituted back and stored. An inverse is computed of the transpose, as which the rows
- * of C order are columns, and goes out the same way; so is a determinant.
+ * to tile p and at once factors that, while the others apply tile p-1 to the tiles behind: no core waits
+ * while another factors a panel. Right sides are further tiles behind the matrix, so rows are never swapped
+ * in finished ones; in the last phase they are substituted back and stored. An inverse is computed of the
+ * transpose, as which the rows of C order are columns, and goes out the same way; so is a determinant.
  *
  * Cholesky: conj(A) = U^H U (see linalg_factor.c). Phase 0 reads, phase 2 q + 1 makes block row q of U final,
  * phase 2 q + 2 takes its products from the block rows below and factors the next diagonal block. */
@@ -168,7 +168,7 @@ static void load_lu_tile(const struct tiles *t, int64_t i) {
     factor_tile(t, 0);
 }
 
-/* Right sides of tile i: the last factors, substitution, and out. */
+/* Applies the last factors to the right sides of tile i, substitutes back and stores them. */
 static unsigned finish_solution(const struct tiles *t, int64_t i) {
   const int64_t k = t->o->p->k, cols = k > 0 ? width(t, k, i) : 0, item = t->l->item;
   char *b = at(t, t->b, 0, i * t->block);
@@ -225,7 +225,7 @@ static void finish_block(const struct tiles *t, int64_t q, int64_t i) {
              at(t, t->a, q * t->block, i * t->block), n);
 }
 
-/* Takes the products of block row q from the rows of tile i below it, to the diagonal. */
+/* Subtracts the products of block row q from the rows of tile i below it, as far as the diagonal. */
 static void take_products(const struct tiles *t, int64_t q, int64_t i) {
   const int64_t row = q * t->block, below = row + t->block, col = i * t->block, cols = width(t, t->n, i);
   const int n = (int)t->n;
@@ -233,12 +233,12 @@ static void take_products(const struct tiles *t, int64_t q, int64_t i) {
              at(t, t->a, row, col), n, 1, at(t, t->a, below, col), n);
 }
 
-/* Zeros below the diagonal, and out: columns are rows of a lower factor. */
+/* Puts zeros below the diagonal and stores the tile: its columns are rows of the lower factor. */
 static unsigned store_factor(const struct tiles *t, int64_t i) {
   const int64_t item = t->l->item, first = i * t->block, cols = width(t, t->n, i);
   unsigned flags = failed(t) ? KERNEL_DEFINITE : 0;
   for (int64_t j = first; j < first + cols; j++) {
-    if (!(linalg_real(t->l, at(t, t->a, j, j), 0) > 0)) /* NaN, which OpenBLAS lets pass */
+    if (!(linalg_real(t->l, at(t, t->a, j, j), 0) > 0)) /* also NaN, which OpenBLAS does not report */
       flags = KERNEL_DEFINITE;
     memset(at(t, t->a, j, j) + item, 0, (size_t)((t->n - j - 1) * item));
   }

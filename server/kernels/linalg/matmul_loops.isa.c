@@ -93,17 +93,11 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
 /* ---- Small ones of any dtype ---- */
 
 /* X(NAME, type, kind) */
-#define SMALL_LIST(X)       \
-  X(BOOL, uint8_t, BOOLEAN) \
-  X(INT8, uint8_t, PLAIN)   \
-  X(INT16, uint16_t, PLAIN) \
-  X(INT32, uint32_t, PLAIN) \
-  X(INT64, uint64_t, PLAIN) \
-  X(FLOAT32, float, REAL)   \
-  X(FLOAT64, double, REAL)
+#define SMALL_INTEGER(SNAME, S, UNAME, U, X) X(SNAME, U, PLAIN)
+#define SMALL_LIST(X) DTYPE_BOOLS(X, BOOLEAN) DTYPE_INT_PAIRS(SMALL_INTEGER, X) DTYPE_REALS(X, REAL)
 
-/* `rows` rows of w columns of C; rows of B are contiguous, b_row items apart. Minus zero leaves every x as it
- * is, which plus would not. */
+/* `rows` rows of w columns of C; rows of B are contiguous, b_row items apart. An item becomes a vector by
+ * subtracting a vector of zeros: x - 0 is x even for -0, which x + 0 is not. */
 #define DEFINE_WIDTH(NAME, T, KIND, w)                                                                   \
   typedef T NAME##_vector##w __attribute__((vector_size(w * sizeof(T)), aligned(sizeof(T)), may_alias)); \
   ALWAYS void NAME##_rows##w(int rows, int64_t k, struct view a, const T *b, int64_t b_row, char *c,     \
@@ -157,7 +151,7 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
       NAME##_width1(m, k, a, b + j, b_row, c + j * (int64_t)sizeof(T), c_row);                          \
   }                                                                                                     \
                                                                                                         \
-  /* Where it lies as the loops want it: no copies. */                                                  \
+  /* Operands that lie in memory as the loops want them: nothing is copied. */                          \
   ALWAYS void NAME##_direct(int64_t count, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,     \
                             struct kernel_matrix b, struct kernel_matrix c, const int64_t batch[3]) {   \
     for (int64_t t = 0; t < count; t++)                                                                 \
@@ -166,7 +160,7 @@ const kernel_matmul_loops_fn KERNEL_NAME(kernels_matmul_loops)[NUMD_DTYPE_CODES]
                   c.data + t * batch[2], c.stride[0]);                                                  \
   }                                                                                                     \
                                                                                                         \
-  /* Any strides, and bool: B is gathered into rows, C handed out from rows. */                         \
+  /* Any strides, and bool: B is copied to contiguous rows, C computed in such rows and copied out. */  \
   static void NAME##_gathered(int64_t count, int64_t m, int64_t n, int64_t k, struct kernel_matrix a,   \
                               struct kernel_matrix b, struct kernel_matrix c, const int64_t batch[3]) { \
     T rows[KERNEL_SMALL_ITEMS], sums[KERNEL_SMALL_ITEMS];                                               \
@@ -225,17 +219,9 @@ SMALL_LIST(DEFINE_SMALL)
                      c.data + i * c.stride[0] + j * c.stride[1]);                                            \
   }
 
-DEFINE_SMALL_COMPLEX(COMPLEX64, float)
-DEFINE_SMALL_COMPLEX(COMPLEX128, double)
+DTYPE_COMPLEXES(DEFINE_SMALL_COMPLEX)
 
 const kernel_small_fn KERNEL_NAME(kernels_small)[NUMD_DTYPE_CODES] = {
-#define X(NAME, T, KIND) [NUMD_##NAME] = NAME##_small,
-    SMALL_LIST(X)
-#undef X
-        [NUMD_UINT8] = INT8_small,
-    [NUMD_UINT16] = INT16_small,
-    [NUMD_UINT32] = INT32_small,
-    [NUMD_UINT64] = INT64_small,
-    [NUMD_COMPLEX64] = COMPLEX64_small,
-    [NUMD_COMPLEX128] = COMPLEX128_small,
-};
+#define ROW(NAME, T) [NUMD_##NAME] = NAME##_small,
+#define INTEGER_ROWS(SNAME, S, UNAME, U) [NUMD_##SNAME] = SNAME##_small, [NUMD_##UNAME] = SNAME##_small,
+    DTYPE_BOOLS(ROW) DTYPE_INT_PAIRS(INTEGER_ROWS) DTYPE_REALS(ROW) DTYPE_COMPLEXES(ROW)};

@@ -6,6 +6,7 @@
  *   T, W       the stored type, and the one that is computed in: unsigned, so that they wrap around
  *   KIND       how items are combined */
 #define NAMED(name) KERNEL_JOIN(NAME, _##name)
+#define CALL(name, ...) NAMED(name)(__VA_ARGS__)
 #define OF_KIND(name) KERNEL_JOIN(KIND, _##name)
 
 typedef T NAMED(item) KERNEL_ALIAS;
@@ -133,22 +134,22 @@ static void NAMED(product)(int64_t m, int64_t n, int64_t k, struct kernel_matrix
   const struct view a = {a_.data, a_.stride[0], a_.stride[1]}, b = {b_.data, b_.stride[0], b_.stride[1]};
   if (m < FEW_ROWS) {
     for (int64_t i = 0; i < m; i++)
-      NAMED(one_row)
-    (n, k, (struct view){a.data + i * a.row, a.row, a.col}, b, c.data + i * c.stride[0], c.stride[1]);
+      CALL(one_row, n, k, (struct view){a.data + i * a.row, a.row, a.col}, b, c.data + i * c.stride[0],
+           c.stride[1]);
     return;
   }
   for (int64_t j = 0; j < n; j += NAMED(COLS))
     for (int64_t p = 0; p < k; p += PANEL_ROWS) {
       const int64_t cols = n - j < NAMED(COLS) ? n - j : NAMED(COLS);
       const int64_t depth = k - p < PANEL_ROWS ? k - p : PANEL_ROWS;
-      NAMED(pack)(depth, cols, (struct view){b.data + p * b.row + j * b.col, b.row, b.col}, panel);
-      NAMED(panel)
-      (m, cols, depth, (struct view){a.data + p * a.col, a.row, a.col}, panel, c.data + j * c.stride[1],
-       c.stride, p > 0);
+      CALL(pack, depth, cols, (struct view){b.data + p * b.row + j * b.col, b.row, b.col}, panel);
+      CALL(panel, m, cols, depth, (struct view){a.data + p * a.col, a.row, a.col}, panel,
+           c.data + j * c.stride[1], c.stride, p > 0);
     }
 }
 
 #undef NAMED
+#undef CALL
 #undef OF_KIND
 #undef NAME
 #undef T

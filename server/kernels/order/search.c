@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SEARCHSORTED, and ISIN, which sorts what it searches.
  *
- * Elements are searched a block at a time, all of a block going down together (see sort_keys.h). SEARCHSORTED
- * reads the sorted vector where it is, though others may change it: the positions that it looks at are
- * bounded by the way that they are halved, not by what is found there. */
+ * Elements are searched a block at a time: each step of the binary search is made for all of the block before
+ * the next one, so that their loads overlap. SEARCHSORTED reads the sorted vector where it is, though others
+ * may change it: the positions that it looks at are bounded by the way that they are halved, not by what is
+ * found there. */
 #include <string.h>
 
 #include "server/kernels/isa.h"
@@ -169,7 +170,8 @@ static unsigned key_of(int item, const char *keys, int64_t i) {
   return item == 1 ? ((const uint8_t *)keys)[i] : ((const uint16_t *)(const void *)keys)[i];
 }
 
-/* Units set the same bytes; one that is set is left alone, so that cores do not fight for its cache line. */
+/* Units set the same bytes; one that is set is not written again, which would take its cache line from the
+ * other cores. */
 static void fill_table(const struct array_run *run, const struct strided_iter *set, int64_t unit) {
   const struct array_job *job = run->job;
   const int64_t end = smaller((unit + 1) * FILL_ELEMENTS, search_plan_of(job)->n_set);

@@ -3,7 +3,7 @@
  *
  *   short rows   one phase; a unit sorts several rows, one after another, in scratch of its own
  *   long rows    few of them: all at the same time, each cut into chunks, in the phases of the sorter; then
- *                values or indices are written; then what keys do not tell of floats is put right
+ *                values or indices are written; then zeros and NaN of floats are put right
  *
  * A key does not tell -0 from 0, nor one NaN from another. Equal elements keep their order, so the zeros and
  * the NaN of the result are those of the input in their first order: where there are any that need it, they

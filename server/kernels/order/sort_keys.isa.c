@@ -6,19 +6,15 @@
 
 #include "server/kernels/family.h"
 
-/* X(DTYPE, type of its bits and of its key, bits in it, mapping) */
-#define SORT_DTYPE_LIST(X)         \
-  X(BOOL, uint8_t, 8, truth)       \
-  X(INT8, uint8_t, 8, signed8)     \
-  X(INT16, uint16_t, 16, signed16) \
-  X(INT32, uint32_t, 32, signed32) \
-  X(INT64, uint64_t, 64, signed64) \
-  X(UINT8, uint8_t, 8, plain8)     \
-  X(UINT16, uint16_t, 16, plain16) \
-  X(UINT32, uint32_t, 32, plain32) \
-  X(UINT64, uint64_t, 64, plain64) \
-  X(FLOAT32, uint32_t, 32, real32) \
-  X(FLOAT64, uint64_t, 64, real64)
+/* X(NAME, type of its bits and of its key, whether it has floats, whose zeros and NaN are worth counting) */
+#define SORT_INTEGERS(SNAME, S, UNAME, U, X) X(SNAME, U, false) X(UNAME, U, false)
+#define SORT_DTYPE_LIST(X)          \
+  X(BOOL, uint8_t, false)           \
+  DTYPE_INT_PAIRS(SORT_INTEGERS, X) \
+  X(FLOAT32, uint32_t, true)        \
+  X(FLOAT64, uint64_t, true)
+
+#define BITS(utype) (8 * (int)sizeof(utype))
 
 #if KERNEL_LEVEL == 4
 #define VECTOR 64
@@ -31,253 +27,240 @@
 
 /* Mappings: the key of a value's bits, and a value for a key. `flip` is all ones for descending order, else
  * 0. */
-static inline uint8_t encode_truth(uint8_t bits, uint8_t flip) {
+static inline uint8_t encode_BOOL(uint8_t bits, uint8_t flip) {
   return (uint8_t)((bits != 0) ^ (flip & 1));
 }
-static inline uint8_t decode_truth(uint8_t key, uint8_t flip) {
+static inline uint8_t decode_BOOL(uint8_t key, uint8_t flip) {
   return (uint8_t)(key ^ (flip & 1));
 }
 
-#define INTEGER_MAPPING(N, utype)                                \
-  static inline utype encode_plain##N(utype bits, utype flip) {  \
-    return bits ^ flip;                                          \
-  }                                                              \
-  static inline utype decode_plain##N(utype key, utype flip) {   \
-    return key ^ flip;                                           \
-  }                                                              \
-  static inline utype encode_signed##N(utype bits, utype flip) { \
-    return (utype)(bits ^ flip ^ ((utype)1 << (N - 1)));         \
-  }                                                              \
-  static inline utype decode_signed##N(utype key, utype flip) {  \
-    return (utype)(key ^ flip ^ ((utype)1 << (N - 1)));          \
+#define INTEGER_MAPPING(SNAME, S, UNAME, U)            \
+  static inline U encode_##UNAME(U bits, U flip) {     \
+    return bits ^ flip;                                \
+  }                                                    \
+  static inline U decode_##UNAME(U key, U flip) {      \
+    return key ^ flip;                                 \
+  }                                                    \
+  static inline U encode_##SNAME(U bits, U flip) {     \
+    return (U)(bits ^ flip ^ ((U)1 << (BITS(U) - 1))); \
+  }                                                    \
+  static inline U decode_##SNAME(U key, U flip) {      \
+    return (U)(key ^ flip ^ ((U)1 << (BITS(U) - 1)));  \
   }
 
-INTEGER_MAPPING(8, uint8_t)
-INTEGER_MAPPING(16, uint16_t)
-INTEGER_MAPPING(32, uint32_t)
-INTEGER_MAPPING(64, uint64_t)
+DTYPE_INT_PAIRS(INTEGER_MAPPING)
 
 /* The sign bit turns over, and all other bits of a negative number; -0 is 0 before that. */
-#define REAL_MAPPING(N, utype, stype, INF, QUIET)                       \
-  static inline utype encode_real##N(utype bits, utype flip) {          \
-    const utype sign = (utype)1 << (N - 1);                             \
-    const utype b = bits == sign ? 0 : bits;                            \
-    const utype key = b ^ ((utype)((stype)b >> (N - 1)) | sign) ^ flip; \
-    return (bits & ~sign) > (INF) ? ~(utype)0 : key;                    \
-  }                                                                     \
-  static inline utype decode_real##N(utype key, utype flip) {           \
-    const utype sign = (utype)1 << (N - 1), k = key ^ flip;             \
-    const utype bits = k ^ (~(utype)((stype)k >> (N - 1)) | sign);      \
-    return key == ~(utype)0 ? (QUIET) : bits;                           \
+#define REAL_MAPPING(NAME, utype, stype, INF, QUIET)                              \
+  static inline utype encode_##NAME(utype bits, utype flip) {                     \
+    const utype sign = (utype)1 << (BITS(utype) - 1);                             \
+    const utype b = bits == sign ? 0 : bits;                                      \
+    const utype key = b ^ ((utype)((stype)b >> (BITS(utype) - 1)) | sign) ^ flip; \
+    return (bits & ~sign) > (INF) ? ~(utype)0 : key;                              \
+  }                                                                               \
+  static inline utype decode_##NAME(utype key, utype flip) {                      \
+    const utype sign = (utype)1 << (BITS(utype) - 1), k = key ^ flip;             \
+    const utype bits = k ^ (~(utype)((stype)k >> (BITS(utype) - 1)) | sign);      \
+    return key == ~(utype)0 ? (QUIET) : bits;                                     \
   }
 
-REAL_MAPPING(32, uint32_t, int32_t, 0x7F800000U, 0x7FC00000U)
-REAL_MAPPING(64, uint64_t, int64_t, 0x7FF0000000000000U, 0x7FF8000000000000U)
+REAL_MAPPING(FLOAT32, uint32_t, int32_t, 0x7F800000U, 0x7FC00000U)
+REAL_MAPPING(FLOAT64, uint64_t, int64_t, 0x7FF0000000000000U, 0x7FF8000000000000U)
 
-/* Whether a mapping is of floats, which makes the zeros and NaN worth counting. */
-#define FLOAT_truth 0
-#define FLOAT_signed8 0
-#define FLOAT_signed16 0
-#define FLOAT_signed32 0
-#define FLOAT_signed64 0
-#define FLOAT_plain8 0
-#define FLOAT_plain16 0
-#define FLOAT_plain32 0
-#define FLOAT_plain64 0
-#define FLOAT_real32 1
-#define FLOAT_real64 1
-
-#define FACTS(N, utype)                                                          \
-  static void facts_##N(int64_t n, const utype *keys, struct key_facts *facts) { \
-    utype all = ~(utype)0, any = 0, falls = 0, rises = 0;                        \
-    if (facts->n == 0) {                                                         \
-      facts->first = keys[0];                                                    \
-      facts->all = ~(uint64_t)0;                                                 \
-    } else {                                                                     \
-      facts->falls |= keys[0] < facts->last;                                     \
-      facts->rises |= keys[0] >= facts->last;                                    \
-    }                                                                            \
-    for (int64_t i = 0; i < n; i++) {                                            \
-      all &= keys[i];                                                            \
-      any |= keys[i];                                                            \
-    }                                                                            \
-    for (int64_t i = 1; i < n; i++) {                                            \
-      falls |= keys[i] < keys[i - 1];                                            \
-      rises |= keys[i] >= keys[i - 1];                                           \
-    }                                                                            \
-    facts->all &= all;                                                           \
-    facts->any |= any;                                                           \
-    facts->falls |= falls;                                                       \
-    facts->rises |= rises;                                                       \
-    facts->last = keys[n - 1];                                                   \
-    facts->n += n;                                                               \
+#define FACTS(utype)                                                                 \
+  static void facts_##utype(int64_t n, const utype *keys, struct key_facts *facts) { \
+    utype all = ~(utype)0, any = 0, falls = 0, rises = 0;                            \
+    if (facts->n == 0) {                                                             \
+      facts->first = keys[0];                                                        \
+      facts->all = ~(uint64_t)0;                                                     \
+    } else {                                                                         \
+      facts->falls |= keys[0] < facts->last;                                         \
+      facts->rises |= keys[0] >= facts->last;                                        \
+    }                                                                                \
+    for (int64_t i = 0; i < n; i++) {                                                \
+      all &= keys[i];                                                                \
+      any |= keys[i];                                                                \
+    }                                                                                \
+    for (int64_t i = 1; i < n; i++) {                                                \
+      falls |= keys[i] < keys[i - 1];                                                \
+      rises |= keys[i] >= keys[i - 1];                                               \
+    }                                                                                \
+    facts->all &= all;                                                               \
+    facts->any |= any;                                                               \
+    facts->falls |= falls;                                                           \
+    facts->rises |= rises;                                                           \
+    facts->last = keys[n - 1];                                                       \
+    facts->n += n;                                                                   \
   }
 
-FACTS(8, uint8_t)
-FACTS(16, uint16_t)
-FACTS(32, uint32_t)
-FACTS(64, uint64_t)
+FACTS(uint8_t)
+FACTS(uint16_t)
+FACTS(uint32_t)
+FACTS(uint64_t)
 
 /* SORT_BLOCK elements cannot overflow the counters. */
-#define LOAD(DTYPE, utype, N, mapping)                                                           \
-  static void load_##DTYPE(int64_t n, const char *in, int64_t stride, bool descending, char *to, \
-                           struct key_facts *facts) {                                            \
-    typedef utype KERNEL_ALIAS alias;                                                            \
-    const utype flip = descending ? (utype) ~(utype)0 : 0, sign = (utype)((utype)1 << (N - 1));  \
-    const utype zero = encode_##mapping(0, flip);                                                \
-    utype *keys = (utype *)to, negative = 0, zeros = 0, nans = 0;                                \
-    if (n == 0)                                                                                  \
-      return;                                                                                    \
-    if (stride != sizeof(utype)) {                                                               \
-      for (int64_t i = 0; i < n; i++)                                                            \
-        keys[i] = *(const alias *)(in + i * stride);                                             \
-    } else {                                                                                     \
-      memcpy(keys, in, (size_t)n * sizeof(utype));                                               \
-    }                                                                                            \
-    if (FLOAT_##mapping)                                                                         \
-      for (int64_t i = 0; i < n; i++)                                                            \
-        negative += keys[i] == sign;                                                             \
-    for (int64_t i = 0; i < n; i++)                                                              \
-      keys[i] = encode_##mapping(keys[i], flip);                                                 \
-    if (FLOAT_##mapping)                                                                         \
-      for (int64_t i = 0; i < n; i++) {                                                          \
-        zeros += keys[i] == zero;                                                                \
-        nans += keys[i] == (utype) ~(utype)0;                                                    \
-      }                                                                                          \
-    facts->n_zero += (int64_t)zeros;                                                             \
-    facts->n_negative_zero += (int64_t)negative;                                                 \
-    facts->n_nan += (int64_t)nans;                                                               \
-    facts_##N(n, keys, facts);                                                                   \
+#define LOAD(NAME, utype, FLOATS)                                                                         \
+  static void load_##NAME(int64_t n, const char *in, int64_t stride, bool descending, char *to,           \
+                          struct key_facts *facts) {                                                      \
+    typedef utype KERNEL_ALIAS alias;                                                                     \
+    const utype flip = descending ? (utype) ~(utype)0 : 0, sign = (utype)((utype)1 << (BITS(utype) - 1)); \
+    const utype zero = encode_##NAME(0, flip);                                                            \
+    utype *keys = (utype *)to, negative = 0, zeros = 0, nans = 0;                                         \
+    if (n == 0)                                                                                           \
+      return;                                                                                             \
+    if (stride != sizeof(utype)) {                                                                        \
+      for (int64_t i = 0; i < n; i++)                                                                     \
+        keys[i] = *(const alias *)(in + i * stride);                                                      \
+    } else {                                                                                              \
+      memcpy(keys, in, (size_t)n * sizeof(utype));                                                        \
+    }                                                                                                     \
+    if (FLOATS)                                                                                           \
+      for (int64_t i = 0; i < n; i++)                                                                     \
+        negative += keys[i] == sign;                                                                      \
+    for (int64_t i = 0; i < n; i++)                                                                       \
+      keys[i] = encode_##NAME(keys[i], flip);                                                             \
+    if (FLOATS)                                                                                           \
+      for (int64_t i = 0; i < n; i++) {                                                                   \
+        zeros += keys[i] == zero;                                                                         \
+        nans += keys[i] == (utype) ~(utype)0;                                                             \
+      }                                                                                                   \
+    facts->n_zero += (int64_t)zeros;                                                                      \
+    facts->n_negative_zero += (int64_t)negative;                                                          \
+    facts->n_nan += (int64_t)nans;                                                                        \
+    facts_##utype(n, keys, facts);                                                                        \
   }
 
-#define STORE_LOOP(utype, mapping, itype, key)                             \
-  {                                                                        \
-    const itype *const from = (const itype *)items;                        \
-    for (int64_t i = 0; i < n; i++) {                                      \
-      const itype item = from[i];                                          \
-      *(alias *)(out + i * stride) = decode_##mapping((utype)(key), flip); \
-    }                                                                      \
+#define STORE_LOOP(NAME, utype, itype, key)                             \
+  {                                                                     \
+    const itype *const from = (const itype *)items;                     \
+    for (int64_t i = 0; i < n; i++) {                                   \
+      const itype item = from[i];                                       \
+      *(alias *)(out + i * stride) = decode_##NAME((utype)(key), flip); \
+    }                                                                   \
   }
 
-#define STORE(DTYPE, utype, N, mapping)                                                                    \
-  static void store_##DTYPE(enum sort_item kind, int64_t n, const char *items, bool descending, char *out, \
-                            int64_t stride) {                                                              \
-    typedef utype KERNEL_ALIAS alias;                                                                      \
-    const utype flip = descending ? (utype) ~(utype)0 : 0;                                                 \
-    if (kind == SORT_ITEM_SHORT)                                                                           \
-      STORE_LOOP(utype, mapping, uint64_t, item >> 32)                                                     \
-    else if (kind == SORT_ITEM_LONG)                                                                       \
-      STORE_LOOP(utype, mapping, struct sort_pair, item.key)                                               \
-    else if (stride == (int64_t)sizeof(utype))                                                             \
-      for (int64_t i = 0; i < n; i++)                                                                      \
-        ((alias *)out)[i] = decode_##mapping(((const utype *)items)[i], flip);                             \
-    else                                                                                                   \
-      STORE_LOOP(utype, mapping, utype, item)                                                              \
+#define STORE(NAME, utype, FLOATS)                                                                        \
+  static void store_##NAME(enum sort_item kind, int64_t n, const char *items, bool descending, char *out, \
+                           int64_t stride) {                                                              \
+    typedef utype KERNEL_ALIAS alias;                                                                     \
+    const utype flip = descending ? (utype) ~(utype)0 : 0;                                                \
+    if (kind == SORT_ITEM_SHORT)                                                                          \
+      STORE_LOOP(NAME, utype, uint64_t, item >> 32)                                                       \
+    else if (kind == SORT_ITEM_LONG)                                                                      \
+      STORE_LOOP(NAME, utype, struct sort_pair, item.key)                                                 \
+    else if (stride == (int64_t)sizeof(utype))                                                            \
+      for (int64_t i = 0; i < n; i++)                                                                     \
+        ((alias *)out)[i] = decode_##NAME(((const utype *)items)[i], flip);                               \
+    else                                                                                                  \
+      STORE_LOOP(NAME, utype, utype, item)                                                                \
   }
 
 /* Whether the key does not tell what a value was: any of n. */
-#define SPECIAL(N, utype)                                                                       \
-  static inline bool special_##N(int64_t n, const utype *bits, const utype *keys) {             \
-    utype any = 0;                                                                              \
-    for (int64_t i = 0; i < n; i++)                                                             \
-      any |= (utype)(bits[i] == (utype)((utype)1 << (N - 1))) | (keys[i] == (utype) ~(utype)0); \
-    return any;                                                                                 \
+#define SPECIAL(utype)                                                                                    \
+  static inline bool special_##utype(int64_t n, const utype *bits, const utype *keys) {                   \
+    utype any = 0;                                                                                        \
+    for (int64_t i = 0; i < n; i++)                                                                       \
+      any |= (utype)(bits[i] == (utype)((utype)1 << (BITS(utype) - 1))) | (keys[i] == (utype) ~(utype)0); \
+    return any;                                                                                           \
   }
 
-SPECIAL(8, uint8_t)
-SPECIAL(16, uint16_t)
-SPECIAL(32, uint32_t)
-SPECIAL(64, uint64_t)
+SPECIAL(uint8_t)
+SPECIAL(uint16_t)
+SPECIAL(uint32_t)
+SPECIAL(uint64_t)
 
 /* The place of an element is the number of those that come before it: no branch, many at once. What is behind
  * the last element of the last vector gets a place too, which nobody reads. */
-#define TINY(DTYPE, utype, N, mapping)                                                                       \
-  static void tiny_##DTYPE(int64_t n, const char *in, int64_t stride, bool descending, bool indices,         \
-                           char *out, int64_t out_stride) {                                                  \
-    typedef utype KERNEL_ALIAS alias;                                                                        \
-    typedef int64_t KERNEL_ALIAS index_alias;                                                                \
-    typedef utype vector __attribute__((vector_size(VECTOR), may_alias));                                    \
-    enum { N_VECTOR = VECTOR / sizeof(utype) };                                                              \
-    const utype flip = descending ? (utype) ~(utype)0 : 0;                                                   \
-    const int64_t padded = (n + N_VECTOR - 1) / N_VECTOR * N_VECTOR;                                         \
-    _Alignas(VECTOR) utype bits[TINY_ROOM], keys[TINY_ROOM], place[TINY_ROOM], numbers[N_VECTOR];            \
-    for (int64_t i = 0; i < n; i++)                                                                          \
-      bits[i] = *(const alias *)(in + i * stride);                                                           \
-    for (int64_t i = n; i < padded; i++)                                                                     \
-      bits[i] = 0;                                                                                           \
-    for (int64_t i = 0; i < padded; i++)                                                                     \
-      keys[i] = encode_##mapping(bits[i], flip);                                                             \
-    if (KERNEL_LEVEL == 4 && N >= 32 && !indices && !(FLOAT_##mapping && special_##N(padded, bits, keys))) { \
-      KERNEL_NAME(kernels_sort_keys).sort[SORT_ITEM_##N](n, (char *)keys, (char *)place, ~(uint64_t)0);      \
-      for (int64_t i = 0; i < n; i++)                                                                        \
-        *(alias *)(out + i * out_stride) = decode_##mapping(keys[i], flip);                                  \
-      return;                                                                                                \
-    }                                                                                                        \
-    for (int i = 0; i < N_VECTOR; i++)                                                                       \
-      numbers[i] = (utype)i;                                                                                 \
-    for (int64_t i = 0; i < padded; i += N_VECTOR) {                                                         \
-      const vector own = *(const vector *)&keys[i], number = *(const vector *)numbers + (utype)i;            \
-      vector sum = {0};                                                                                      \
-      for (int64_t j = 0; j < n; j++) {                                                                      \
-        const vector other = (vector){0} + keys[j], at = (vector){0} + (utype)j;                             \
-        sum -= (vector)(other < own) | ((vector)(other == own) & (vector)(at < number));                     \
-      }                                                                                                      \
-      *(vector *)&place[i] = sum;                                                                            \
-    }                                                                                                        \
-    if (indices)                                                                                             \
-      for (int64_t i = 0; i < n; i++)                                                                        \
-        *(index_alias *)(out + (int64_t)place[i] * out_stride) = i;                                          \
-    else                                                                                                     \
-      for (int64_t i = 0; i < n; i++)                                                                        \
-        *(alias *)(out + (int64_t)place[i] * out_stride) =                                                   \
-            (utype)(FLOAT_##mapping ? bits[i] : decode_##mapping(keys[i], flip));                            \
+#define TINY(NAME, utype, FLOATS)                                                                   \
+  static void tiny_##NAME(int64_t n, const char *in, int64_t stride, bool descending, bool indices, \
+                          char *out, int64_t out_stride) {                                          \
+    typedef utype KERNEL_ALIAS alias;                                                               \
+    typedef int64_t KERNEL_ALIAS index_alias;                                                       \
+    typedef utype vector __attribute__((vector_size(VECTOR), may_alias));                           \
+    enum { N_VECTOR = VECTOR / sizeof(utype) };                                                     \
+    const utype flip = descending ? (utype) ~(utype)0 : 0;                                          \
+    const int64_t padded = (n + N_VECTOR - 1) / N_VECTOR * N_VECTOR;                                \
+    _Alignas(VECTOR) utype bits[TINY_ROOM], keys[TINY_ROOM], place[TINY_ROOM], numbers[N_VECTOR];   \
+    for (int64_t i = 0; i < n; i++)                                                                 \
+      bits[i] = *(const alias *)(in + i * stride);                                                  \
+    for (int64_t i = n; i < padded; i++)                                                            \
+      bits[i] = 0;                                                                                  \
+    for (int64_t i = 0; i < padded; i++)                                                            \
+      keys[i] = encode_##NAME(bits[i], flip);                                                       \
+    if (KERNEL_LEVEL == 4 && BITS(utype) >= 32 && !indices &&                                       \
+        !(FLOATS && special_##utype(padded, bits, keys))) {                                         \
+      KERNEL_NAME(kernels_sort_keys)                                                                \
+          .sort[BITS(utype) == 32 ? SORT_ITEM_32 : SORT_ITEM_64](n, (char *)keys, (char *)place,    \
+                                                                 ~(uint64_t)0);                     \
+      for (int64_t i = 0; i < n; i++)                                                               \
+        *(alias *)(out + i * out_stride) = decode_##NAME(keys[i], flip);                            \
+      return;                                                                                       \
+    }                                                                                               \
+    for (int i = 0; i < N_VECTOR; i++)                                                              \
+      numbers[i] = (utype)i;                                                                        \
+    for (int64_t i = 0; i < padded; i += N_VECTOR) {                                                \
+      const vector own = *(const vector *)&keys[i], number = *(const vector *)numbers + (utype)i;   \
+      vector sum = {0};                                                                             \
+      for (int64_t j = 0; j < n; j++) {                                                             \
+        const vector other = (vector){0} + keys[j], at = (vector){0} + (utype)j;                    \
+        sum -= (vector)(other < own) | ((vector)(other == own) & (vector)(at < number));            \
+      }                                                                                             \
+      *(vector *)&place[i] = sum;                                                                   \
+    }                                                                                               \
+    if (indices)                                                                                    \
+      for (int64_t i = 0; i < n; i++)                                                               \
+        *(index_alias *)(out + (int64_t)place[i] * out_stride) = i;                                 \
+    else                                                                                            \
+      for (int64_t i = 0; i < n; i++)                                                               \
+        *(alias *)(out + (int64_t)place[i] * out_stride) =                                          \
+            (utype)(FLOATS ? bits[i] : decode_##NAME(keys[i], flip));                               \
   }
 
-/* All searches of a block go down together: their loads overlap, or are gathered. `before` is whether a value
- * of the hay comes before the key; at + length never exceeds n_hay. */
-#define SEARCH_LOOP(utype, mapping, compare)                                                              \
-  {                                                                                                       \
-    int64_t length = n_hay;                                                                               \
-    for (; length > 1; length -= length / 2) {                                                            \
-      const int64_t half = length / 2;                                                                    \
-      const char *const middle = hay + (half - 1) * stride;                                               \
-      for (int64_t q = 0; q < n; q++) {                                                                   \
-        const utype x = encode_##mapping(*(const alias *)(middle + positions[q] * stride), 0);            \
-        positions[q] += -(int64_t)(x compare keys[q]) & half;                                             \
-      }                                                                                                   \
-    }                                                                                                     \
-    for (int64_t q = 0; q < n; q++)                                                                       \
-      positions[q] += encode_##mapping(*(const alias *)(hay + positions[q] * stride), 0) compare keys[q]; \
-  }
-
-#define SEARCH(DTYPE, utype, N, mapping)                                                               \
-  static void search_##DTYPE(int64_t n, const char *of, const char *hay, int64_t n_hay, int64_t given, \
-                             bool right, int64_t *positions) {                                         \
-    typedef utype KERNEL_ALIAS alias;                                                                  \
-    const utype *const keys = (const utype *)of;                                                       \
-    memset(positions, 0, (size_t)n * sizeof(*positions));                                              \
-    if (n_hay == 0)                                                                                    \
-      return;                                                                                          \
-    if (given == sizeof(utype)) {                                                                      \
-      const int64_t stride = sizeof(utype);                                                            \
-      if (right)                                                                                       \
-        SEARCH_LOOP(utype, mapping, <=)                                                                \
-      else                                                                                             \
-        SEARCH_LOOP(utype, mapping, <)                                                                 \
-    } else {                                                                                           \
-      const int64_t stride = given;                                                                    \
-      if (right)                                                                                       \
-        SEARCH_LOOP(utype, mapping, <=)                                                                \
-      else                                                                                             \
-        SEARCH_LOOP(utype, mapping, <)                                                                 \
+/* Each step of the binary search is made for all keys of the block: their loads overlap, or are gathered.
+ * `before` is whether a value of the hay comes before the key; at + length never exceeds n_hay. */
+#define SEARCH_LOOP(NAME, utype, compare)                                                              \
+  {                                                                                                    \
+    int64_t length = n_hay;                                                                            \
+    for (; length > 1; length -= length / 2) {                                                         \
+      const int64_t half = length / 2;                                                                 \
+      const char *const middle = hay + (half - 1) * stride;                                            \
+      for (int64_t q = 0; q < n; q++) {                                                                \
+        const utype x = encode_##NAME(*(const alias *)(middle + positions[q] * stride), 0);            \
+        positions[q] += -(int64_t)(x compare keys[q]) & half;                                          \
+      }                                                                                                \
     }                                                                                                  \
+    for (int64_t q = 0; q < n; q++)                                                                    \
+      positions[q] += encode_##NAME(*(const alias *)(hay + positions[q] * stride), 0) compare keys[q]; \
   }
 
-#define DTYPE_LOOPS(DTYPE, utype, N, mapping) \
-  LOAD(DTYPE, utype, N, mapping)              \
-  STORE(DTYPE, utype, N, mapping)             \
-  TINY(DTYPE, utype, N, mapping)              \
-  SEARCH(DTYPE, utype, N, mapping)
+#define SEARCH(NAME, utype, FLOATS)                                                                   \
+  static void search_##NAME(int64_t n, const char *of, const char *hay, int64_t n_hay, int64_t given, \
+                            bool right, int64_t *positions) {                                         \
+    typedef utype KERNEL_ALIAS alias;                                                                 \
+    const utype *const keys = (const utype *)of;                                                      \
+    memset(positions, 0, (size_t)n * sizeof(*positions));                                             \
+    if (n_hay == 0)                                                                                   \
+      return;                                                                                         \
+    if (given == sizeof(utype)) {                                                                     \
+      const int64_t stride = sizeof(utype);                                                           \
+      if (right)                                                                                      \
+        SEARCH_LOOP(NAME, utype, <=)                                                                  \
+      else                                                                                            \
+        SEARCH_LOOP(NAME, utype, <)                                                                   \
+    } else {                                                                                          \
+      const int64_t stride = given;                                                                   \
+      if (right)                                                                                      \
+        SEARCH_LOOP(NAME, utype, <=)                                                                  \
+      else                                                                                            \
+        SEARCH_LOOP(NAME, utype, <)                                                                   \
+    }                                                                                                 \
+  }
+
+#define DTYPE_LOOPS(NAME, utype, FLOATS) \
+  LOAD(NAME, utype, FLOATS)              \
+  STORE(NAME, utype, FLOATS)             \
+  TINY(NAME, utype, FLOATS)              \
+  SEARCH(NAME, utype, FLOATS)
 SORT_DTYPE_LIST(DTYPE_LOOPS)
 
 #define PAIRS(utype)                                                                    \
@@ -483,9 +466,9 @@ SORT_ITEM_LIST(KEY)
 SORT_ITEM_LIST(ITEM_LOOPS)
 
 const struct sort_loops KERNEL_NAME(kernels_sort_keys) = {
-#define X(DTYPE, utype, N, mapping)                                         \
-  .load[NUMD_##DTYPE] = load_##DTYPE, .store[NUMD_##DTYPE] = store_##DTYPE, \
-  .tiny[NUMD_##DTYPE] = tiny_##DTYPE, .search[NUMD_##DTYPE] = search_##DTYPE,
+#define X(NAME, utype, FLOATS)                                                                            \
+  .load[NUMD_##NAME] = load_##NAME, .store[NUMD_##NAME] = store_##NAME, .tiny[NUMD_##NAME] = tiny_##NAME, \
+  .search[NUMD_##NAME] = search_##NAME,
     SORT_DTYPE_LIST(X)
 #undef X
 #define X(NAME, type, ktype, key)                                                       \

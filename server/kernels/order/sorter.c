@@ -94,7 +94,7 @@ const struct key_facts *sorter_facts(const struct sorter *s, const char *scratch
   return &((const struct key_facts *)(const void *)scratch)[chunk];
 }
 
-/* Of the whole row: what its chunks found, one after another. */
+/* The facts of the whole row, made from those of its chunks in their order. */
 static struct key_facts all_facts(const struct sorter *s, const char *scratch) {
   struct key_facts sum = *sorter_facts(s, scratch, 0);
   for (int64_t c = 1; c < s->n_chunks; c++) {

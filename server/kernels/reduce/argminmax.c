@@ -3,8 +3,9 @@
  *
  * Along an axis whose elements lie closest together, or of the flat array, a line is cut into chunks; in a
  * chunk the best value of each stretch is found by the loops of max and min, and its place by looking for it.
- * Along any other axis, and where lines are short, lines are compared side by side, so many at a time as the
- * cache holds. Chunks know their best value and place, and the first best chunk wins. */
+ * Along any other axis, and where lines are short, COLUMNS lines are compared side by side: so many fit the
+ * first cache. Each chunk leaves its best value and its place; of the chunks with the best value of all, the
+ * first wins. */
 #include <string.h>
 
 #include "server/kernels/array.h"

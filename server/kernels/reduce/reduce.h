@@ -5,17 +5,17 @@
 
 #include "server/kernels/family.h"
 
-typedef struct {
-  float real, imag;
-} KERNEL_ALIAS complex64_item;
-typedef struct {
-  double real, imag;
-} KERNEL_ALIAS complex128_item;
+#define X(NAME, R) \
+  typedef struct { \
+    R real, imag;  \
+  } KERNEL_ALIAS NAME##_pair;
+DTYPE_COMPLEXES(X)
+#undef X
 
-#define WIDE(v) ((complex128_item){(double)(v).real, (double)(v).imag})
+#define WIDE(v) ((COMPLEX128_pair){(double)(v).real, (double)(v).imag})
 
-static inline complex128_item complex_sum(complex128_item x, complex128_item y) {
-  return (complex128_item){x.real + y.real, x.imag + y.imag};
+static inline COMPLEX128_pair complex_sum(COMPLEX128_pair x, COMPLEX128_pair y) {
+  return (COMPLEX128_pair){x.real + y.real, x.imag + y.imag};
 }
 
 /* Products of complex numbers side by side, without vectors: GCC 12 makes fused multiply-adds of vectors of
@@ -31,7 +31,7 @@ struct complex_factors {
   double real[FACTORS], imag[FACTORS];
 };
 
-#define FACTOR_GET(f, j) ((complex128_item){(f).real[j], (f).imag[j]})
+#define FACTOR_GET(f, j) ((COMPLEX128_pair){(f).real[j], (f).imag[j]})
 
 #define FACTOR_SET(f, j, item)              \
   do {                                      \

@@ -23,13 +23,11 @@
 #define LEVELS 60 /* more blocks than 2^60 cannot be addressed */
 
 /* X(OP, NAME, type of a stored item, type of its numbers, numbers an item, neutral, expression in x and y) */
-#define TREE_LIST(X)                                          \
-  X(SUM, FLOAT32, float, float, 1, -0.0, x + y)               \
-  X(SUM, FLOAT64, double, double, 1, -0.0, x + y)             \
-  X(SUM, COMPLEX64, complex64_item, float, 2, -0.0, x + y)    \
-  X(SUM, COMPLEX128, complex128_item, double, 2, -0.0, x + y) \
-  X(PROD, FLOAT32, float, float, 1, 1, x *y)                  \
-  X(PROD, FLOAT64, double, double, 1, 1, x *y)
+#define REAL_TREES(NAME, T, X)       \
+  X(SUM, NAME, T, T, 1, -0.0, x + y) \
+  X(PROD, NAME, T, T, 1, 1, x *y)
+#define COMPLEX_TREES(NAME, R, X) X(SUM, NAME, NAME##_pair, R, 2, -0.0, x + y)
+#define TREE_LIST(X) DTYPE_REALS(REAL_TREES, X) DTYPE_COMPLEXES(COMPLEX_TREES, X)
 
 #define DEFINE_TREE(OP, NAME, ITEM, NUMBER, PARTS, NEUTRAL, EXPR)                                           \
   typedef ITEM OP##_##NAME##_item KERNEL_ALIAS;                                                             \
@@ -108,30 +106,30 @@ TREE_LIST(DEFINE_TREE)
 
 /* Products of complex numbers have no neutral factor ((1 + 0i) times infinity is not infinity): products run
  * side by side, each from its first factor on, and are multiplied in order. */
-#define DEFINE_COMPLEX_PROD(NAME, ITEM)                                                            \
+#define DEFINE_COMPLEX_PROD(NAME, R)                                                               \
   FACTOR_SCALAR static void PROD_##NAME(int64_t n, const char *in, int64_t stride, char *result) { \
     struct complex_factors acc = {{0}, {0}};                                                       \
     const int lanes = n < FACTORS ? (int)n : FACTORS;                                              \
     for (int j = 0; j < lanes; j++)                                                                \
-      FACTOR_SET(acc, j, *(const ITEM *)(in + j * stride));                                        \
+      FACTOR_SET(acc, j, *(const NAME##_pair *)(in + j * stride));                                 \
     for (in += FACTORS * stride, n -= FACTORS; n >= FACTORS; n -= FACTORS, in += FACTORS * stride) \
       for (int j = 0; j < FACTORS; j++)                                                            \
-        FACTOR_MULTIPLY(acc, j, *(const ITEM *)(in + j * stride));                                 \
+        FACTOR_MULTIPLY(acc, j, *(const NAME##_pair *)(in + j * stride));                          \
     for (int j = 0; j < (int)n; j++)                                                               \
-      FACTOR_MULTIPLY(acc, j, *(const ITEM *)(in + j * stride));                                   \
+      FACTOR_MULTIPLY(acc, j, *(const NAME##_pair *)(in + j * stride));                            \
     for (int j = 1; j < lanes; j++)                                                                \
       FACTOR_MULTIPLY(acc, 0, FACTOR_GET(acc, j));                                                 \
-    const complex128_item product = FACTOR_GET(acc, 0);                                            \
+    const COMPLEX128_pair product = FACTOR_GET(acc, 0);                                            \
     memcpy(result, &product, sizeof(product));                                                     \
   }
 
-DEFINE_COMPLEX_PROD(COMPLEX64, complex64_item)
-DEFINE_COMPLEX_PROD(COMPLEX128, complex128_item)
+DTYPE_COMPLEXES(DEFINE_COMPLEX_PROD)
 
 const kernel_reduce_fn KERNEL_NAME(kernels_reduce)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
 #define X(OP, NAME, ITEM, NUMBER, PARTS, NEUTRAL, EXPR) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
     TREE_LIST(X)
 #undef X
-        [NUMD_OP_PROD][NUMD_COMPLEX64] = PROD_COMPLEX64,
-    [NUMD_OP_PROD][NUMD_COMPLEX128] = PROD_COMPLEX128,
+#define X(NAME, R) [NUMD_OP_PROD][NUMD_##NAME] = PROD_##NAME,
+        DTYPE_COMPLEXES(X)
+#undef X
 };

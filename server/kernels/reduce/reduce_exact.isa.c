@@ -5,7 +5,7 @@
  * Sums of narrow items and counts run in lanes that are as narrow as they can be, for so many rows as cannot
  * overflow; then the lanes are added up in the dtype that the reduction accumulates in.
  *
- * The largest, smallest, any and all do not mind a term that is taken twice: the last vector of a row
+ * The largest, smallest, any and all stay the same if a term is taken twice: the last vector of a row
  * overlaps the one before. The order is the same for every instruction set, so that of 0.0 and -0.0 all
  * choose the same one. Any and all look after each STRETCH bytes whether they are decided.
  *
@@ -31,6 +31,9 @@
 
 /* X(OP, NAME, type of an item, of a lane, rows that lanes can take, accumulator, neutral, operator, term) */
 #define UNLIMITED INT64_MAX
+#define LARGEST(U) ((U)-1 >> (sizeof(U) == 8)) /* number of a lane that is no negative int64_t */
+#define PROD_TOTAL(NAME, T, X) X(PROD, NAME, T, uint64_t, UNLIMITED, uint64_t, 1, *, (uint64_t)v)
+#define COUNT_TOTAL(SNAME, S, UNAME, U, X) X(COUNT_NONZERO, SNAME, U, U, LARGEST(U), uint64_t, 0, +, v != 0)
 #define TOTAL_LIST(X)                                                                \
   X(SUM, BOOL, uint8_t, uint8_t, 255, uint64_t, 0, +, v != 0)                        \
   X(SUM, INT8, int8_t, int16_t, 256, uint64_t, 0, +, v)                              \
@@ -41,23 +44,13 @@
   X(SUM, UINT16, uint16_t, uint32_t, 65537, uint64_t, 0, +, v)                       \
   X(SUM, UINT32, uint32_t, uint64_t, UNLIMITED, uint64_t, 0, +, v)                   \
   X(SUM, UINT64, uint64_t, uint64_t, UNLIMITED, uint64_t, 0, +, v)                   \
-  X(PROD, INT8, int8_t, uint64_t, UNLIMITED, uint64_t, 1, *, (uint64_t)v)            \
-  X(PROD, INT16, int16_t, uint64_t, UNLIMITED, uint64_t, 1, *, (uint64_t)v)          \
-  X(PROD, INT32, int32_t, uint64_t, UNLIMITED, uint64_t, 1, *, (uint64_t)v)          \
-  X(PROD, INT64, uint64_t, uint64_t, UNLIMITED, uint64_t, 1, *, v)                   \
-  X(PROD, UINT8, uint8_t, uint64_t, UNLIMITED, uint64_t, 1, *, v)                    \
-  X(PROD, UINT16, uint16_t, uint64_t, UNLIMITED, uint64_t, 1, *, v)                  \
-  X(PROD, UINT32, uint32_t, uint64_t, UNLIMITED, uint64_t, 1, *, v)                  \
-  X(PROD, UINT64, uint64_t, uint64_t, UNLIMITED, uint64_t, 1, *, v)                  \
-  X(COUNT_NONZERO, INT8, uint8_t, uint8_t, 255, uint64_t, 0, +, v != 0)              \
-  X(COUNT_NONZERO, INT16, uint16_t, uint16_t, 65535, uint64_t, 0, +, v != 0)         \
-  X(COUNT_NONZERO, INT32, uint32_t, uint32_t, UINT32_MAX, uint64_t, 0, +, v != 0)    \
-  X(COUNT_NONZERO, INT64, uint64_t, uint64_t, UNLIMITED, uint64_t, 0, +, v != 0)     \
+  DTYPE_INTS(PROD_TOTAL, X)                                                          \
+  DTYPE_INT_PAIRS(COUNT_TOTAL, X)                                                    \
   X(COUNT_NONZERO, FLOAT32, float, uint32_t, UINT32_MAX, uint64_t, 0, +, v != 0)     \
   X(COUNT_NONZERO, FLOAT64, double, uint64_t, UNLIMITED, uint64_t, 0, +, v != 0)     \
-  X(COUNT_NONZERO, COMPLEX64, complex64_item, uint32_t, UINT32_MAX, uint64_t, 0, +,  \
+  X(COUNT_NONZERO, COMPLEX64, COMPLEX64_pair, uint32_t, UINT32_MAX, uint64_t, 0, +,  \
     (v.real != 0) | (v.imag != 0))                                                   \
-  X(COUNT_NONZERO, COMPLEX128, complex128_item, uint64_t, UNLIMITED, uint64_t, 0, +, \
+  X(COUNT_NONZERO, COMPLEX128, COMPLEX128_pair, uint64_t, UNLIMITED, uint64_t, 0, +, \
     (v.real != 0) | (v.imag != 0))
 
 #define DEFINE_TOTAL(OP, NAME, T, LANE, LIMIT, ACC, NEUTRAL, OPERATOR, TERM)                        \
@@ -120,39 +113,23 @@ TOTAL_LIST(DEFINE_TOTAL)
 
 /* X(OP, NAME, type of an item, type that it is compared as, value of item v, expression in x and y, whether
  * the bits of a partial result x decide all) */
+#define INTEGER_CHOICES(NAME, T, X)       \
+  X(MAX, NAME, T, T, v, GREATER(x, y), 0) \
+  X(MIN, NAME, T, T, v, LESSER(x, y), 0)
+#define REAL_CHOICES(NAME, T, X)                 \
+  X(MAX, NAME, T, T, v, GREATER_OR_NAN(x, y), 0) \
+  X(MIN, NAME, T, T, v, LESSER_OR_NAN(x, y), 0)
+#define ZERO_CHOICES(SNAME, S, UNAME, U, X) \
+  X(ANY, SNAME, U, U, v, x | y, x != 0)     \
+  X(ALL, SNAME, U, U, v, LESSER(x, y), x == 0)
 #define CHOICE_LIST(X)                                                        \
-  X(MAX, INT8, int8_t, int8_t, v, GREATER(x, y), 0)                           \
-  X(MAX, INT16, int16_t, int16_t, v, GREATER(x, y), 0)                        \
-  X(MAX, INT32, int32_t, int32_t, v, GREATER(x, y), 0)                        \
-  X(MAX, INT64, int64_t, int64_t, v, GREATER(x, y), 0)                        \
-  X(MAX, UINT8, uint8_t, uint8_t, v, GREATER(x, y), 0)                        \
-  X(MAX, UINT16, uint16_t, uint16_t, v, GREATER(x, y), 0)                     \
-  X(MAX, UINT32, uint32_t, uint32_t, v, GREATER(x, y), 0)                     \
-  X(MAX, UINT64, uint64_t, uint64_t, v, GREATER(x, y), 0)                     \
-  X(MAX, FLOAT32, float, float, v, GREATER_OR_NAN(x, y), 0)                   \
-  X(MAX, FLOAT64, double, double, v, GREATER_OR_NAN(x, y), 0)                 \
-  X(MIN, INT8, int8_t, int8_t, v, LESSER(x, y), 0)                            \
-  X(MIN, INT16, int16_t, int16_t, v, LESSER(x, y), 0)                         \
-  X(MIN, INT32, int32_t, int32_t, v, LESSER(x, y), 0)                         \
-  X(MIN, INT64, int64_t, int64_t, v, LESSER(x, y), 0)                         \
-  X(MIN, UINT8, uint8_t, uint8_t, v, LESSER(x, y), 0)                         \
-  X(MIN, UINT16, uint16_t, uint16_t, v, LESSER(x, y), 0)                      \
-  X(MIN, UINT32, uint32_t, uint32_t, v, LESSER(x, y), 0)                      \
-  X(MIN, UINT64, uint64_t, uint64_t, v, LESSER(x, y), 0)                      \
-  X(MIN, FLOAT32, float, float, v, LESSER_OR_NAN(x, y), 0)                    \
-  X(MIN, FLOAT64, double, double, v, LESSER_OR_NAN(x, y), 0)                  \
-  X(ANY, INT8, uint8_t, uint8_t, v, x | y, x != 0)                            \
-  X(ANY, INT16, uint16_t, uint16_t, v, x | y, x != 0)                         \
-  X(ANY, INT32, uint32_t, uint32_t, v, x | y, x != 0)                         \
-  X(ANY, INT64, uint64_t, uint64_t, v, x | y, x != 0)                         \
+  DTYPE_INTS(INTEGER_CHOICES, X)                                              \
+  DTYPE_REALS(REAL_CHOICES, X)                                                \
+  DTYPE_INT_PAIRS(ZERO_CHOICES, X)                                            \
   X(ANY, FLOAT32, uint32_t, uint32_t, v << 1, x | y, x != 0)                  \
   X(ANY, FLOAT64, uint64_t, uint64_t, v << 1, x | y, x != 0)                  \
   X(ANY, COMPLEX64, pair32, uint32_t, (v.a | v.b) << 1, x | y, x != 0)        \
   X(ANY, COMPLEX128, pair64, uint64_t, (v.a | v.b) << 1, x | y, x != 0)       \
-  X(ALL, INT8, uint8_t, uint8_t, v, LESSER(x, y), x == 0)                     \
-  X(ALL, INT16, uint16_t, uint16_t, v, LESSER(x, y), x == 0)                  \
-  X(ALL, INT32, uint32_t, uint32_t, v, LESSER(x, y), x == 0)                  \
-  X(ALL, INT64, uint64_t, uint64_t, v, LESSER(x, y), x == 0)                  \
   X(ALL, FLOAT32, uint32_t, uint32_t, v << 1, LESSER(x, y), x == 0)           \
   X(ALL, FLOAT64, uint64_t, uint64_t, v << 1, LESSER(x, y), x == 0)           \
   X(ALL, COMPLEX64, pair32, uint32_t, (v.a | v.b) << 1, LESSER(x, y), x == 0) \
@@ -166,35 +143,38 @@ typedef struct {
   uint64_t a, b;
 } KERNEL_ALIAS pair64;
 
+#define DEFINE_CHOICE_STEPS(OP, NAME, T, V, VALUE, EXPR)                                       \
+  DEFINE_GATHER(OP, NAME, T)                                                                   \
+                                                                                               \
+  static inline V OP##_##NAME##_step(V x, V y) {                                               \
+    return EXPR;                                                                               \
+  }                                                                                            \
+                                                                                               \
+  static inline V OP##_##NAME##_value(const OP##_##NAME##_item *in) {                          \
+    const T v = *in;                                                                           \
+    return (V)(VALUE);                                                                         \
+  }                                                                                            \
+                                                                                               \
+  static inline V OP##_##NAME##_fold(V *acc, int lanes) {                                      \
+    for (int half = lanes / 2; half > 0; half /= 2)                                            \
+      for (int j = 0; j < half; j++)                                                           \
+        acc[j] = OP##_##NAME##_step(acc[j], acc[j + half]);                                    \
+    return acc[0];                                                                             \
+  }                                                                                            \
+                                                                                               \
+  /* Vectors of `lanes` items, the last of which ends where the row ends: n >= lanes. */       \
+  static inline void OP##_##NAME##_vectors(int64_t n, const OP##_##NAME##_item *in, int lanes, \
+                                           V *restrict acc) {                                  \
+    for (int64_t at = 0;; at = at + lanes <= n - lanes ? at + lanes : n - lanes) {             \
+      for (int j = 0; j < lanes; j++)                                                          \
+        acc[j] = OP##_##NAME##_step(acc[j], OP##_##NAME##_value(in + at + j));                 \
+      if (at == n - lanes)                                                                     \
+        return;                                                                                \
+    }                                                                                          \
+  }
+
 #define DEFINE_CHOICE(OP, NAME, T, V, VALUE, EXPR, DECIDED)                                         \
-  DEFINE_GATHER(OP, NAME, T)                                                                        \
-                                                                                                    \
-  static inline V OP##_##NAME##_step(V x, V y) {                                                    \
-    return EXPR;                                                                                    \
-  }                                                                                                 \
-                                                                                                    \
-  static inline V OP##_##NAME##_value(const OP##_##NAME##_item *in) {                               \
-    const T v = *in;                                                                                \
-    return (V)(VALUE);                                                                              \
-  }                                                                                                 \
-                                                                                                    \
-  static inline V OP##_##NAME##_fold(V *acc, int lanes) {                                           \
-    for (int half = lanes / 2; half > 0; half /= 2)                                                 \
-      for (int j = 0; j < half; j++)                                                                \
-        acc[j] = OP##_##NAME##_step(acc[j], acc[j + half]);                                         \
-    return acc[0];                                                                                  \
-  }                                                                                                 \
-                                                                                                    \
-  /* Vectors of `lanes` items, the last of which ends where the row ends: n >= lanes. */            \
-  static inline void OP##_##NAME##_vectors(int64_t n, const OP##_##NAME##_item *in, int lanes,      \
-                                           V *restrict acc) {                                       \
-    for (int64_t at = 0;; at = at + lanes <= n - lanes ? at + lanes : n - lanes) {                  \
-      for (int j = 0; j < lanes; j++)                                                               \
-        acc[j] = OP##_##NAME##_step(acc[j], OP##_##NAME##_value(in + at + j));                      \
-      if (at == n - lanes)                                                                          \
-        return;                                                                                     \
-    }                                                                                               \
-  }                                                                                                 \
+  DEFINE_CHOICE_STEPS(OP, NAME, T, V, VALUE, EXPR)                                                  \
                                                                                                     \
   static __attribute__((noinline)) V OP##_##NAME##_dense(int64_t n, const OP##_##NAME##_item *in) { \
     enum { row = ROW / sizeof(V), vector = VECTOR / sizeof(V), few = 16 / sizeof(V) };              \
@@ -275,15 +255,12 @@ static void PROD_BOOL(int64_t n, const char *in, int64_t stride, char *result) {
 #define CHOICE_ROW(OP, NAME, T, V, VALUE, EXPR, DECIDED) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
 
 /* Whether an integer is zero does not depend on its sign. */
-#define UNSIGNED_ROW(OP)                                                            \
-  [NUMD_OP_##OP][NUMD_UINT8] = OP##_INT8, [NUMD_OP_##OP][NUMD_UINT16] = OP##_INT16, \
-  [NUMD_OP_##OP][NUMD_UINT32] = OP##_INT32, [NUMD_OP_##OP][NUMD_UINT64] = OP##_INT64
+#define UNSIGNED_ROW(SNAME, S, UNAME, U, OP) [NUMD_OP_##OP][NUMD_##UNAME] = OP##_##SNAME,
 
 const kernel_reduce_fn KERNEL_NAME(kernels_reduce_exact)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
-    TOTAL_LIST(TOTAL_ROW) CHOICE_LIST(CHOICE_ROW) UNSIGNED_ROW(COUNT_NONZERO),
-    UNSIGNED_ROW(ANY),
-    UNSIGNED_ROW(ALL),
-    [NUMD_OP_COUNT_NONZERO][NUMD_BOOL] = SUM_BOOL,
+    TOTAL_LIST(TOTAL_ROW) CHOICE_LIST(CHOICE_ROW) DTYPE_INT_PAIRS(UNSIGNED_ROW, COUNT_NONZERO)
+        DTYPE_INT_PAIRS(UNSIGNED_ROW, ANY)
+            DTYPE_INT_PAIRS(UNSIGNED_ROW, ALL)[NUMD_OP_COUNT_NONZERO][NUMD_BOOL] = SUM_BOOL,
     [NUMD_OP_PROD][NUMD_BOOL] = PROD_BOOL,
     [NUMD_OP_ANY][NUMD_BOOL] = ANY_INT8,
     [NUMD_OP_MAX][NUMD_BOOL] = ANY_INT8,

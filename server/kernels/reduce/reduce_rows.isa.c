@@ -12,51 +12,43 @@
 
 /* X(OP, NAME, type of an item, accumulator, value of item v, expression in x and y) */
 /* Whether an integer is zero does not depend on its sign: unsigned ones use the loops of signed ones. */
-#define ZERO_LIST(X, NAME, T)                        \
+#define ZERO_ROWS(NAME, T, X)                        \
   X(COUNT_NONZERO, NAME, T, uint64_t, v != 0, x + y) \
   X(ANY, NAME, T, uint8_t, v != 0, x | y)            \
   X(ALL, NAME, T, uint8_t, v != 0, x & y)
 
-#define INTEGER_LIST(X, NAME, T)                \
+#define INTEGER_ROWS(NAME, T, X)                \
   X(SUM, NAME, T, uint64_t, (uint64_t)v, x + y) \
   X(PROD, NAME, T, uint64_t, (uint64_t)v, x *y) \
   X(MAX, NAME, T, T, v, GREATER(x, y))          \
   X(MIN, NAME, T, T, v, LESSER(x, y))
 
-#define REAL_LIST(X, NAME, T)                 \
+#define REAL_ROWS(NAME, T, X)                 \
   X(SUM, NAME, T, double, (double)v, x + y)   \
   X(PROD, NAME, T, double, (double)v, x *y)   \
   X(MAX, NAME, T, T, v, GREATER_OR_NAN(x, y)) \
   X(MIN, NAME, T, T, v, LESSER_OR_NAN(x, y))  \
-  ZERO_LIST(X, NAME, T)
+  ZERO_ROWS(NAME, T, X)
 
-#define COMPLEX_LIST(X, NAME, T)                                            \
-  X(SUM, NAME, T, complex128_item, WIDE(v), complex_sum(x, y))              \
-  X(COUNT_NONZERO, NAME, T, uint64_t, (v.real != 0) | (v.imag != 0), x + y) \
-  X(ANY, NAME, T, uint8_t, (v.real != 0) | (v.imag != 0), x | y)            \
-  X(ALL, NAME, T, uint8_t, (v.real != 0) | (v.imag != 0), x & y)
+#define COMPLEX_ROWS(NAME, R, X)                                                      \
+  X(SUM, NAME, NAME##_pair, COMPLEX128_pair, WIDE(v), complex_sum(x, y))              \
+  X(COUNT_NONZERO, NAME, NAME##_pair, uint64_t, (v.real != 0) | (v.imag != 0), x + y) \
+  X(ANY, NAME, NAME##_pair, uint8_t, (v.real != 0) | (v.imag != 0), x | y)            \
+  X(ALL, NAME, NAME##_pair, uint8_t, (v.real != 0) | (v.imag != 0), x & y)
 
-#define SIGNED_LIST(X, NAME, T) \
-  INTEGER_LIST(X, NAME, T)      \
-  ZERO_LIST(X, NAME, T)
+#define SIGNED_ROWS(NAME, T, X) \
+  INTEGER_ROWS(NAME, T, X)      \
+  ZERO_ROWS(NAME, T, X)
 
 #define ROWS_LIST(X)                              \
   X(SUM, BOOL, uint8_t, uint64_t, v != 0, x + y)  \
   X(PROD, BOOL, uint8_t, uint64_t, v != 0, x & y) \
   X(ANY, BOOL, uint8_t, uint8_t, v != 0, x | y)   \
   X(ALL, BOOL, uint8_t, uint8_t, v != 0, x & y)   \
-  SIGNED_LIST(X, INT8, int8_t)                    \
-  SIGNED_LIST(X, INT16, int16_t)                  \
-  SIGNED_LIST(X, INT32, int32_t)                  \
-  SIGNED_LIST(X, INT64, int64_t)                  \
-  INTEGER_LIST(X, UINT8, uint8_t)                 \
-  INTEGER_LIST(X, UINT16, uint16_t)               \
-  INTEGER_LIST(X, UINT32, uint32_t)               \
-  INTEGER_LIST(X, UINT64, uint64_t)               \
-  REAL_LIST(X, FLOAT32, float)                    \
-  REAL_LIST(X, FLOAT64, double)                   \
-  COMPLEX_LIST(X, COMPLEX64, complex64_item)      \
-  COMPLEX_LIST(X, COMPLEX128, complex128_item)
+  DTYPE_SIGNED_INTS(SIGNED_ROWS, X)               \
+  DTYPE_UNSIGNED_INTS(INTEGER_ROWS, X)            \
+  DTYPE_REALS(REAL_ROWS, X)                       \
+  DTYPE_COMPLEXES(COMPLEX_ROWS, X)
 
 #define DEFINE_ROWS(OP, NAME, T, A, VALUE, EXPR)                                                          \
   typedef T OP##_##NAME##_item KERNEL_ALIAS;                                                              \
@@ -105,43 +97,38 @@
 
 ROWS_LIST(DEFINE_ROWS)
 
-#define DEFINE_COMPLEX_PROD(NAME, T)                                                                 \
+#define DEFINE_COMPLEX_PROD(NAME, R)                                                                 \
   FACTOR_SCALAR static void PROD_##NAME(int64_t rows, int64_t n, const char *in, int64_t row_stride, \
                                         int64_t stride, char *result, bool more) {                   \
     for (int64_t at = 0; at < n; at += FACTORS, in += FACTORS * stride) {                            \
       const int columns = n - at < FACTORS ? (int)(n - at) : FACTORS;                                \
-      complex128_item *out = (complex128_item *)result + at;                                         \
+      COMPLEX128_pair *out = (COMPLEX128_pair *)result + at;                                         \
       struct complex_factors acc;                                                                    \
       for (int j = 0; j < columns; j++)                                                              \
         if (more)                                                                                    \
           FACTOR_SET(acc, j, out[j]);                                                                \
         else                                                                                         \
-          FACTOR_SET(acc, j, *(const T *)(in + j * stride));                                         \
+          FACTOR_SET(acc, j, *(const NAME##_pair *)(in + j * stride));                               \
       for (int64_t r = more ? 0 : 1; r < rows; r++)                                                  \
         for (int j = 0; j < columns; j++)                                                            \
-          FACTOR_MULTIPLY(acc, j, *(const T *)(in + r * row_stride + j * stride));                   \
+          FACTOR_MULTIPLY(acc, j, *(const NAME##_pair *)(in + r * row_stride + j * stride));         \
       for (int j = 0; j < columns; j++)                                                              \
         out[j] = FACTOR_GET(acc, j);                                                                 \
     }                                                                                                \
   }
 
-DEFINE_COMPLEX_PROD(COMPLEX64, complex64_item)
-DEFINE_COMPLEX_PROD(COMPLEX128, complex128_item)
+DTYPE_COMPLEXES(DEFINE_COMPLEX_PROD)
 
-#define UNSIGNED_ROW(OP)                                                            \
-  [NUMD_OP_##OP][NUMD_UINT8] = OP##_INT8, [NUMD_OP_##OP][NUMD_UINT16] = OP##_INT16, \
-  [NUMD_OP_##OP][NUMD_UINT32] = OP##_INT32, [NUMD_OP_##OP][NUMD_UINT64] = OP##_INT64
+#define UNSIGNED_ROW(SNAME, S, UNAME, U, OP) [NUMD_OP_##OP][NUMD_##UNAME] = OP##_##SNAME,
 
 const kernel_rows_fn KERNEL_NAME(kernels_reduce_rows)[NUMD_OP_CODES][NUMD_DTYPE_CODES] = {
 #define X(OP, NAME, T, A, VALUE, EXPR) [NUMD_OP_##OP][NUMD_##NAME] = OP##_##NAME,
     ROWS_LIST(X)
 #undef X
-        UNSIGNED_ROW(COUNT_NONZERO),
-    UNSIGNED_ROW(ANY),
-    UNSIGNED_ROW(ALL),
-    [NUMD_OP_COUNT_NONZERO][NUMD_BOOL] = SUM_BOOL,
-    [NUMD_OP_MAX][NUMD_BOOL] = ANY_BOOL,
-    [NUMD_OP_MIN][NUMD_BOOL] = ALL_BOOL,
-    [NUMD_OP_PROD][NUMD_COMPLEX64] = PROD_COMPLEX64,
-    [NUMD_OP_PROD][NUMD_COMPLEX128] = PROD_COMPLEX128,
+        DTYPE_INT_PAIRS(UNSIGNED_ROW, COUNT_NONZERO) DTYPE_INT_PAIRS(UNSIGNED_ROW, ANY)
+            DTYPE_INT_PAIRS(UNSIGNED_ROW, ALL)[NUMD_OP_COUNT_NONZERO][NUMD_BOOL] = SUM_BOOL,
+    [NUMD_OP_MAX][NUMD_BOOL] = ANY_BOOL, [NUMD_OP_MIN][NUMD_BOOL] = ALL_BOOL,
+#define X(NAME, R) [NUMD_OP_PROD][NUMD_##NAME] = PROD_##NAME,
+    DTYPE_COMPLEXES(X)
+#undef X
 };

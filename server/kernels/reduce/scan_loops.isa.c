@@ -4,7 +4,7 @@
  *
  * A cumulative sum is a chain of additions, each of which waits for the one before: several chains that know
  * where they start run side by side. What a mask selects is written by compressing vectors where AVX-512 can,
- * else without branches: every item is written, and the next one goes over it unless it counts. */
+ * else without branches: every item is written, and the next one overwrites it unless the mask selects it. */
 #include "server/kernels/scan_loops.h"
 #include "server/kernels/item_size.h"
 
@@ -15,15 +15,8 @@
 
 #include "server/kernels/reduce/reduce.h"
 
-#define NUMBER_TYPE_LIST(X) \
-  X(INT8, int8_t)           \
-  X(INT16, int16_t)         \
-  X(INT32, int32_t)         \
-  X(INT64, int64_t)         \
-  X(UINT8, uint8_t)         \
-  X(UINT16, uint16_t) X(UINT32, uint32_t) X(UINT64, uint64_t) X(FLOAT32, float) X(FLOAT64, double)
-
-#define REAL_TYPE_LIST(X) X(BOOL, uint8_t) NUMBER_TYPE_LIST(X)
+#define NUMBER_TYPE_LIST(X) DTYPE_INTS(X) DTYPE_REALS(X)
+#define REAL_TYPE_LIST(X) DTYPE_BOOLS(X) NUMBER_TYPE_LIST(X)
 
 /* ---- Where the largest is ---- */
 
@@ -97,26 +90,6 @@ REAL_TYPE_LIST(DEFINE_ARG)
 
 /* ---- Cumulative sums and products ---- */
 
-#define SCAN_LIST(X)                               \
-  X(SUM, BOOL, uint8_t, (x | y) != 0)              \
-  X(PROD, BOOL, uint8_t, (x != 0) & (y != 0))      \
-  X(SUM, INT8, uint8_t, (uint8_t)(x + y))          \
-  X(PROD, INT8, uint8_t, (uint8_t)(x * y))         \
-  X(SUM, INT16, uint16_t, (uint16_t)(x + y))       \
-  X(PROD, INT16, uint16_t, (uint16_t)(1u * x * y)) \
-  X(SUM, INT32, uint32_t, x + y)                   \
-  X(PROD, INT32, uint32_t, x *y)                   \
-  X(SUM, INT64, uint64_t, x + y)                   \
-  X(PROD, INT64, uint64_t, x *y)                   \
-  X(SUM, FLOAT32, float, x + y)                    \
-  X(PROD, FLOAT32, float, x *y) X(SUM, FLOAT64, double, x + y) X(PROD, FLOAT64, double, x *y)
-
-#define COMPLEX_LIST(X)                                                                                   \
-  X(SUM, COMPLEX64, complex64_item, x.real + y.real, x.imag + y.imag)                                     \
-  X(SUM, COMPLEX128, complex128_item, x.real + y.real, x.imag + y.imag)                                   \
-  X(PROD, COMPLEX64, complex64_item, x.real *y.real - x.imag * y.imag, x.real * y.imag + x.imag * y.real) \
-  X(PROD, COMPLEX128, complex128_item, x.real *y.real - x.imag * y.imag, x.real * y.imag + x.imag * y.real)
-
 #define DEFINE_LANES(OP, NAME, T, STEP)                                                          \
   FACTOR_SCALAR static void OP##_##NAME(int64_t n, const char *in, char *out, const char *acc) { \
     typedef T item KERNEL_ALIAS;                                                                 \
@@ -147,14 +120,29 @@ REAL_TYPE_LIST(DEFINE_ARG)
     return EXPR;                                               \
   }                                                            \
   DEFINE_LANES(OP, NAME, T, OP##_##NAME##_step) DEFINE_CHAIN(OP, NAME, T, OP##_##NAME##_step)
-SCAN_LIST(DEFINE_SCAN)
+
+/* Signed and unsigned integers share their scans. */
+#define DEFINE_INTEGER_SCANS(NAME, S, UNAME, U) \
+  DEFINE_SCAN(SUM, NAME, U, (U)(x + y))         \
+  DEFINE_SCAN(PROD, NAME, U, (U)(1u * x * y))
+#define DEFINE_REAL_SCANS(NAME, T) \
+  DEFINE_SCAN(SUM, NAME, T, x + y) \
+  DEFINE_SCAN(PROD, NAME, T, x *y)
+DEFINE_SCAN(SUM, BOOL, uint8_t, (x | y) != 0)
+DEFINE_SCAN(PROD, BOOL, uint8_t, (x != 0) & (y != 0))
+DTYPE_INT_PAIRS(DEFINE_INTEGER_SCANS)
+DTYPE_REALS(DEFINE_REAL_SCANS)
 
 #define DEFINE_COMPLEX_SCAN(OP, NAME, T, RE, IM)               \
   FACTOR_SCALAR static inline T OP##_##NAME##_step(T x, T y) { \
     return (T){RE, IM};                                        \
   }                                                            \
   DEFINE_LANES(OP, NAME, T, OP##_##NAME##_step) DEFINE_CHAIN(OP, NAME, T, OP##_##NAME##_step)
-COMPLEX_LIST(DEFINE_COMPLEX_SCAN)
+#define DEFINE_COMPLEX_SCANS(NAME, R)                                            \
+  DEFINE_COMPLEX_SCAN(SUM, NAME, NAME##_pair, x.real + y.real, x.imag + y.imag)  \
+  DEFINE_COMPLEX_SCAN(PROD, NAME, NAME##_pair, x.real *y.real - x.imag * y.imag, \
+                      x.real * y.imag + x.imag * y.real)
+DTYPE_COMPLEXES(DEFINE_COMPLEX_SCANS)
 
 /* ---- Masks ---- */
 
@@ -236,7 +224,7 @@ DEFINE_COMPRESS(1, uint8_t, )
 DEFINE_COMPRESS(2, uint16_t, )
 DEFINE_COMPRESS(4, uint32_t, COMPRESS32)
 DEFINE_COMPRESS(8, uint64_t, COMPRESS64)
-DEFINE_COMPRESS(16, complex128_item, )
+DEFINE_COMPRESS(16, COMPLEX128_pair, )
 
 static int64_t compress(int64_t n, int item, const uint8_t *mask, const char *in, int64_t room, char *out) {
 #define COMPRESS(BYTES) return compress_##BYTES(n, mask, in, room, out)
@@ -257,20 +245,12 @@ static bool bounded(int64_t n, int64_t length, int64_t *indices) {
   return outside == 0;
 }
 
-#define SCAN_ROWS(OP, S)                               \
-  [SCAN_##OP] = {[NUMD_BOOL] = OP##_BOOL##S,           \
-                 [NUMD_INT8] = OP##_INT8##S,           \
-                 [NUMD_INT16] = OP##_INT16##S,         \
-                 [NUMD_INT32] = OP##_INT32##S,         \
-                 [NUMD_INT64] = OP##_INT64##S,         \
-                 [NUMD_UINT8] = OP##_INT8##S,          \
-                 [NUMD_UINT16] = OP##_INT16##S,        \
-                 [NUMD_UINT32] = OP##_INT32##S,        \
-                 [NUMD_UINT64] = OP##_INT64##S,        \
-                 [NUMD_FLOAT32] = OP##_FLOAT32##S,     \
-                 [NUMD_FLOAT64] = OP##_FLOAT64##S,     \
-                 [NUMD_COMPLEX64] = OP##_COMPLEX64##S, \
-                 [NUMD_COMPLEX128] = OP##_COMPLEX128##S}
+#define SCAN_ROW(NAME, T, OP, S) [NUMD_##NAME] = OP##_##NAME##S,
+#define SCAN_INTEGER_ROWS(NAME, T, UNAME, U, OP, S) \
+  [NUMD_##NAME] = OP##_##NAME##S, [NUMD_##UNAME] = OP##_##NAME##S,
+#define SCAN_ROWS(OP, S)                                                                \
+  [SCAN_##OP] = {DTYPE_BOOLS(SCAN_ROW, OP, S) DTYPE_INT_PAIRS(SCAN_INTEGER_ROWS, OP, S) \
+                     DTYPE_REALS(SCAN_ROW, OP, S) DTYPE_COMPLEXES(SCAN_ROW, OP, S)}
 
 const struct scan_loops KERNEL_NAME(kernels_scan) = {
 #define X(NAME, T) [NUMD_##NAME] = find_##NAME,

@@ -3,7 +3,7 @@
  *
  * Indices are of any integer dtype and count from the end where negative. Each is read once, into private
  * memory, and judged there. One that is out of bounds becomes 0, so that nothing outside is touched, and is
- * reported: then there are elements, for a plan refuses indices into none. */
+ * reported. There always is an element 0: the plan refuses indices into an empty axis. */
 #ifndef NUMD_SERVER_KERNELS_SELECT_INDEX_H
 #define NUMD_SERVER_KERNELS_SELECT_INDEX_H
 
@@ -13,8 +13,8 @@
 #define INDEX_BLOCK 512 /* indices that are read at once */
 #define INDEX_UNIT_ELEMENTS 16384
 
-/* x as outer x length x inner elements, of which those at n_indices places of `length` are meant. The flat
- * array is 1 x size x 1. */
+/* How TAKE and PUT see x: as outer x length x inner elements, among which n_indices indices select along
+ * `length`. The flat array is 1 x size x 1. */
 struct index_shape {
   bool flat;
   int axis;
@@ -27,17 +27,19 @@ void index_shape_of(const struct array_job *job, struct index_shape *shape);
  * with the shape of the indices in the place of the axis. */
 int index_plan(const struct array_job *job, struct layout *places, struct errtext *err);
 
-/* The same for an index of its own for each place: the shape of the indices broadcast against x, but for the
- * axis. */
+/* The same for the operations along an axis, where each place has an index of its own: `places` is the shape
+ * of the indices broadcast against that of x, but for the axis that is indexed. */
 int index_plan_along(const struct array_job *job, int *axis, struct layout *places, struct errtext *err);
 
-/* `from` as it is to be read at the places of a layout that it broadcasts to; false if it does not. */
+/* Gives `view`, which is `from` with the shape of `to` and stride 0 where it repeats; false if it does not
+ * broadcast to that shape. */
 bool index_broadcast(const struct layout *from, const struct layout *to, struct layout *view);
 
-/* Where x (strides of `x`) has the places of a layout, each at index 0 along the axis. */
+/* For each of the places, the offset in x of its line: of the element at index 0 along `axis`. */
 void index_bases(const struct layout *x, int axis, const struct layout *places, struct strided_iter *bases);
 
-/* Indices first .. first+n-1, n <= INDEX_BLOCK, of an axis of `length`. KERNEL_INDEX or 0. */
+/* Reads indices first .. first+n-1, n <= INDEX_BLOCK, of an axis of `length`, and checks them: KERNEL_INDEX
+ * if one was out of bounds, else 0. */
 unsigned index_read(const struct strided_iter *iter, numd_dtype dtype, const char *data, int64_t first,
                     int64_t n, int64_t length, int64_t *indices);
 

@@ -138,6 +138,16 @@ def test_setting(data):
     np.testing.assert_array_equal(np.asarray(ours), copy)
 
 
+def test_indices_that_select_nothing_may_be_anything():
+    none, array = np.array([], int), np.zeros((0, 1, 0))
+    for key in [(none, ..., np.array([0])), (slice(None), none, np.array([-9]))]:
+        assert numd.asarray(array)[key].shape == array[key].shape
+        numd.asarray(array)[key] = 1
+    for key in [(none, 5), (np.array([3]),)]:
+        with pytest.raises(IndexError):
+            numd.zeros((3, 0))[key]
+
+
 def test_the_usual_forms():
     x = np.arange(12.0).reshape(3, 4)
     a = numd.asarray(x)

@@ -163,7 +163,7 @@ def check_bounds(index, axis, length):
 def flat_indices(selection):
     """One index into all selected axes, in C order."""
     try:
-        np.broadcast_shapes(*(index.shape for index in selection.arrays))
+        shape = np.broadcast_shapes(*(index.shape for index in selection.arrays))
     except ValueError:
         shapes = " ".join(str(index.shape) for index in selection.arrays)
         raise IndexError(
@@ -172,7 +172,8 @@ def flat_indices(selection):
     flat = None
     for axis, index in zip(selection.axes, selection.arrays):
         length = selection.view.shape[axis]
-        check_bounds(index, axis, length)
+        if 0 not in shape:  # as NumPy has it: where the indices select nothing, they may be anything
+            check_bounds(index, axis, length)
         index = rows.astype(index, dtype="int64")
         index = rows.remainder(index, max(length, 1))
         flat = index if flat is None else rows.add(rows.multiply(flat, length), index)

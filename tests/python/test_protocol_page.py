@@ -152,7 +152,7 @@ def constant(path, name):
 
 
 def test_limits_of_sharing():
-    broker, channel = "server/supervisor/broker.h", "server/host/supervisor_channel.h"
+    broker, channel = "server/supervisor/broker.h", "server/host/control_channel.h"
     assert numbers(r"at most (\d+) tickets") == [constant(broker, "BROKER_LEASES_MAX")]
     assert numbers(r"until (\d+) seconds after the session's end") == [constant(broker, "BROKER_LEASE_MS") // 1000]
     assert numbers(r"1 to (\d+) ASCII letters") == [constant(channel, "CONTROL_NAME_BYTES") - 1]
@@ -251,7 +251,7 @@ int main(void) {
 def layout(tmp_path_factory):
     place = tmp_path_factory.mktemp("layout")
     (place / "layout.c").write_text(LAYOUT)
-    compiler = [os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", f"-I{TOP}", "-o", place / "layout"]
+    compiler = [*os.environ.get("CC", "gcc").split(), "-std=gnu11", "-D_GNU_SOURCE", f"-I{TOP}", "-o", place / "layout"]
     subprocess.run([*compiler, place / "layout.c"], check=True, timeout=60)
     return json.loads(subprocess.run([place / "layout"], check=True, stdout=subprocess.PIPE, timeout=20).stdout)
 

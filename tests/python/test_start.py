@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A client that finds no daemon starts one: which program, and what it is to its starter."""
 
 import os

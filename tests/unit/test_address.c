@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a daemon listens, and which directories are to be trusted. */
 #include "shared/address.h"
 

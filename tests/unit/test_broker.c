@@ -444,7 +444,7 @@ START_TEST(nothing_is_left_in_the_end) {
     uint8_t *t = tokens[random_below(N)];
     uint32_t holder = (uint32_t)random_below(SESSIONS), uid = ALICE + holder % 2;
     uint64_t first = 64u * (uint64_t)random_below(3), ticket;
-    char name[8];
+    char name[16];
     struct control_message m = {.name = "n0"};
     int fd;
     snprintf(name, sizeof(name), "n%d", (int)random_below(3));
@@ -490,7 +490,7 @@ START_TEST(nothing_is_left_in_the_end) {
   }
   for (int i = 0; i < 3; i++)
     for (uint32_t uid = ALICE; uid <= BOB; uid++) {
-      char name[8];
+      char name[16];
       snprintf(name, sizeof(name), "n%d", i);
       broker_unpublish(&broker, uid, name);
     }

@@ -4,6 +4,7 @@
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -109,9 +110,11 @@ def test_versions_are_the_same(alone, wheel):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A source distribution, unpacked."""
-    into = tmp_path_factory.mktemp("source")
-    run([sys.executable, "setup.py", "-q", "sdist", "-d", into], cwd=TOP / "client" / "python",
+    """A source distribution, unpacked. It is made in a copy: setup.py puts the tree beside itself for a while, where
+    other tests look for sources meanwhile."""
+    into, copy = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("copy") / "tree"
+    shutil.copytree(TOP, copy, ignore=shutil.ignore_patterns(".git", "build*", "__pycache__", ".hypothesis", ".pytest_cache"))
+    run([sys.executable, "setup.py", "-q", "sdist", "-d", into], cwd=copy / "client" / "python",
         env=os.environ | {"NUMD_BUILD": str(BUILD)})
     (archive,) = into.glob("numd-*.tar.gz")
     run(["tar", "-xzf", archive], cwd=into)

@@ -6,6 +6,7 @@ import contextlib
 import numpy as np
 
 import numd
+from layouts import like_numpy
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def compare(got, wanted, rtol, atol):
             compare(*pair, rtol, atol)
         return
     if isinstance(wanted, (np.ndarray, np.generic)):
-        assert isinstance(got, numd.Array), type(got)
+        assert like_numpy(got, wanted), type(got)
         assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     else:
         assert type(got) is type(wanted)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand.
+/* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand, unless
+ * that is a value. Results without dimensions are NumPy's scalars.
  *
  * An operand that cannot be an array is left to its own reflected operator (NotImplemented); so is one
  * that stands for a value being traced. */
@@ -36,14 +37,20 @@ static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
+  if (out && ((struct array *)out)->is_value)
+    out = NULL;
+  if (out && array_check_writable(out))
+    return NULL;
   PyObject *answer = apply(state, op, NULL, 2, operands, out);
-  return answer ? answer : dispatch_operator(state, op, 2, operands, out);
+  if (!answer)
+    answer = dispatch_operator(state, op, 2, operands, out);
+  return out ? answer : value_of(answer);
 }
 
 static PyObject *unary(numd_op op, PyObject *a) {
   struct state *state = array_state(a);
   PyObject *answer = apply(state, op, NULL, 1, &a, NULL);
-  return answer ? answer : dispatch_operator(state, op, 1, &a, NULL);
+  return value_of(answer ? answer : dispatch_operator(state, op, 1, &a, NULL));
 }
 
 /* Products go the way of the function, where the result of vectors comes back with the call. */
@@ -52,8 +59,8 @@ static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *answer = op_call(state, op_function_find(op), operands, 2, NULL);
-  return answer ? answer : dispatch_operator(state, op, 2, operands, NULL);
+  PyObject *answer = op_call(state, op_function_find(op), operands, 2, NULL, RESULTS_VALUES);
+  return value_of(answer ? answer : dispatch_operator(state, op, 2, operands, NULL));
 }
 
 #define BINARY(name, OP)                                             \

@@ -85,16 +85,14 @@ def test_out_is_what_was_given():
         assert got is out
 
 
-def test_functions_of_the_namespace_give_arrays_that_nothing_changes():
+def test_functions_of_the_namespace_give_arrays_and_so_do_operators_on_these():
     a = numd.asarray(X)
     total = numd.sum(a)
-    assert isinstance(total, numd.Array) and total.shape == () and a.__array_namespace__() is numd
+    for one in [total, total * 2, 1 - total, -total, total + total, total > 3, abs(total)]:
+        assert isinstance(one, numd.Array) and one.shape == () and one.__array_namespace__() is numd
     kept = total
     total *= 0.5
     assert float(kept) == X.sum() and float(total) == X.sum() / 2
-    for change in [lambda: kept.fill(1), lambda: kept.__setitem__((), 1), lambda: numd.add(a[0], 1, out=kept)]:
-        with pytest.raises(ValueError, match="read-only"):
-            change()
 
 
 def test_compiled_functions_and_futures_give_values():

@@ -166,7 +166,7 @@ PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const num
   numd_conn *conn = numd_conn_ref(operands->conn); /* what was converted here may have been its last user */
   PyObject *array = apply_wait(operands, op, params, NULL, &result)
                         ? NULL
-                        : array_frozen(array_from_scalar(operands->state, conn, &result));
+                        : array_as_value(array_from_scalar(operands->state, conn, &result));
   numd_conn_unref(conn);
   return array;
 }

@@ -58,7 +58,7 @@ PyObject *array_wrap(struct state *state, numd_array *view) {
   }
   ((struct array *)self)->view = view;
   ((struct array *)self)->state = state;
-  ((struct array *)self)->is_value = false;
+  ((struct array *)self)->of_namespace = ((struct array *)self)->is_value = false;
   PyObject_GC_Track(self);
   return self;
 }

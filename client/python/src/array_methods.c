@@ -95,13 +95,6 @@ static PyObject *array_tolist(PyObject *self, PyObject *unused) {
   return list;
 }
 
-int array_check_writable(PyObject *self) {
-  if (!((struct array *)self)->is_value)
-    return 0;
-  PyErr_SetString(PyExc_ValueError, "assignment destination is read-only");
-  return -1;
-}
-
 int array_is_number(struct state *state, PyObject *value) {
   return PyFloat_Check(value) || PyLong_Check(value) || PyComplex_Check(value) ||
          PyObject_TypeCheck(value, (PyTypeObject *)state->generic);
@@ -130,8 +123,6 @@ int array_assign(PyObject *target, PyObject *value) {
   struct state *state = array_state(target);
   numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = layout_of(target)->dtype};
   struct operands operands = {.state = state, .conn = array_view(target)->conn, .n = 1};
-  if (array_check_writable(target))
-    return -1;
   if (array_is_number(state, value)) {
     if (layout_of(target)->size == 1)
       return array_store(target, array_view(target)->data, value);

@@ -86,7 +86,7 @@ static int out_check(struct state *state, const struct op_function *op, struct k
   if (op->info->n_out > 1)
     PyErr_Format(PyExc_TypeError, "%s() gives several values and takes no out", op->info->name);
   else if (array_check(state, keywords->out))
-    return array_check_writable(keywords->out);
+    return 0;
   else
     PyErr_Format(PyExc_TypeError, "out is a %s, not a numd.Array", Py_TYPE(keywords->out)->tp_name);
   return -1;
@@ -175,8 +175,8 @@ static int makes_values(const struct op_function *op) {
 /* As the caller wants a result without dimensions. */
 static PyObject *finished(const struct op_function *op, PyObject *result, enum results results) {
   if (!makes_values(op))
-    return result;
-  return results == RESULTS_VALUES ? values_of(result, NULL, 0) : array_frozen(result);
+    return results == RESULTS_ARRAYS ? array_of_namespace(result) : result;
+  return results == RESULTS_VALUES ? values_of(result, NULL, 0) : array_as_value(result);
 }
 
 static PyObject *compute(const struct op_function *op, struct operands *operands, const numd_params *params,

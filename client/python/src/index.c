@@ -153,6 +153,13 @@ static char *element(PyObject *self, const struct selection *s) {
   return (char *)array_view(self)->data + s->offset;
 }
 
+static PyObject *element_get(PyObject *self, struct selection *s) {
+  const struct array *array = (struct array *)self;
+  if (array->is_value)
+    return Py_NewRef(self);
+  return array->of_namespace ? array_of_namespace(selection_view(s, self)) : value_at(self, element(self, s));
+}
+
 static PyObject *array_subscript(PyObject *self, PyObject *key) {
   struct selection s = {.from = array_view(self)->layout};
   struct state *state = array_state(self);
@@ -160,7 +167,7 @@ static PyObject *array_subscript(PyObject *self, PyObject *key) {
     return value_of(by_arrays(state, IMPORT_INDEX_GET, self, key, NULL));
   if (select_key(&s, key))
     return NULL;
-  return is_element(&s, key) ? value_at(self, element(self, &s)) : selection_view(&s, self);
+  return is_element(&s, key) ? element_get(self, &s) : selection_view(&s, self);
 }
 
 /* By a key without arrays. */
@@ -182,8 +189,6 @@ static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value) {
     return -1;
   }
   struct state *state = array_state(self);
-  if (array_check_writable(self))
-    return -1;
   if (is_basic(state, key))
     return assign_selected(self, key, value);
   PyObject *done = by_arrays(state, IMPORT_INDEX_SET, self, key, value);

@@ -32,6 +32,15 @@ static int is_operand(const struct state *state, PyObject *object) {
   return (PyObject_CheckBuffer(object) || has_array_hook(object)) && !has_own_ufuncs(state, object);
 }
 
+/* A result without dimensions is an Array where an operand is one that the namespace gave, else one of
+ * NumPy's scalars. */
+static PyObject *finished(const struct state *state, PyObject *result, int n, PyObject *const *operands) {
+  for (int i = 0; i < n; i++)
+    if (array_is_of_namespace(state, operands[i]))
+      return array_as_value(result);
+  return value_of(result);
+}
+
 static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
   struct state *state = operator_state(a, b);
   PyObject *const operands[] = {a, b};
@@ -39,18 +48,16 @@ static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
     Py_RETURN_NOTIMPLEMENTED;
   if (out && ((struct array *)out)->is_value)
     out = NULL;
-  if (out && array_check_writable(out))
-    return NULL;
   PyObject *answer = apply(state, op, NULL, 2, operands, out);
   if (!answer)
     answer = dispatch_operator(state, op, 2, operands, out);
-  return out ? answer : value_of(answer);
+  return out ? answer : finished(state, answer, 2, operands);
 }
 
 static PyObject *unary(numd_op op, PyObject *a) {
   struct state *state = array_state(a);
   PyObject *answer = apply(state, op, NULL, 1, &a, NULL);
-  return value_of(answer ? answer : dispatch_operator(state, op, 1, &a, NULL));
+  return finished(state, answer ? answer : dispatch_operator(state, op, 1, &a, NULL), 1, &a);
 }
 
 /* Products go the way of the function, where the result of vectors comes back with the call. */

@@ -102,14 +102,17 @@ PyObject *session_stats_of(struct state *state, numd_conn *conn);
 
 struct array {
   PyObject_HEAD numd_array *view;
-  struct state *state; /* as state_of would find it, but quicker */
-  bool is_value;       /* a result without dimensions: read-only, and in-place operators make new ones */
+  struct state *state;         /* as state_of would find it, but quicker */
+  bool of_namespace, is_value; /* set by array_of_namespace and array_as_value */
 };
 PyObject *array_type_new(PyObject *module);
 void array_dealloc(PyObject *self);
 
 static inline int array_check(const struct state *state, PyObject *object) {
   return Py_IS_TYPE(object, state->array_type);
+}
+static inline int array_is_of_namespace(const struct state *state, PyObject *object) {
+  return array_check(state, object) && ((struct array *)object)->of_namespace;
 }
 static inline numd_array *array_view(PyObject *object) {
   return ((struct array *)object)->view;
@@ -128,11 +131,18 @@ PyObject *array_wrap(struct state *state, numd_array *view);
 PyObject *array_new(struct state *state, numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
 /* A new array without dimensions. */
 PyObject *array_from_scalar(struct state *state, numd_conn *conn, const numd_scalar *scalar);
-/* An operation's result without dimensions is a value, which nothing changes: as the namespace gives it, it
- * is an Array all the same, but a read-only one. */
-static inline PyObject *array_frozen(PyObject *result) {
+/* An Array without dimensions that a function of the namespace made of a number, or as a result. Programs
+ * written for the array API go on with it and must meet no arrays of another library, so operators and [()]
+ * give Arrays again, where they give NumPy's scalars for views without dimensions. */
+static inline PyObject *array_of_namespace(PyObject *array) {
+  if (array && Py_TYPE(array)->tp_dealloc == array_dealloc && !array_view(array)->layout->ndim)
+    ((struct array *)array)->of_namespace = true;
+  return array;
+}
+/* The same for an operation's result: as a value it is left as it is by in-place operators. */
+static inline PyObject *array_as_value(PyObject *result) {
   if (result && Py_TYPE(result)->tp_dealloc == array_dealloc && !array_view(result)->layout->ndim)
-    ((struct array *)result)->is_value = 1;
+    ((struct array *)result)->is_value = ((struct array *)result)->of_namespace = true;
   return result;
 }
 /* The same memory seen otherwise, `offset` bytes from the first element. */
@@ -160,8 +170,6 @@ int array_assign(PyObject *target, PyObject *value);
 int array_is_number(struct state *state, PyObject *value);
 /* Stores a number in the element of `self` that lies at `data`. */
 int array_store(PyObject *self, void *data, PyObject *value);
-/* ValueError if its elements are not to be changed. */
-int array_check_writable(PyObject *self);
 /* Whether an element of it may lie there: the place is between its first and its last. */
 int array_holds(PyObject *self, const void *data);
 

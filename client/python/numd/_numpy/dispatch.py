@@ -9,6 +9,7 @@ import importlib
 
 import numpy as np
 
+from .. import _numd
 from .._numd import Array
 from .._standard.operands import is_traced
 from . import fallback
@@ -51,7 +52,7 @@ def call(function, types, args, kwargs):
 def values(result):
     """With a scalar for each Array without dimensions."""
     if isinstance(result, Array):
-        return result[()]
+        return _numd._value(result)
     if type(result) in (tuple, list):
         return type(result)(map(values, result))
     if isinstance(result, tuple) and hasattr(result, "_fields"):

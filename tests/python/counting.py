@@ -42,7 +42,7 @@ def compare(got, wanted, rtol, atol):
             compare(*pair, rtol, atol)
         return
     if isinstance(wanted, (np.ndarray, np.generic)):
-        assert isinstance(got, numd.Array), type(got)
+        assert isinstance(got, numd.Array) or np.ndim(wanted) == 0, type(got)
         assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     else:
         assert type(got) is type(wanted)

@@ -48,7 +48,7 @@ def lay_out_in_order(array, steps, order):
     """The same with axis order[0] of the array as the outermost one in memory, and so on."""
     steps = (steps * 3)[: array.ndim]  # for 16 dimensions
     base = numd.zeros(tuple(array.shape[axis] * abs(s) for axis, s in zip(order, steps)), dtype=array.dtype)
-    view = base[tuple(slice(None, None, s) for s in steps)].transpose(*np.argsort(order).tolist())
+    view = base[(*(slice(None, None, s) for s in steps), ...)].transpose(*np.argsort(order).tolist())
     np.asarray(view)[...] = array
     return view
 
@@ -63,6 +63,11 @@ def shifted(array):
 
 def steps():
     return st.lists(st.sampled_from([1, 1, 2, -1, -3]), min_size=6, max_size=6)
+
+
+def like_numpy(got, wanted):
+    """Whether it is what NumPy gives there: a value for a value, else an Array."""
+    return isinstance(got, np.generic if isinstance(wanted, np.generic) else numd.Array)
 
 
 def laid_out(array):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import numd
-from layouts import DTYPES, lay_out, shapes, steps
+from layouts import DTYPES, lay_out, like_numpy, shapes, steps
 
 
 def make(shape=(3, 4), dtype="float64"):
@@ -137,9 +137,9 @@ def test_indexing_gives_views(shape, key):
             ours[key]
         return
     got = ours[key]
-    assert got.shape == wanted.shape
+    assert like_numpy(got, wanted) and got.shape == wanted.shape
     np.testing.assert_array_equal(np.asarray(got), wanted)
-    if got.size:
+    if got.size and isinstance(got, numd.Array):
         np.asarray(ours)[...] = -1
         assert (np.asarray(got) == -1).all()
 
@@ -172,7 +172,7 @@ def test_assignment_refuses_what_does_not_fit():
         ours[0] = 2**40
     with pytest.raises(ValueError):
         ours[:] = np.zeros(5)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError):
         del ours[0]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import numd
 from examples import examples
-from layouts import DTYPES, broadcastable, dtypes_of, laid_out, values
+from layouts import DTYPES, broadcastable, dtypes_of, laid_out, like_numpy, values
 from numd._numpy import dispatch, fallback, ufuncs
 from numd._numpy.names import NUMPY_NAMES
 
@@ -39,7 +39,7 @@ def in_daemon(call, *args, **kwargs):
 
 
 def agree(got, wanted, rtol=1e-6):
-    assert isinstance(got, numd.Array) and got.shape == np.shape(wanted)
+    assert like_numpy(got, wanted) and got.shape == np.shape(wanted)
     np.testing.assert_allclose(np.asarray(got), wanted, rtol=rtol, atol=rtol)
 
 
@@ -229,7 +229,7 @@ def test_expressions(data):
                     )  # fmt: skip
     scale = max(np.max(np.abs(x), initial=1) for x in plain)
     for mine, theirs in zip(ours, plain):
-        assert isinstance(mine, numd.Array) and mine.shape == np.shape(theirs)
+        assert (like_numpy(mine, theirs) or np.ndim(theirs) == 0) and mine.shape == np.shape(theirs)
         np.testing.assert_allclose(np.asarray(mine), theirs, rtol=1e-9, atol=1e-9 * float(scale))
 
 
@@ -345,7 +345,7 @@ def test_einsum(data):
     wanted = np.einsum(subscripts, *arrays)
     with numd.config(fallback="error"):
         got = np.einsum(subscripts, *map(numd.asarray, arrays))
-    assert isinstance(got, numd.Array) and (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
+    assert like_numpy(got, wanted) and (got.shape, got.dtype) == (wanted.shape, wanted.dtype)
     np.testing.assert_array_equal(np.asarray(got), wanted)
 
 
@@ -434,7 +434,8 @@ def test_names_that_numpy_has_beyond_the_standard(refused):
         (numd.linalg.norm(a), np.linalg.norm(X)), (numd.transpose(a), X.T),
         (numd.function(lambda x: numd.transpose(x) + numd.median(V))(a), X.T + np.median(V)),
     ]:  # fmt: skip
-        agree(got, wanted)
+        assert isinstance(got, numd.Array) or np.ndim(wanted) == 0
+        np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-6)
     assert not hasattr(numd, "fft") and not hasattr(numd, "kron") and not hasattr(numd.linalg, "cond")
 
 
@@ -510,6 +511,7 @@ def test_results_belong_to_the_session_of_the_arguments():
         a = numd.asarray(V, session=session)
         for got in [np.kron(a, [1, 2])[:4], np.cbrt(a), np.sum(a), np.median(a), a[a > 0], a[[0, 1, 2, 3]], np.add(a, V), np.where(V > 1, a, 0)]:
             assert (got + a).shape == (4,)
+            assert not isinstance(got, numd.Array) or numd.add(got, a).shape == (4,)
 
 
 def test_calls_are_counted():
@@ -577,13 +579,13 @@ def test_attributes():
 
 def test_arrays_without_dimensions_are_like_python_scalars():
     for dtype in DTYPES:
-        one = numd.asarray(np.array([1, 2])).astype(dtype).max() if np.dtype(dtype).kind != "c" else numd.ones((), dtype)
+        one = numd.ones((), dtype)
         assert isinstance(one, numd.Array) and one.shape == () and one.dtype == np.dtype(dtype)
         assert complex(one) == one.item() and bool(one) is True and one == one.item()
-    x = numd.asarray([1.25, 2.5]).sum()
+    x = numd.sum(numd.asarray([1.25, 2.5]))
     assert (float(x), int(x), f"{x:.3f}", f"{x}", round(x), math.trunc(x), math.floor(x), math.ceil(x)) == (3.75, 3, "3.750", "3.75", 4, 3, 3, 4)
     assert round(x, 1).item() == round(3.75, 1) and repr(x) == "numd.Array(3.75, dtype=float64)"
-    n = numd.asarray([1, 2]).sum()
+    n = numd.sum(numd.asarray([1, 2]))
     assert operator.index(n) == 3 and [10, 20, 30, 40][n] == 40 and list(range(n)) == [0, 1, 2] and f"{n:03d}" == "003"
     assert x > 3 and 3 < x <= 3.75 and not x != 3.75
     for wrong in [lambda: operator.index(x), lambda: float(numd.ones(2)), lambda: format(numd.ones(2), ".2f"), lambda: round(numd.ones(2))]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import numd
 from examples import examples
-from layouts import laid_out
+from layouts import laid_out, like_numpy
 
 # Of an index out of bounds NumPy 1 only warns where nothing would be selected; NumPy 2 raises, as numd does.
 pytestmark = pytest.mark.filterwarnings("error:Out of bound index found:DeprecationWarning")
@@ -93,7 +93,7 @@ def test_getting(data):
             ours[mine]
         return
     got = ours[mine]
-    assert isinstance(got, numd.Array) and got.dtype == wanted.dtype
+    assert like_numpy(got, wanted) and got.dtype == wanted.dtype
     assert got.shape == wanted.shape
     np.testing.assert_array_equal(np.asarray(got), wanted)
 
@@ -180,12 +180,13 @@ def test_values_are_converted_as_in_assignment():
     assert small.tolist() == [0, 0, 0]
 
 
-def test_a_number_for_each_axis_gives_a_view_without_dimensions():
+def test_a_number_for_each_axis_gives_a_value_and_with_an_ellipsis_a_view():
     a = numd.asarray(np.arange(6.0).reshape(2, 3))
-    one = a[1, 2]
+    value, one = a[1, 2], a[1, 2, ...]
     assert isinstance(one, numd.Array) and one.shape == () and one.dtype == np.float64
     one[...] = 50
-    assert a[1].tolist() == [3, 4, 50]
+    assert a[1].tolist() == [3, 4, 50] and type(value) is np.float64 and value == 5
+    assert type(one[()]) is np.float64 and isinstance(one[...], numd.Array)
 
 
 @pytest.mark.parametrize("shape, key", [

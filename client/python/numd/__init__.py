@@ -15,7 +15,8 @@ Functions have the names of the Python array API standard and NumPy's meaning; t
     norm(a)
 
 What the daemon does not have NumPy computes in this process, on views; `stats()` counts that, `config()` governs it.
-Results without dimensions are Arrays too, and work where a Python scalar does.
+Elements, and results without dimensions, are values: NumPy's scalars, as NumPy gives them. The functions here give
+Arrays without dimensions in their place, as the array API standard wants, which work where a Python scalar does.
 
 Arrays pickle as handles, so other processes work on the same memory.
 """

@@ -56,7 +56,23 @@ static int operand_convert(struct operands *operands, int i, PyObject *object) {
   return 0;
 }
 
+/* One of NumPy's scalars beside an array may go with the call, as a Python scalar does, where being weak
+ * makes no difference to the dtype in which the two meet. */
+static int operand_as_scalar(struct operands *operands, int i, PyObject *object) {
+  const numd_array *other = operands->n == 2 ? operands->args[1 - i].array : NULL;
+  const void *bytes;
+  numd_dtype dtype = other ? value_read(operands->state, object, &bytes) : NUMD_DTYPE_NONE;
+  if (dtype == NUMD_DTYPE_NONE)
+    return 0;
+  scalar_widen(dtype, bytes, &operands->args[i].scalar);
+  numd_dtype weak = operands->args[i].scalar.dtype, of_other = other->layout->dtype;
+  return numd_promote(dtype, 0, of_other, 0) == numd_promote(weak, 1, of_other, 0);
+}
+
 static int operands_convert(struct operands *operands, PyObject *const *objects, unsigned left) {
+  for (int i = 0; i < operands->n; i++)
+    if (left & 1u << i && operand_as_scalar(operands, i, objects[i]))
+      left &= ~(1u << i);
   for (int i = 0; i < operands->n; i++)
     if (left & 1u << i && is_tracer(operands->state, objects[i]))
       return 1;
@@ -140,12 +156,17 @@ PyObject *operands_apply(struct operands *operands, numd_op op, const numd_param
   return NULL;
 }
 
-PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params) {
+PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params,
+                                enum results results) {
   numd_scalar result;
+  if (results == RESULTS_VALUES)
+    return apply_wait(operands, op, params, NULL, &result)
+               ? NULL
+               : value_new(operands->state, result.dtype, &result.c);
   numd_conn *conn = numd_conn_ref(operands->conn); /* what was converted here may have been its last user */
   PyObject *array = apply_wait(operands, op, params, NULL, &result)
                         ? NULL
-                        : array_from_scalar(operands->state, conn, &result);
+                        : array_as_value(array_from_scalar(operands->state, conn, &result));
   numd_conn_unref(conn);
   return array;
 }

@@ -8,6 +8,8 @@
 #include "docstrings.h"
 #include "pynumd.h"
 
+#define LAYOUT(self) (array_view(self)->layout)
+
 #ifdef Py_GIL_DISABLED
 static PyObject *array_alloc(struct state *state) {
   return (PyObject *)PyObject_GC_New(struct array, state->array_type);
@@ -56,6 +58,7 @@ PyObject *array_wrap(struct state *state, numd_array *view) {
   }
   ((struct array *)self)->view = view;
   ((struct array *)self)->state = state;
+  ((struct array *)self)->of_namespace = ((struct array *)self)->is_value = false;
   PyObject_GC_Track(self);
   return self;
 }
@@ -92,6 +95,16 @@ PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const in
   numd_array *from = array_view(base), *view = NULL;
   int status = numd_array_view(from, offset, from->layout->dtype, ndim, shape, strides, &view);
   return status == NUMD_OK ? array_wrap(state, view) : raise_status(state, status);
+}
+
+int array_holds(PyObject *self, const void *data) {
+  const numd_layout *layout = LAYOUT(self);
+  const char *first = array_view(self)->data, *last = first;
+  for (int i = 0; i < layout->ndim; i++) {
+    int64_t reach = (layout->shape[i] - 1) * layout->strides[i];
+    *(reach < 0 ? &first : &last) += reach;
+  }
+  return layout->size && (const char *)data >= first && (const char *)data <= last;
 }
 
 PyObject *array_numpy(PyObject *array) {
@@ -161,8 +174,6 @@ static void array_releasebuffer(PyObject *self, Py_buffer *buffer) {
 }
 
 /* ---- Attributes */
-
-#define LAYOUT(self) (array_view(self)->layout)
 
 static PyObject *array_shape(PyObject *self, void *closure) {
   return shape_tuple(LAYOUT(self)->ndim, LAYOUT(self)->shape);

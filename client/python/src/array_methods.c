@@ -95,34 +95,40 @@ static PyObject *array_tolist(PyObject *self, PyObject *unused) {
   return list;
 }
 
-/* Whether an integer fits the dtype that it is stored in; other conversions may lose what they do not keep.
- */
-static int scalar_fits(const numd_scalar *scalar, numd_dtype dtype) {
-  char kind = dtype_kind(dtype);
-  int bits = 8 * (int)numd_dtype_size(dtype) - (kind == 'i');
-  if ((kind != 'i' && kind != 'u') || (scalar->dtype != NUMD_INT64 && scalar->dtype != NUMD_UINT64))
-    return 0;
-  int negative = scalar->dtype == NUMD_INT64 && scalar->i < 0;
-  uint64_t magnitude = negative ? ~scalar->u : scalar->u;
-  if (!(negative && kind == 'u') && (bits == 64 || magnitude >> bits == 0))
-    return 0;
-  if (negative)
-    PyErr_Format(PyExc_OverflowError, "Python integer %lld does not fit %s", (long long)scalar->i,
-                 numd_dtype_name(dtype));
-  else
-    PyErr_Format(PyExc_OverflowError, "Python integer %llu does not fit %s", (unsigned long long)scalar->u,
-                 numd_dtype_name(dtype));
-  return -1;
+int array_is_number(struct state *state, PyObject *value) {
+  return PyFloat_Check(value) || PyLong_Check(value) || PyComplex_Check(value) ||
+         PyObject_TypeCheck(value, (PyTypeObject *)state->generic);
+}
+
+int array_store(PyObject *self, void *data, PyObject *value) {
+  numd_dtype dtype = layout_of(self)->dtype;
+  char bytes[16];
+  if (value_convert(array_state(self), dtype, value, bytes) ||
+      future_settle(array_state(self), data, (char *)data + 1))
+    return -1;
+  memcpy(data, bytes, numd_dtype_size(dtype));
+  return 0;
+}
+
+/* A number as the operand of an assignment to more than one element: of the dtype already, and weak. */
+static int number_read(struct state *state, numd_dtype dtype, PyObject *value, numd_scalar *out) {
+  char bytes[16];
+  if (value_convert(state, dtype, value, bytes))
+    return -1;
+  scalar_widen(dtype, bytes, out);
+  return 0;
 }
 
 int array_assign(PyObject *target, PyObject *value) {
   struct state *state = array_state(target);
   numd_params params = {.given = NUMD_PARAM_DTYPE, .dtype = layout_of(target)->dtype};
   struct operands operands = {.state = state, .conn = array_view(target)->conn, .n = 1};
-  int kind = scalar_parse(value, &operands.args[0].scalar);
-  if (kind < 0 || (kind && scalar_fits(&operands.args[0].scalar, params.dtype)))
-    return -1;
-  if (!kind) {
+  if (array_is_number(state, value)) {
+    if (layout_of(target)->size == 1)
+      return array_store(target, array_view(target)->data, value);
+    if (number_read(state, params.dtype, value, &operands.args[0].scalar))
+      return -1;
+  } else {
     PyObject *array =
         array_check(state, value) ? Py_NewRef(value) : array_from(state, value, params.dtype, operands.conn);
     if (!array)
@@ -195,7 +201,7 @@ static PyObject *method_call(numd_op number, PyObject *self, PyObject *const *ar
     return NULL;
   }
   memcpy(whole + 1, args, (size_t)all * sizeof *args);
-  return op_call(array_state(self), op, whole, n + 1, kwnames);
+  return op_call(array_state(self), op, whole, n + 1, kwnames, RESULTS_VALUES);
 }
 
 /* A reduction with arguments that only NumPy's function has (initial, where, ddof, more by position). */

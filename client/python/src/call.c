@@ -166,22 +166,35 @@ static PyObject *results_wrap(struct state *state, numd_array *const views[], in
   return tuple;
 }
 
+/* Whether the result is new, and not memory that others see, or memory that the caller asked for. */
+static int makes_values(const struct op_function *op) {
+  return op->info->op_class != NUMD_CLASS_VIEW && op->info->op_class != NUMD_CLASS_MAKE &&
+         op->number != NUMD_OP_COPY && op->number != NUMD_OP_ASTYPE;
+}
+
+/* As the caller wants a result without dimensions. */
+static PyObject *finished(const struct op_function *op, PyObject *result, enum results results) {
+  if (!makes_values(op))
+    return results == RESULTS_ARRAYS ? array_of_namespace(result) : result;
+  return results == RESULTS_VALUES ? values_of(result, NULL, 0) : array_as_value(result);
+}
+
 static PyObject *compute(const struct op_function *op, struct operands *operands, const numd_params *params,
-                         PyObject *out) {
+                         PyObject *out, enum results results) {
   numd_array *views[NUMD_OP_MAX_OUT];
   if (out)
     return operands_apply(operands, op->number, params, out);
   if (gives_scalar(op, operands, params))
-    return operands_apply_scalar(operands, op->number, params);
+    return operands_apply_scalar(operands, op->number, params, results);
   if (operands_apply_all(operands, op->number, params, views))
     return NULL;
-  return results_wrap(operands->state, views, numd_op_n_arrays(op->number));
+  return finished(op, results_wrap(operands->state, views, numd_op_n_arrays(op->number)), results);
 }
 
 /* ---- The call */
 
 static PyObject *compute_with(const struct op_function *op, struct operands *operands,
-                              const struct keywords *keywords) {
+                              const struct keywords *keywords, enum results results) {
   struct params params;
   int ndim = operands->n ? operand_ndim(&operands->args[0]) : 0;
   params.pub.given = 0;
@@ -192,7 +205,7 @@ static PyObject *compute_with(const struct op_function *op, struct operands *ope
       return NULL;
     }
   }
-  return compute(op, operands, &params.pub, keywords->out);
+  return compute(op, operands, &params.pub, keywords->out, results);
 }
 
 /* What makes arrays out of nothing takes its scalars as they are, and is told where. */
@@ -205,7 +218,7 @@ static int make_read(struct operands *operands, int n_in, PyObject *const *args,
 }
 
 PyObject *op_call(struct state *state, const struct op_function *op, PyObject *const *args, Py_ssize_t n,
-                  PyObject *kwnames) {
+                  PyObject *kwnames, enum results results) {
   struct keywords keywords;
   struct operands operands;
   operands.state = state;
@@ -217,9 +230,10 @@ PyObject *op_call(struct state *state, const struct op_function *op, PyObject *c
   int status = op->info->op_class == NUMD_CLASS_MAKE ? make_read(&operands, n_in, args, &keywords)
                                                      : operands_read(&operands, n_in, args, keywords.out);
   if (!status && op->info->op_class == NUMD_CLASS_MAP && !keywords.given)
-    return operands_apply(&operands, op->number, NULL, keywords.out);
+    return keywords.out ? operands_apply(&operands, op->number, NULL, keywords.out)
+                        : finished(op, operands_apply(&operands, op->number, NULL, NULL), results);
   if (!status)
-    return compute_with(op, &operands, &keywords);
+    return compute_with(op, &operands, &keywords, results);
   operands_clear(&operands);
   return status > 0 ? call_tracer(state, op, args, kwnames, n, n_in) : NULL;
 }

@@ -163,44 +163,54 @@ int scalar_parse(PyObject *object, numd_scalar *out) {
   return 1;
 }
 
-#define ITEM_b(value) PyBool_FromLong((value) != 0)
-#define ITEM_i(value) PyLong_FromLongLong(value)
-#define ITEM_u(value) PyLong_FromUnsignedLongLong(value)
-#define ITEM_f(value) PyFloat_FromDouble(value)
-
-#define CASE(NAME, ctype, kind)         \
+#define CASE(NAME, ctype, WIDE, member) \
   case NUMD_##NAME: {                   \
     ctype value;                        \
     memcpy(&value, data, sizeof value); \
-    return ITEM_##kind(value);          \
+    out->dtype = NUMD_##WIDE;           \
+    out->member = value;                \
+    return;                             \
   }
 
-static PyObject *item_complex(const void *data, int narrow) {
+void scalar_widen(numd_dtype dtype, const void *data, numd_scalar *out) {
   numd_complex64 c64;
-  numd_complex128 c;
-  memcpy(&c64, data, sizeof c64);
-  if (narrow)
-    return PyComplex_FromDoubles(c64.real, c64.imag);
-  memcpy(&c, data, sizeof c);
-  return PyComplex_FromDoubles(c.real, c.imag);
+  switch (dtype) {
+    CASE(BOOL, bool, BOOL, bits)
+    CASE(INT8, int8_t, INT64, i)
+    CASE(INT16, int16_t, INT64, i)
+    CASE(INT32, int32_t, INT64, i)
+    CASE(INT64, int64_t, INT64, i)
+    CASE(UINT8, uint8_t, UINT64, u)
+    CASE(UINT16, uint16_t, UINT64, u)
+    CASE(UINT32, uint32_t, UINT64, u)
+    CASE(UINT64, uint64_t, UINT64, u)
+    CASE(FLOAT32, float, FLOAT64, f)
+    CASE(FLOAT64, double, FLOAT64, f)
+    CASE(COMPLEX128, numd_complex128, COMPLEX128, c)
+    case NUMD_COMPLEX64:
+      memcpy(&c64, data, sizeof c64);
+      out->dtype = NUMD_COMPLEX128;
+      out->c = (numd_complex128){c64.real, c64.imag};
+      return;
+    default:
+      out->dtype = NUMD_DTYPE_NONE;
+  }
 }
 
 PyObject *item_object(numd_dtype dtype, const void *data) {
-  switch (dtype) {
-    CASE(BOOL, uint8_t, b)
-    CASE(INT8, int8_t, i)
-    CASE(INT16, int16_t, i)
-    CASE(INT32, int32_t, i)
-    CASE(INT64, int64_t, i)
-    CASE(UINT8, uint8_t, u)
-    CASE(UINT16, uint16_t, u)
-    CASE(UINT32, uint32_t, u)
-    CASE(UINT64, uint64_t, u)
-    CASE(FLOAT32, float, f)
-    CASE(FLOAT64, double, f)
-    case NUMD_COMPLEX64:
+  numd_scalar wide;
+  scalar_widen(dtype, data, &wide);
+  switch (wide.dtype) {
+    case NUMD_BOOL:
+      return PyBool_FromLong(wide.bits != 0);
+    case NUMD_INT64:
+      return PyLong_FromLongLong(wide.i);
+    case NUMD_UINT64:
+      return PyLong_FromUnsignedLongLong(wide.u);
+    case NUMD_FLOAT64:
+      return PyFloat_FromDouble(wide.f);
     case NUMD_COMPLEX128:
-      return item_complex(data, dtype == NUMD_COMPLEX64);
+      return PyComplex_FromDoubles(wide.c.real, wide.c.imag);
     default:
       PyErr_Format(PyExc_SystemError, "unknown dtype %d", (int)dtype);
       return NULL;

@@ -177,7 +177,8 @@ static PyObject *create_asarray(PyObject *module, PyObject *args, PyObject *kwar
   CONN_HELD conn = session == Py_None ? NULL : session_conn(state, session);
   if (!conn && PyErr_Occurred())
     return NULL;
-  return array_as(state, object, dtype, conn, copy);
+  PyObject *array = array_as(state, object, dtype, conn, copy);
+  return array_is_number(state, object) ? array_of_namespace(array) : array;
 }
 
 /* ---- From shapes */

@@ -61,7 +61,8 @@ static PyObject *ufunc_fast(struct state *state, PyObject *const *args, Py_ssize
     whole[i] = args[2 + i];
   }
   int has_out = ufunc_out(state, args + n, kwnames, &whole[op->info->n_in]);
-  PyObject *answer = has_out < 0 ? NULL : op_call(state, op, whole, op->info->n_in + has_out, NULL);
+  PyObject *answer =
+      has_out < 0 ? NULL : op_call(state, op, whole, op->info->n_in + has_out, NULL, RESULTS_VALUES);
   if (!answer && PyErr_Occurred() && error_is_type())
     PyErr_Clear();
   return answer;
@@ -95,6 +96,9 @@ PyObject *dispatch_ufunc(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
   PyObject *inputs = tuple_of(args + 2, n - 2), *options = dict_of(kwnames, args + n);
   if (inputs && options)
     answer = PyObject_CallFunctionObjArgs(call, args[0], args[1], inputs, options, NULL);
+  PyObject *out = options ? PyDict_GetItem(options, state->k_out) : NULL;
+  if (!out || !PyTuple_Check(out))
+    answer = values_of(answer, NULL, 0);
   Py_XDECREF(inputs);
   Py_XDECREF(options);
   return answer;
@@ -126,6 +130,11 @@ PyObject *dispatch_function(PyObject *self, PyObject *const *args, Py_ssize_t n,
 
 /* ---- Methods of Array that are written in Python */
 
+/* Whether it has its first element where the Array has one of its own. */
+static int is_view_of(PyObject *result, PyObject *self) {
+  return Py_IS_TYPE(result, Py_TYPE(self)) && array_holds(self, array_view(result)->data);
+}
+
 PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *args, Py_ssize_t n,
                           PyObject *kwnames) {
   PyObject *whole[16] = {self}, *methods = imported(array_state(self), IMPORT_METHODS);
@@ -139,5 +148,5 @@ PyObject *dispatch_method(const char *name, PyObject *self, PyObject *const *arg
     answer = PyObject_Vectorcall(method, whole, (size_t)n + 1, kwnames);
   }
   Py_XDECREF(method);
-  return answer;
+  return answer && is_view_of(answer, self) ? answer : values_of(answer, whole, all + 1);
 }

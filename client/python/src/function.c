@@ -19,10 +19,15 @@ void call_clear(struct call *call) {
   Py_CLEAR(call->plan);
 }
 
+/* A new output without dimensions, which is marked as a value, is one of NumPy's scalars to the caller. */
+static PyObject *output_value(PyObject *output) {
+  return ((struct array *)output)->is_value ? value_of(Py_NewRef(output)) : Py_NewRef(output);
+}
+
 static PyObject *outputs_built(const struct plan *plan, PyObject *const outputs[]) {
   PyObject *list = PyList_New(plan->n_outputs);
   for (int i = 0; i < plan->n_outputs && list; i++)
-    PyList_SET_ITEM(list, i, Py_NewRef(outputs[i]));
+    PyList_SET_ITEM(list, i, output_value(outputs[i]));
   PyObject *answer = list ? PyObject_CallOneArg(plan->build, list) : NULL;
   Py_XDECREF(list);
   return answer;
@@ -31,14 +36,14 @@ static PyObject *outputs_built(const struct plan *plan, PyObject *const outputs[
 PyObject *call_result(struct state *state, const struct plan *plan, PyObject *const outputs[],
                       const numd_scalar *result) {
   if (plan->has_result)
-    return array_from_scalar(state, plan->conn, result);
+    return value_new(state, result->dtype, &result->c);
   if (plan->build == Py_None)
-    return Py_NewRef(outputs[0]);
+    return output_value(outputs[0]);
   if (plan->build != Py_True)
     return outputs_built(plan, outputs);
   PyObject *tuple = PyTuple_New(plan->n_outputs);
   for (int i = 0; i < plan->n_outputs && tuple; i++)
-    PyTuple_SET_ITEM(tuple, i, Py_NewRef(outputs[i]));
+    PyTuple_SET_ITEM(tuple, i, output_value(outputs[i]));
   return tuple;
 }
 

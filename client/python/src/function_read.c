@@ -243,8 +243,10 @@ static int call_outputs(struct call *call, const struct outs *outs) {
   for (int i = 0; i < plan->n_outputs; i++) {
     PyObject *given = i < outs->n ? outs->items[i] : NULL;
     const numd_layout *layout = numd_plan_output(plan->plan, i);
-    PyObject *array = given ? Py_NewRef(given)
-                            : array_new(call->state, plan->conn, layout->dtype, layout->ndim, layout->shape);
+    PyObject *array =
+        given
+            ? Py_NewRef(given)
+            : array_as_value(array_new(call->state, plan->conn, layout->dtype, layout->ndim, layout->shape));
     if (!array)
       return -1;
     call_array(call, array);

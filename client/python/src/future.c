@@ -3,9 +3,9 @@
  *
  * What a running call names must stay alive until it is done, whether or not anybody still holds the
  * Future. So the references live in a block of their own, `struct pending`. A Future that goes away early
- * leaves it on the module's list of orphans, which later submissions look through. The garbage collector is
- * not shown that list: to it the daemon holds these arrays, and by them the module. After a fork the child's
- * copies are dropped: tickets stay with the parent.
+ * leaves it in the module's ring without an owner, and later submissions look for such. The garbage collector
+ * is not shown that ring: to it the daemon holds these arrays, and by them the module. After a fork the
+ * child's copies are dropped: tickets stay with the parent.
  *
  * Only one thread may wait for a ticket, for the first to hear of its end finishes it; hence the lock. The
  * others see `done` when value and error are there for good, and may use the ticket until then and after it:
@@ -17,7 +17,8 @@
 #include "pynumd.h"
 
 struct pending {
-  struct pending *next; /* among the orphans */
+  struct pending *next, *previous; /* in the state's ring of calls that run */
+  struct future *owner;            /* NULL: nobody waits for it any more */
   struct plan *plan;
   numd_ticket ticket;
   pid_t pid;
@@ -34,7 +35,7 @@ struct future {
   PyObject *error;
 };
 
-SHARED_LOCK(orphans_lock); /* of all states */
+SHARED_LOCK(pendings_lock); /* of all states */
 
 static struct pending *pending_new(const struct call *call) {
   struct pending *self = PyMem_Malloc(sizeof *self + (size_t)call->n_owned * sizeof *self->owned);
@@ -42,7 +43,8 @@ static struct pending *pending_new(const struct call *call) {
     PyErr_NoMemory();
     return NULL;
   }
-  self->next = NULL;
+  self->next = self->previous = NULL;
+  self->owner = NULL;
   self->plan = call->plan;
   self->pid = getpid();
   self->n_owned = call->n_owned;
@@ -69,31 +71,57 @@ static int pending_over(struct pending *self) {
   return self->pid != getpid() || numd_wait(&self->ticket, 0, NULL) != NUMD_ETIMEOUT;
 }
 
-static void orphans_add(struct state *state, struct pending *orphan) {
-  SHARED_ENTER(orphans_lock);
-  orphan->next = state->orphans;
-  state->orphans = orphan;
-  SHARED_LEAVE(orphans_lock);
+static void pending_link(struct state *state, struct pending *self) {
+  SHARED_ENTER(pendings_lock);
+  self->next = state->pendings;
+  self->previous = NULL;
+  if (self->next)
+    self->next->previous = self;
+  __atomic_store_n(&state->pendings, self, __ATOMIC_RELAXED);
+  SHARED_LEAVE(pendings_lock);
+}
+
+static void ring_remove(struct state *state, struct pending *self) {
+  if (self->next)
+    self->next->previous = self->previous;
+  if (self->previous)
+    self->previous->next = self->next;
+  else
+    __atomic_store_n(&state->pendings, self->next, __ATOMIC_RELAXED);
+}
+
+static void pending_unlink(struct state *state, struct pending *self) {
+  SHARED_ENTER(pendings_lock);
+  ring_remove(state, self);
+  SHARED_LEAVE(pendings_lock);
+}
+
+/* Takes one out of the ring that nobody waits for and for which `wanted` is true; NULL if there is none. */
+static struct pending *orphan_take(struct state *state, int (*wanted)(struct pending *, const void *),
+                                   const void *what) {
+  SHARED_ENTER(pendings_lock);
+  struct pending *orphan = state->pendings;
+  while (orphan && (orphan->owner || !wanted(orphan, what)))
+    orphan = orphan->next;
+  if (orphan)
+    ring_remove(state, orphan);
+  SHARED_LEAVE(pendings_lock);
+  return orphan;
+}
+
+static int is_over(struct pending *pending, const void *unused) {
+  return pending_over(pending);
 }
 
 static void orphans_sweep(struct state *state) {
-  SHARED_ENTER(orphans_lock);
-  struct pending *all = state->orphans;
-  state->orphans = NULL;
-  SHARED_LEAVE(orphans_lock);
-  while (all) {
-    struct pending *orphan = all;
-    all = orphan->next;
-    if (pending_over(orphan))
-      pending_free(orphan);
-    else
-      orphans_add(state, orphan);
-  }
+  struct pending *orphan;
+  while ((orphan = orphan_take(state, is_over, NULL)))
+    pending_free(orphan);
 }
 
 PyObject *future_submit(struct call *call) {
   struct state *state = call->state;
-  if (__atomic_load_n(&state->orphans, __ATOMIC_RELAXED))
+  if (__atomic_load_n(&state->pendings, __ATOMIC_RELAXED))
     orphans_sweep(state);
   struct pending *pending = pending_new(call);
   struct future *self = pending ? PyObject_GC_New(struct future, state->future_type) : NULL;
@@ -110,6 +138,8 @@ PyObject *future_submit(struct call *call) {
                           : NUMD_ENOMEMORY;
   if (status == NUMD_OK) {
     self->pending = pending;
+    pending->owner = self;
+    pending_link(state, pending);
     PyObject_GC_Track(self);
     return (PyObject *)self;
   }
@@ -143,21 +173,28 @@ static int future_clear(PyObject *object) {
   return 0;
 }
 
-/* Where the collector has taken the module from the type, a call that runs keeps its memory for good. */
-static void future_leave(PyTypeObject *type, struct pending *pending) {
-  PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
-  if (module)
-    orphans_add(module_state(module), pending);
+/* The call of a Future that goes away. Where the collector has taken the module from the type, one that runs
+ * keeps its memory for good. */
+static void future_leave(struct future *self) {
+  PyObject *module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module;
+  struct pending *pending = self->pending;
+  int over = is_done(self);
+  pending->owner = NULL;
+  if (!module)
+    return;
+  if (!over && !(over = pending_over(pending)))
+    return;
+  if (!is_done(self))
+    pending_unlink(module_state(module), pending);
+  pending_free(pending);
 }
 
 static void future_dealloc(PyObject *object) {
   struct future *self = (struct future *)object;
   PyTypeObject *type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  if (self->pending && (is_done(self) || pending_over(self->pending)))
-    pending_free(self->pending);
-  else if (self->pending)
-    future_leave(type, self->pending);
+  if (self->pending)
+    future_leave(self);
   future_clear(object);
   if (self->lock)
     PyThread_free_lock(self->lock);
@@ -195,6 +232,7 @@ static void future_finish(struct future *self, int status, const numd_scalar *re
     Py_XDECREF(traceback);
   }
   __atomic_store_n(&self->done, 1, __ATOMIC_RELEASE);
+  pending_unlink(state, pending);
   pending_release(pending);
 }
 
@@ -245,6 +283,69 @@ static int future_wait(struct future *self, int64_t deadline_ns) {
   }
   PyThread_release_lock(self->lock);
   return status < 0 ? -1 : is_done(self);
+}
+
+/* ---- What a program does with memory itself waits for what it has submitted */
+
+struct range {
+  const char *first, *end;
+};
+
+static struct range range_of(const numd_array *array) {
+  const numd_layout *layout = array->layout;
+  struct range range = {array->data, (const char *)array->data + numd_dtype_size(layout->dtype)};
+  for (int i = 0; i < layout->ndim; i++) {
+    int64_t reach = (layout->shape[i] - 1) * layout->strides[i];
+    *(reach < 0 ? &range.first : &range.end) += reach;
+  }
+  return layout->size ? range : (struct range){0};
+}
+
+static int writes_into(struct pending *pending, const void *what) {
+  const struct range *range = what;
+  if (pending->pid != getpid())
+    return 0;
+  for (int i = 0; i < pending->plan->n_outputs && i < pending->n_owned; i++) {
+    struct range written = range_of(array_view(pending->outputs[i]));
+    if (written.first < range->end && range->first < written.end)
+      return 1;
+  }
+  return 0;
+}
+
+/* The Future of a call that writes there, with a reference; NULL if there is none. */
+static struct future *writer_find(struct state *state, const struct range *range) {
+  SHARED_ENTER(pendings_lock);
+  struct pending *pending = state->pendings;
+  while (pending && !(pending->owner && writes_into(pending, range)))
+    pending = pending->next;
+  struct future *owner = pending ? pending->owner : NULL;
+  Py_XINCREF(owner);
+  SHARED_LEAVE(pendings_lock);
+  return owner;
+}
+
+static int orphan_settle(struct state *state, struct pending *orphan) {
+  if (wait_released(&orphan->ticket, NUMD_FOREVER, NULL) >= 0) {
+    pending_free(orphan);
+    return 0;
+  }
+  pending_link(state, orphan);
+  return -1;
+}
+
+int future_settle_range(struct state *state, const void *first, const void *end) {
+  const struct range range = {first, end};
+  struct future *writer;
+  struct pending *orphan;
+  int status = 0;
+  while (status >= 0 && (writer = writer_find(state, &range))) {
+    status = future_wait(writer, NUMD_FOREVER);
+    Py_DECREF(writer);
+  }
+  while (status >= 0 && (orphan = orphan_take(state, writes_into, &range)))
+    status = orphan_settle(state, orphan);
+  return status < 0 ? -1 : 0;
 }
 
 /* ---- Methods */

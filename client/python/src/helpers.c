@@ -76,8 +76,13 @@ static PyObject *helper_result_type(PyObject *module, PyObject *operands) {
   return NULL;
 }
 
+static PyObject *helper_value(PyObject *module, PyObject *array) {
+  return value_of(Py_NewRef(array));
+}
+
 PyMethodDef helper_methods[] = {
     {"_view", helper_view, METH_VARARGS, NULL},
+    {"_value", helper_value, METH_O, NULL},
     {"_empty_beside", helper_empty_beside, METH_VARARGS, NULL},
     {"result_type", helper_result_type, METH_VARARGS, DOC_RESULT_TYPE},
     {0},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory; assignment stores
- * through such a view. A selection walks the key once and collects the offset and the axes that stay.
+/* Basic indexing: ints, slices, Ellipsis and None give a view of the same memory, or one element, which is a
+ * value; assignment stores through such a view. A selection walks the key once and collects the offset and
+ * the axes that stay.
  *
  * Keys with arrays or lists are left to numd._standard.index. */
 #include "pynumd.h"
@@ -132,27 +133,67 @@ static PyObject *selection_view(struct selection *s, PyObject *array) {
   return array_reshaped_view(array, size ? s->offset : 0, s->ndim, s->shape, s->strides);
 }
 
+static int select_key(struct selection *s, PyObject *key) {
+  return PyTuple_Check(key) ? select_items(s, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key))
+                            : select_items(s, &key, 1);
+}
+
+/* Whether the key names one element, and not a view of it: no dimension is left, and no Ellipsis asks for
+ * one all the same. */
+static int is_element(const struct selection *s, PyObject *key) {
+  if (s->ndim)
+    return 0;
+  for (Py_ssize_t i = 0; PyTuple_Check(key) && i < PyTuple_GET_SIZE(key); i++)
+    if (PyTuple_GET_ITEM(key, i) == Py_Ellipsis)
+      return 0;
+  return key != Py_Ellipsis;
+}
+
+static char *element(PyObject *self, const struct selection *s) {
+  return (char *)array_view(self)->data + s->offset;
+}
+
+static PyObject *element_get(PyObject *self, struct selection *s) {
+  const struct array *array = (struct array *)self;
+  if (array->is_value)
+    return Py_NewRef(self);
+  return array->of_namespace ? array_of_namespace(selection_view(s, self)) : value_at(self, element(self, s));
+}
+
 static PyObject *array_subscript(PyObject *self, PyObject *key) {
   struct selection s = {.from = array_view(self)->layout};
   struct state *state = array_state(self);
   if (!is_basic(state, key))
-    return by_arrays(state, IMPORT_INDEX_GET, self, key, NULL);
-  int failed = PyTuple_Check(key) ? select_items(&s, PySequence_Fast_ITEMS(key), PyTuple_GET_SIZE(key))
-                                  : select_items(&s, &key, 1);
-  return failed ? NULL : selection_view(&s, self);
+    return value_of(by_arrays(state, IMPORT_INDEX_GET, self, key, NULL));
+  if (select_key(&s, key))
+    return NULL;
+  return is_element(&s, key) ? element_get(self, &s) : selection_view(&s, self);
+}
+
+/* By a key without arrays. */
+static int assign_selected(PyObject *self, PyObject *key, PyObject *value) {
+  struct selection s = {.from = array_view(self)->layout};
+  if (select_key(&s, key))
+    return -1;
+  if (!s.ndim && array_is_number(array_state(self), value))
+    return array_store(self, element(self, &s), value);
+  PyObject *target = selection_view(&s, self);
+  int status = target ? array_assign(target, value) : -1;
+  Py_XDECREF(target);
+  return status;
 }
 
 static int array_ass_subscript(PyObject *self, PyObject *key, PyObject *value) {
   if (!value) {
-    PyErr_SetString(PyExc_TypeError, "elements of an array cannot be deleted");
+    PyErr_SetString(PyExc_ValueError, "cannot delete array elements");
     return -1;
   }
   struct state *state = array_state(self);
-  PyObject *target = is_basic(state, key) ? array_subscript(self, key)
-                                          : by_arrays(state, IMPORT_INDEX_SET, self, key, value);
-  int status = target == Py_None ? 0 : target ? array_assign(target, value) : -1;
-  Py_XDECREF(target);
-  return status;
+  if (is_basic(state, key))
+    return assign_selected(self, key, value);
+  PyObject *done = by_arrays(state, IMPORT_INDEX_SET, self, key, value);
+  Py_XDECREF(done);
+  return done ? 0 : -1;
 }
 
 static Py_ssize_t array_length(PyObject *self) {
@@ -169,7 +210,9 @@ static PyObject *array_sequence_item(PyObject *self, Py_ssize_t index) {
     PyErr_SetString(PyExc_IndexError, "an array without dimensions cannot be indexed by a number");
     return NULL;
   }
-  return select_number(&s, index) || select_rest(&s, s.from->ndim) ? NULL : selection_view(&s, self);
+  if (select_number(&s, index) || select_rest(&s, s.from->ndim))
+    return NULL;
+  return s.ndim ? selection_view(&s, self) : value_at(self, element(self, &s));
 }
 
 static int array_contains(PyObject *self, PyObject *value) {
@@ -180,7 +223,7 @@ static int array_contains(PyObject *self, PyObject *value) {
     Py_XDECREF(equal);
     return same;
   }
-  PyObject *any = op_call(state, op_function_find(NUMD_OP_ANY), &equal, 1, NULL);
+  PyObject *any = op_call(state, op_function_find(NUMD_OP_ANY), &equal, 1, NULL, RESULTS_VALUES);
   int found = any ? PyObject_IsTrue(any) : -1;
   Py_XDECREF(any);
   Py_DECREF(equal);

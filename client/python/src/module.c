@@ -135,8 +135,8 @@ static PyMethodDef methods[] = {
 static int module_exec(PyObject *module) {
   struct state *state = module_state(module);
   return sessions_init(state) || names_init(state) || imports_init(state) || types_init(module, state) ||
-                 dtypes_init(module, state) || statuses_init(module) || ops_add_to(module) ||
-                 PyModule_AddFunctions(module, create_methods) ||
+                 dtypes_init(module, state) || values_init(state) || statuses_init(module) ||
+                 ops_add_to(module) || PyModule_AddFunctions(module, create_methods) ||
                  PyModule_AddFunctions(module, attach_methods) ||
                  PyModule_AddFunctions(module, helper_methods) ||
                  PyModule_AddIntConstant(module, "_MAX_DIMS", NUMD_MAX_DIMS) ||
@@ -155,6 +155,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
 #undef X
   for (int i = 0; i < NUMD_DTYPE_CODES; i++)
     Py_VISIT(state->dtypes[i]);
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    Py_VISIT(state->values[i].type);
+  for (int i = 0; i < 2; i++)
+    Py_VISIT(state->bools[i]);
   for (int i = 0; i < N_IMPORTS; i++)
     Py_VISIT(state->imports[i]);
   Py_VISIT(state->default_session);
@@ -176,6 +180,10 @@ static int module_clear(PyObject *module) {
 #undef X
   for (int i = 0; i < NUMD_DTYPE_CODES; i++)
     Py_CLEAR(state->dtypes[i]);
+  for (int i = 0; i < NUMD_DTYPE_CODES; i++)
+    Py_CLEAR(state->values[i].type);
+  for (int i = 0; i < 2; i++)
+    Py_CLEAR(state->bools[i]);
   for (int i = 0; i < NUMD_N_PARAMS; i++)
     Py_CLEAR(state->params[i]);
   for (int i = 0; i < N_IMPORTS; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand.
+/* Operators of Array. Each one is an operation of the list; in-place forms store in the left operand, unless
+ * that is a value. Results without dimensions are NumPy's scalars.
  *
  * An operand that cannot be an array is left to its own reflected operator (NotImplemented); so is one
  * that stands for a value being traced. */
@@ -31,19 +32,32 @@ static int is_operand(const struct state *state, PyObject *object) {
   return (PyObject_CheckBuffer(object) || has_array_hook(object)) && !has_own_ufuncs(state, object);
 }
 
+/* A result without dimensions is an Array where an operand is one that the namespace gave, else one of
+ * NumPy's scalars. */
+static PyObject *finished(const struct state *state, PyObject *result, int n, PyObject *const *operands) {
+  for (int i = 0; i < n; i++)
+    if (array_is_of_namespace(state, operands[i]))
+      return array_as_value(result);
+  return value_of(result);
+}
+
 static PyObject *binary(numd_op op, PyObject *a, PyObject *b, PyObject *out) {
   struct state *state = operator_state(a, b);
   PyObject *const operands[] = {a, b};
   if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
+  if (out && ((struct array *)out)->is_value)
+    out = NULL;
   PyObject *answer = apply(state, op, NULL, 2, operands, out);
-  return answer ? answer : dispatch_operator(state, op, 2, operands, out);
+  if (!answer)
+    answer = dispatch_operator(state, op, 2, operands, out);
+  return out ? answer : finished(state, answer, 2, operands);
 }
 
 static PyObject *unary(numd_op op, PyObject *a) {
   struct state *state = array_state(a);
   PyObject *answer = apply(state, op, NULL, 1, &a, NULL);
-  return answer ? answer : dispatch_operator(state, op, 1, &a, NULL);
+  return finished(state, answer ? answer : dispatch_operator(state, op, 1, &a, NULL), 1, &a);
 }
 
 /* Products go the way of the function, where the result of vectors comes back with the call. */
@@ -52,8 +66,8 @@ static PyObject *product(numd_op op, PyObject *a, PyObject *b) {
   PyObject *const operands[] = {a, b};
   if (!is_operand(state, a) || !is_operand(state, b))
     Py_RETURN_NOTIMPLEMENTED;
-  PyObject *answer = op_call(state, op_function_find(op), operands, 2, NULL);
-  return answer ? answer : dispatch_operator(state, op, 2, operands, NULL);
+  PyObject *answer = op_call(state, op_function_find(op), operands, 2, NULL, RESULTS_VALUES);
+  return value_of(answer ? answer : dispatch_operator(state, op, 2, operands, NULL));
 }
 
 #define BINARY(name, OP)                                             \

@@ -28,7 +28,7 @@ _Static_assert(N_OPS < UINT8_MAX, "a place fits");
 
 #define X(number, NAME, name, class, inputs, outputs, kinds, typing, params, ulp, fast, doc)             \
   static PyObject *op_##name(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) { \
-    return op_call(module_state(module), &functions[PLACE_##NAME], args, n, kwnames);                    \
+    return op_call(module_state(module), &functions[PLACE_##NAME], args, n, kwnames, RESULTS_ARRAYS);    \
   }
 NUMD_OP_LIST(X)
 #undef X

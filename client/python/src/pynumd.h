@@ -4,6 +4,7 @@
  *   state      what belongs to one interpreter: types, names, objects of Python modules
  *   session    a connection, and the default one of the process
  *   array      the type `Array`; array_methods, number, index, reshape: its behaviour
+ *   value      NumPy's scalars: elements, and results without dimensions
  *   convert    between Python's and numd's dtypes, shapes and scalars
  *   interchange  DLPack, and what the array API standard asks of an array
  *   create     arrays from data and from shapes
@@ -23,6 +24,8 @@
  * A function that returns `int` gives 0, or -1 with an exception set, unless it says otherwise. */
 #ifndef PYNUMD_H
 #define PYNUMD_H
+
+#include <stdbool.h>
 
 #include "state.h"
 
@@ -63,6 +66,8 @@ int shape_parse(PyObject *object, int64_t shape[NUMD_MAX_DIMS]);
 PyObject *shape_tuple(int ndim, const int64_t shape[]);
 /* A Python bool, int, float or complex: 1 and *out, 0 if it is something else, -1 on error. */
 int scalar_parse(PyObject *object, numd_scalar *out);
+/* The scalar that lies at `data`, in the dtype in which operands of its kind are given. */
+void scalar_widen(numd_dtype dtype, const void *data, numd_scalar *out);
 /* The Python scalar that lies at `data`. */
 PyObject *item_object(numd_dtype dtype, const void *data);
 /* An axis number, counted from the end if negative, or -1. */
@@ -97,13 +102,17 @@ PyObject *session_stats_of(struct state *state, numd_conn *conn);
 
 struct array {
   PyObject_HEAD numd_array *view;
-  struct state *state; /* as state_of would find it, but quicker */
+  struct state *state;         /* as state_of would find it, but quicker */
+  bool of_namespace, is_value; /* set by array_of_namespace and array_as_value */
 };
 PyObject *array_type_new(PyObject *module);
 void array_dealloc(PyObject *self);
 
 static inline int array_check(const struct state *state, PyObject *object) {
   return Py_IS_TYPE(object, state->array_type);
+}
+static inline int array_is_of_namespace(const struct state *state, PyObject *object) {
+  return array_check(state, object) && ((struct array *)object)->of_namespace;
 }
 static inline numd_array *array_view(PyObject *object) {
   return ((struct array *)object)->view;
@@ -122,6 +131,20 @@ PyObject *array_wrap(struct state *state, numd_array *view);
 PyObject *array_new(struct state *state, numd_conn *conn, numd_dtype dtype, int ndim, const int64_t shape[]);
 /* A new array without dimensions. */
 PyObject *array_from_scalar(struct state *state, numd_conn *conn, const numd_scalar *scalar);
+/* An Array without dimensions that a function of the namespace made of a number, or as a result. Programs
+ * written for the array API go on with it and must meet no arrays of another library, so operators and [()]
+ * give Arrays again, where they give NumPy's scalars for views without dimensions. */
+static inline PyObject *array_of_namespace(PyObject *array) {
+  if (array && Py_TYPE(array)->tp_dealloc == array_dealloc && !array_view(array)->layout->ndim)
+    ((struct array *)array)->of_namespace = true;
+  return array;
+}
+/* The same for an operation's result: as a value it is left as it is by in-place operators. */
+static inline PyObject *array_as_value(PyObject *result) {
+  if (result && Py_TYPE(result)->tp_dealloc == array_dealloc && !array_view(result)->layout->ndim)
+    ((struct array *)result)->is_value = ((struct array *)result)->of_namespace = true;
+  return result;
+}
 /* The same memory seen otherwise, `offset` bytes from the first element. */
 PyObject *array_reshaped_view(PyObject *base, int64_t offset, int ndim, const int64_t shape[],
                               const int64_t strides[]);
@@ -143,6 +166,29 @@ PyObject *array_transposed(PyObject *self);
 int array_set_shape(PyObject *self, PyObject *shape, void *closure);
 /* Stores a value, broadcast, in all of `target`, by value conversion. */
 int array_assign(PyObject *target, PyObject *value);
+/* Whether assignments take it for one number: Python's and NumPy's scalars. */
+int array_is_number(struct state *state, PyObject *value);
+/* Stores a number in the element of `self` that lies at `data`. */
+int array_store(PyObject *self, void *data, PyObject *value);
+/* Whether an element of it may lie there: the place is between its first and its last. */
+int array_holds(PyObject *self, const void *data);
+
+/* ---- value.c: NumPy's scalars */
+
+int values_init(struct state *state);
+/* Of the bytes at `data`. */
+PyObject *value_new(struct state *state, numd_dtype dtype, const void *data);
+/* The element of an Array that lies at `data`, once no submitted call writes to it any more. */
+PyObject *value_at(PyObject *array, const void *data);
+/* A result as NumPy gives it: what is an Array without dimensions becomes a scalar. Takes the reference over;
+ * NULL gives NULL. */
+PyObject *value_of(PyObject *result);
+/* The same for each item of a tuple; what is one of the `given` stays as it is. */
+PyObject *values_of(PyObject *result, PyObject *const *given, Py_ssize_t n_given);
+/* Stores a number at `data` as an assignment to one element of an ndarray does, with NumPy's errors. */
+int value_convert(struct state *state, numd_dtype dtype, PyObject *value, void *data);
+/* Whether it is one of NumPy's scalars of our dtypes, and of which: *bytes is then its value. */
+numd_dtype value_read(const struct state *state, PyObject *object, const void **bytes);
 
 /* ---- interchange.c */
 
@@ -208,8 +254,11 @@ int operands_read_weak(struct operands *operands, int n, PyObject *const *object
 void operands_clear(struct operands *operands);
 /* Computes; a new Array if out is NULL, else a new reference to out. Clears the operands. */
 PyObject *operands_apply(struct operands *operands, numd_op op, const numd_params *params, PyObject *out);
-/* The same for a result without dimensions, which comes back with the call and is stored here. */
-PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params);
+/* Whether results without dimensions are Arrays, as in the namespace, or values, as NumPy gives them. */
+enum results { RESULTS_ARRAYS, RESULTS_VALUES };
+/* The same for a result without dimensions, which comes back with the call. */
+PyObject *operands_apply_scalar(struct operands *operands, numd_op op, const numd_params *params,
+                                enum results results);
 /* Computes all arrays that the operation gives into out[], cut where their length depends on the data. Clears
  * the operands. */
 int operands_apply_all(struct operands *operands, numd_op op, const numd_params *params, numd_array *out[]);
@@ -224,7 +273,7 @@ int is_tracer(const struct state *state, PyObject *object);
 
 /* A function of the module: arguments as vectorcall gives them. */
 PyObject *op_call(struct state *state, const struct op_function *op, PyObject *const *args, Py_ssize_t n,
-                  PyObject *kwnames);
+                  PyObject *kwnames, enum results results);
 
 /* ---- dispatch.c */
 
@@ -307,6 +356,11 @@ PyObject *call_result(struct state *state, const struct plan *plan, PyObject *co
 void call_clear(struct call *call);
 /* Submits and gives a Future, which takes over the references of the call if it succeeds. */
 PyObject *future_submit(struct call *call);
+int future_settle_range(struct state *state, const void *first, const void *end);
+/* Waits until no call that this process has submitted writes to these bytes any more. */
+static inline int future_settle(struct state *state, const void *first, const void *end) {
+  return __atomic_load_n(&state->pendings, __ATOMIC_RELAXED) ? future_settle_range(state, first, end) : 0;
+}
 
 /* ---- wait.c */
 

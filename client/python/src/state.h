@@ -45,7 +45,8 @@ enum import {
 };
 
 /* Attributes of numpy. */
-#define NUMPY_LIST(X) X(asarray) X(copyto) X(array2string) X(dtype) X(ndarray) X(generic)
+#define NUMPY_LIST(X) \
+  X(asarray) X(copyto) X(array2string) X(dtype) X(ndarray) X(generic) X(frombuffer) X(empty)
 /* Interned names. */
 #define NAME_LIST(X) X(k_out, "out") X(k_dtype, "dtype") X(k_session, "session") X(k_hook, "__numd_apply__")
 #define TYPE_LIST(X) X(array) X(session) X(future) X(function) X(plan)
@@ -56,6 +57,12 @@ struct session_link {
 };
 
 #define SPARE_MAX 64
+
+/* The type of NumPy's scalars of one dtype, and where these keep their value. */
+struct value_kind {
+  PyTypeObject *type;
+  size_t place;
+};
 
 struct state {
 #define X(name) PyTypeObject *name##_type;
@@ -73,7 +80,9 @@ struct state {
   PyObject *default_session;
   PyObject *kept_sessions; /* a list: those to daemons of arrays that were unpickled */
   struct session_link sessions;
-  struct pending *orphans; /* of future.c */
+  struct pending *pendings; /* of future.c: the calls that run */
+  struct value_kind values[NUMD_DTYPE_CODES];
+  PyObject *bools[2]; /* NumPy's False and True */
 #ifndef Py_GIL_DISABLED
   PyObject *spare_arrays[SPARE_MAX]; /* memory of dead ones, for array.c */
   int n_spare_arrays;

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""__array_function__: NumPy's functions on Arrays, and on values that are being traced."""
+"""__array_function__: NumPy's functions on Arrays, and on values that are being traced.
+
+A result without dimensions is a scalar of NumPy's, as NumPy itself gives it; numd's own functions give Arrays.
+"""
 
 import functools
 import importlib
 
 import numpy as np
 
+from .. import _numd
 from .._numd import Array
 from .._standard.operands import is_traced
 from . import fallback
@@ -26,7 +30,37 @@ LOOKING = {
 } - {None}  # fmt: skip
 
 
+# These give arrays without dimensions, some of them views, where others give scalars.
+ARRAYS = {
+    find(name)
+    for name in [
+        "array_split", "asarray_chkfinite", "atleast_1d", "broadcast_arrays", "broadcast_to", "copy", "cov",
+        "diag_indices_from", "dsplit", "empty_like", "expand_dims", "full_like", "hsplit", "moveaxis", "ones_like", "real", "imag", "reshape",
+        "rollaxis", "select", "split", "squeeze", "swapaxes", "tensordot", "transpose", "permute_dims", "vsplit", "where",
+        "zeros_like", "matrix_transpose",
+    ]
+} - {None}  # fmt: skip
+
+
 def call(function, types, args, kwargs):
+    result = compute(function, types, args, kwargs)
+    if function in ARRAYS or kwargs.get("out") is not None or any(result is arg for arg in args):
+        return result
+    return values(result)
+
+
+def values(result):
+    """With a scalar for each Array without dimensions."""
+    if isinstance(result, Array):
+        return _numd._value(result)
+    if type(result) in (tuple, list):
+        return type(result)(map(values, result))
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(values, result))
+    return result
+
+
+def compute(function, types, args, kwargs):
     if not all(one is Array or issubclass(one, np.ndarray) or hasattr(one, "__numd_apply__") for one in types):
         return NotImplemented
     if function in LOOKING:
@@ -57,6 +91,6 @@ def of_numpy(name):
     def function(*args, **kwargs):
         if any(map(is_traced, (*args, *kwargs.values()))):
             return theirs(*args, **kwargs)  # of a traced value, which knows what to do
-        return call(theirs, (), args, kwargs)
+        return compute(theirs, (), args, kwargs)
 
     return function

@@ -117,8 +117,6 @@ def plain(value, views, name):
 def restored(value, views):
     if type(value) is np.ndarray:
         return restored_array(value, views)
-    if isinstance(value, np.generic):
-        return copied(value, views) if value.dtype.name in DTYPES else value
     if isinstance(value, tuple):
         items = [restored(item, views) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)

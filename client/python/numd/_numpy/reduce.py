@@ -156,7 +156,8 @@ def finished(result, ordered):
     """NaN where there was one."""
     if ordered.dtype.kind != "f":
         return result
-    return rows.where(rows.isnan(ordered[-1]), ordered[-1], result)
+    last = ordered[-1, ...]
+    return rows.where(rows.isnan(last), last, result)
 
 
 def with_axis(result, a, axis):
@@ -197,7 +198,7 @@ def between(ordered, point):
     place = point * (ordered.shape[0] - 1)
     i = int(place)
     part = place - i
-    low, high = ordered[i], ordered[min(i + 1, ordered.shape[0] - 1)]
+    low, high = ordered[i, ...], ordered[min(i + 1, ordered.shape[0] - 1), ...]
     step = rows.subtract(high, low)
     if part < 0.5:
         return rows.add(low, rows.multiply(step, part))

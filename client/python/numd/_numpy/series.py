@@ -19,7 +19,7 @@ from .registry import NUMPY_1, implements, need
 def digitize(x, bins, right=False):
     x, bins = operand(x), operand(bins)
     need(bins.ndim == 1 and bins.size)
-    if rows.less(bins[-1], bins[0]):
+    if bins[-1] < bins[0]:
         check_increasing(bins[::-1])
         return rows.subtract(bins.size, rows.searchsorted(bins[::-1], x, right=not right))
     check_increasing(bins)

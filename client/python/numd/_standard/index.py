@@ -71,7 +71,7 @@ def read(a, items):
     if len(arrays) > 1:
         arrays = [pair for axes, item in arrays for pair in split_mask(axes, item)]
     axes = [axis for group, _ in arrays for axis in group]
-    return Selection(a[tuple(basic)], axes, [item for _, item in arrays], place)
+    return Selection(a[(*basic, ...)], axes, [item for _, item in arrays], place)
 
 
 def item_of(a, item):

@@ -90,7 +90,7 @@ def flip(x, axis=None):
     if not is_array(x):
         return rows.flip(x, axis=axis)
     axes = range(x.ndim) if axis is None else axes_of(axis, x.ndim)
-    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
+    return x[(*(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim)), ...)]
 
 
 @row("broadcast_to")
@@ -215,7 +215,7 @@ def expand_dims(x, /, axis):
     x = operand(x)
     ndim = x.ndim + len(as_tuple(axis))
     new = axes_of(axis, ndim)
-    return x[tuple(None if i in new else slice(None) for i in range(ndim))]
+    return x[(*(None if i in new else slice(None) for i in range(ndim)), ...)]
 
 
 @public
@@ -249,7 +249,7 @@ def squeeze(x, /, axis=None):
     for i in axes:
         if x.shape[i] != 1:
             raise ValueError(f"dimension {i} has length {x.shape[i]}, not 1")
-    return x[tuple(0 if i in axes else slice(None) for i in range(x.ndim))]
+    return x[(*(0 if i in axes else slice(None) for i in range(x.ndim)), ...)]
 
 
 @public

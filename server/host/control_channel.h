@@ -8,13 +8,16 @@
  *   IMPORT   worker -> supervisor   the object of this token; REPLY with the object beside it
  *   DROP     worker -> supervisor   this session no longer holds the token; not answered
  *   PING     supervisor -> worker   say that you are alive
- *   PONG     worker -> supervisor   I am
+ *   PONG     worker -> supervisor   I am; with the serial number of the PING
  *   READY, ADOPT                    between two supervisors, see upgrade.c
  *   HELD     worker -> supervisor   how many sessions (first) and descriptors (ticket) its user has; REPLY
  *   MEMORY   worker -> supervisor   who holds what; REPLY with a text (JSON) beside it
  *   LEND, TAKE, GIVE, IS_FREE    worker -> supervisor   holds on a block of an object, as broker.h says; all
  *                                but GIVE are answered
  *   PUBLISH, OPEN, UNPUBLISH     worker -> supervisor   names of blocks, with notes that only clients read
+ *
+ * Every question has a serial number, which its answer repeats. A REPLY that comes after its worker has given
+ * the question up is not taken for the answer to the next one, nor an old PONG for a sign of life.
  *
  * A token is 128 random bits: a client that knows it may have the object. */
 #ifndef NUMD_SERVER_HOST_CONTROL_CHANNEL_H
@@ -51,8 +54,9 @@ enum control_type {
 
 struct control_message {
   uint32_t type;
-  int32_t status; /* REPLY: numd_status */
-  int32_t pid;    /* SESSION: the client, as the kernel tells */
+  int32_t status;  /* REPLY: numd_status */
+  uint64_t serial; /* of a question and of its answer */
+  int32_t pid;     /* SESSION: the client, as the kernel tells */
   uint32_t uid, gid;
   uint8_t token[CONTROL_TOKEN_BYTES];
   uint64_t first;  /* of a block: the offset of its first byte; REPLY to HELD: sessions */

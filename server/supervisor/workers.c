@@ -67,8 +67,12 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
     refill_later(workers);
 }
 
-static void on_pong(struct worker_process *w) {
-  w->n_unanswered = 0;
+/* A PONG answers its own PING and those before, none that was sent later. */
+static void on_pong(struct worker_process *w, uint64_t serial) {
+  if (serial <= w->pong || serial > w->ping)
+    return;
+  w->pong = serial;
+  w->n_unanswered = (int)(w->ping - serial);
   if (!w->in_session)
     w->workers->n_silent = 0;
 }
@@ -84,7 +88,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     return;
   }
   if (message.type == CONTROL_PONG)
-    on_pong(w);
+    on_pong(w, message.serial);
   else
     w->workers->events->message(w->workers->data, w, &message, fd);
 }
@@ -265,7 +269,7 @@ static bool is_alive(const struct worker_process *w) {
 #define SILENT_SPARES 3   /* so many spares ended in a row are no accident */
 
 bool workers_ask(struct workers *workers) {
-  const struct control_message question = {.type = CONTROL_PING};
+  struct control_message question = {.type = CONTROL_PING};
   for (struct worker_process *w = workers->first; w; w = w->next) {
     if (!is_alive(w))
       continue;
@@ -277,8 +281,10 @@ bool workers_ask(struct workers *workers) {
       log_warning("worker %d (session of process %d, user %u) does not answer", w->process.pid, w->client_pid,
                   w->client_uid);
     }
-    if (w->n_unanswered++ <= SILENT_SESSION) /* more would fill its socket */
+    if (w->n_unanswered++ <= SILENT_SESSION) { /* more would fill its socket */
+      question.serial = ++w->ping;
       control_send(w->control, &question, -1);
+    }
   }
   return workers->n_silent < SILENT_SPARES;
 }

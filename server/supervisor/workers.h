@@ -27,7 +27,8 @@ struct worker_process {
   int n_handles;  /* not closed yet */
   uint32_t entry; /* on the scoreboard */
   bool in_session, exited, told_to_end;
-  int n_unanswered; /* questions for a sign of life that it was asked since its last answer */
+  uint64_t ping, pong; /* serial numbers of the last question for a sign of life, and of the last answer */
+  int n_unanswered;    /* questions for a sign of life since the last that it has answered */
   int32_t client_pid;
   uint32_t client_uid;
 };

@@ -62,10 +62,11 @@ static int prepare(struct scoreboard **scoreboard) {
 /* Waits for a client, and answers the supervisor's questions for a sign of life meanwhile. 1, with the
  * client's socket in *client; 0 if the daemon ends; or -errno. */
 static int await_client(struct control_message *who, int *client) {
-  const struct control_message alive = {.type = CONTROL_PONG};
   int rc;
-  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING)
+  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING) {
+    const struct control_message alive = {.type = CONTROL_PONG, .serial = who->serial};
     control_send(CONTROL_FD, &alive, -1);
+  }
   if (rc == 1 && who->type == CONTROL_SESSION && *client >= 0)
     return 1;
   return rc < 0 ? rc : 0;

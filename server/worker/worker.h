@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "server/host/control_channel.h"
+#include "server/worker/ask.h"
 #include "server/worker/deadline.h"
 #include "server/worker/door_socket.h"
 #include "server/worker/long_call.h"
@@ -20,7 +21,7 @@ struct worker {
   struct deadline deadline;
   struct scoreboard *scoreboard;
   uint32_t entry; /* in the scoreboard */
-  int control;    /* to the supervisor */
+  struct ask ask; /* the supervisor */
   uv_poll_t control_poll;
   uv_timer_t reap_timer;  /* runs while something removed is still in use */
   struct program program; /* that is being prepared; too large for a stack */

@@ -28,8 +28,12 @@ static int supervisor = -1;
 /* Every token names a fresh object, every name has a block, and every third question is refused. */
 int __wrap_control_send(int sock, const struct control_message *question, int fd) {
   static unsigned n;
-  struct control_message reply = {
-      .type = CONTROL_REPLY, .first = 64, .ticket = 5, .flag = n & 1, .note_bytes = 4};
+  struct control_message reply = {.type = CONTROL_REPLY,
+                                  .serial = question->serial,
+                                  .first = 64,
+                                  .ticket = 5,
+                                  .flag = n & 1,
+                                  .note_bytes = 4};
   if (question->type == CONTROL_DROP || question->type == CONTROL_GIVE)
     return 0;
   reply.status = n++ % 3 == 2 ? NUMD_ESEGMENT : NUMD_OK;

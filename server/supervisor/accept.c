@@ -9,6 +9,7 @@
 
 #include "protocol/wire.h"
 #include "server/host/log.h"
+#include "server/supervisor/charges.h"
 
 #define ACCEPTS_AT_ONCE 32
 #define ACCEPT_REST_MS 100
@@ -28,14 +29,14 @@ static void refuse(int client, int status, const char *sentence) {
 
 /* Has a worker serve the client, if it may be served. 0, or the status of a refusal with its sentence. */
 static int serve_if_allowed(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
-  const struct scoreboard *scoreboard = a->workers->scoreboard;
-  uint64_t held = workers_count_sessions(a->workers, who->uid);
+  const uint64_t limit = a->workers->notices->limits[QUOTA_SESSIONS];
+  uint64_t held = charges_granted(a->workers->charges, who->uid, QUOTA_SESSIONS);
   if (!access_allows(a->access, client, who, why))
     return NUMD_EACCESS;
   if (a->workers->n_sessions >= a->sessions_max)
     return errtext_set(why, NUMD_ELIMIT, "the daemon serves as many clients as it may");
-  if (held >= scoreboard->limits[QUOTA_SESSIONS])
-    return quota_refuse(scoreboard, who->uid, QUOTA_SESSIONS, held, 1, why);
+  if (held >= limit)
+    return quota_refuse(limit, who->uid, QUOTA_SESSIONS, held, 1, why);
   int rc = workers_serve(a->workers, client, who);
   if (rc < 0)
     return errtext_set(why, NUMD_ELIMIT, "no worker could be started: %s", strerror(-rc));
@@ -116,6 +117,15 @@ int accept_start(struct accept *a) {
   a->timer.data = a->poll.data = a;
   int rc = uv_poll_init(a->workers->loop, &a->poll, a->listen_fd);
   return rc == 0 ? uv_poll_start(&a->poll, UV_READABLE, on_acceptable) : rc;
+}
+
+void accept_pause(struct accept *a) {
+  uv_poll_stop(&a->poll);
+}
+
+void accept_resume(struct accept *a) {
+  if (!uv_is_closing((uv_handle_t *)&a->poll))
+    uv_poll_start(&a->poll, UV_READABLE, on_acceptable);
 }
 
 void accept_stop(struct accept *a) {

@@ -24,6 +24,9 @@ struct accept {
 int accept_start(struct accept *accept);
 /* Accepts the connections that wait; how many, served or refused. */
 int accept_waiting(struct accept *accept);
+/* Leaves connections waiting; accept_resume takes them. */
+void accept_pause(struct accept *accept);
+void accept_resume(struct accept *accept);
 /* Accepts no more. Idempotent. */
 void accept_stop(struct accept *accept);
 void accept_deinit(struct accept *accept);

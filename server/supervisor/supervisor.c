@@ -20,6 +20,7 @@
 #include "server/host/machine.h"
 #include "server/supervisor/accept.h"
 #include "server/supervisor/broker.h"
+#include "server/supervisor/charges.h"
 #include "server/supervisor/listen.h"
 #include "server/supervisor/questions.h"
 #include "server/supervisor/systemd.h"
@@ -35,10 +36,12 @@ struct supervisor {
   struct supervisor_options options;
   uv_loop_t loop;
   struct scoreboard *scoreboard;
-  int scoreboard_fd;
+  struct notices *notices;
+  int scoreboard_fd, notices_fd;
   struct listener listener;
   struct accept accept;
   struct workers workers;
+  struct charges charges;
   struct broker broker;
   struct systemd systemd;
   struct watchdog watchdog;
@@ -68,9 +71,10 @@ static void on_session(void *data) {
   uv_timer_stop(&s->idle_timer);
 }
 
-/* If there is no session any more: ends the daemon if it has a successor, or starts its idle time. */
+/* If there is no session any more, and no daemon that counts on this one: ends the daemon if it has a
+ * successor, or starts its idle time. */
 static void look_for_end(struct supervisor *s) {
-  if (s->workers.n_sessions > 0 || s->stopping)
+  if (s->workers.n_sessions > 0 || s->stopping || (s->retired && s->charges.has_predecessor))
     return;
   if (s->retired) {
     log_info("the last session has ended");
@@ -96,7 +100,13 @@ static void expire_leases(struct supervisor *s) {
 }
 
 static void on_taken_over(void *data) {
-  expire_leases(data);
+  struct supervisor *s = data;
+  accept_resume(&s->accept);
+  expire_leases(s);
+}
+
+static void on_predecessor_ended(void *data) {
+  look_for_end(data);
 }
 
 /* A successor has taken over: this daemon accepts no more, and ends after its last session. */
@@ -113,11 +123,18 @@ static void on_succeeded(void *data) {
 
 static void on_message(void *data, struct worker_process *worker, struct control_message *message, int fd) {
   struct supervisor *s = data;
-  questions_answer(&s->broker, worker, message, fd);
+  if (!charges_handle(&s->charges, worker, message))
+    questions_answer(&s->broker, worker, message, fd);
+  else if (fd >= 0)
+    close(fd);
+  if (s->charges.owes)
+    upgrade_pay(&s->upgrade);
 }
 
 static void on_worker_ended(void *data, const struct worker_process *worker, bool lost) {
   struct supervisor *s = data;
+  if (s->charges.owes)
+    upgrade_pay(&s->upgrade);
   broker_drop_all(&s->broker, worker->entry, lost, uv_now(&s->loop));
   expire_leases(s);
   if (worker->in_session)
@@ -222,14 +239,15 @@ static void set_limits(struct supervisor *s) {
   uint64_t memory = machine_memory_bytes(), most = (uint64_t)o->workers_max;
   struct rlimit fds = {.rlim_cur = 1024};
   getrlimit(RLIMIT_NOFILE, &fds);
-  memcpy(s->scoreboard->limits, o->quotas, sizeof(o->quotas));
-  quota_set_defaults(s->scoreboard->limits, memory, others && most > 3 ? most / 4 * 3 : most,
-                     fds.rlim_cur / 4);
-  s->broker.objects_max = s->scoreboard->limits[QUOTA_DESCRIPTORS];
-  s->scoreboard->options = o->workers;
+  memcpy(s->notices->limits, o->quotas, sizeof(o->quotas));
+  quota_set_defaults(s->notices->limits, memory, others && most > 3 ? most / 4 * 3 : most, fds.rlim_cur / 4);
+  s->broker.objects_max = s->notices->limits[QUOTA_DESCRIPTORS];
+  s->notices->options = o->workers;
   s->scoreboard->cores.many_users = others;
-  if (s->scoreboard->options.worker_memory == 0)
-    s->scoreboard->options.worker_memory = memory;
+  if (s->notices->options.worker_memory == 0)
+    s->notices->options.worker_memory = memory;
+  s->notices->n_cores = s->scoreboard->cores.n_cores;
+  s->notices->n_spin = s->scoreboard->cores.n_spin;
 }
 
 static void init_timers_and_signals(struct supervisor *s) {
@@ -260,6 +278,10 @@ static int init_parts(struct supervisor *s) {
   s->workers.loop = s->upgrade.loop = &s->loop;
   s->workers.scoreboard = s->scoreboard;
   s->workers.scoreboard_fd = s->scoreboard_fd;
+  s->workers.notices = s->notices;
+  s->workers.charges = s->upgrade.charges = &s->charges;
+  s->charges.workers = &s->workers;
+  s->workers.notices_fd = s->notices_fd;
   s->workers.program = s->worker_path;
   s->workers.spares_wanted = s->options.spares;
   s->workers.events = &events;
@@ -270,6 +292,7 @@ static int init_parts(struct supervisor *s) {
   s->upgrade.broker = &s->broker;
   s->upgrade.on_succeeded = on_succeeded;
   s->upgrade.on_taken_over = on_taken_over;
+  s->upgrade.on_predecessor_ended = on_predecessor_ended;
   s->accept.listen_fd = s->listener.fd;
   s->accept.workers = &s->workers;
   s->accept.access = &s->options.access;
@@ -286,7 +309,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
                            struct errtext *err) {
   s->options = *options;
   set_access(&s->options);
-  s->scoreboard_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
+  s->scoreboard_fd = s->notices_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
   systemd_init(&s->systemd);
   machine_raise_fd_limit(); /* every shared object and every worker has a descriptor here */
@@ -297,6 +320,9 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   rc = scoreboard_new(&s->scoreboard, &s->scoreboard_fd);
   if (rc < 0)
     return errtext_set(err, rc, "the scoreboard: %s", strerror(-rc));
+  rc = notices_new(&s->notices, &s->notices_fd);
+  if (rc < 0)
+    return errtext_set(err, rc, "the notices: %s", strerror(-rc));
   set_limits(s);
   rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
                           : listener_open(&s->listener, options->socket, &s->options.access, err);
@@ -311,21 +337,27 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
 static void supervisor_deinit(struct supervisor *s) {
   listener_close(&s->listener);
   broker_deinit(&s->broker);
+  charges_deinit(&s->charges);
   scoreboard_unmap(s->scoreboard);
   if (s->scoreboard_fd >= 0)
     close(s->scoreboard_fd);
+  notices_unmap(s->notices);
+  if (s->notices_fd >= 0)
+    close(s->notices_fd);
   accept_deinit(&s->accept);
   systemd_deinit(&s->systemd);
 }
 
 static void start(struct supervisor *s) {
   const char *address = s->listener.inherited ? "an inherited socket" : s->listener.path;
-  if (s->options.take_over)
+  if (s->options.take_over) {
+    accept_pause(&s->accept); /* until it is known what users hold */
     upgrade_take_over(&s->upgrade);
+  }
   workers_refill(&s->workers);
   watchdog_start(&s->watchdog, &s->workers, &s->systemd);
   log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION, address,
-           s->scoreboard->cores.n_cores, s->options.spares, s->options.workers_max);
+           s->notices->n_cores, s->options.spares, s->options.workers_max);
   systemd_notify(&s->systemd, "READY=1\nSTATUS=Listening at %s", address);
   if (s->options.idle_ms >= 0)
     uv_timer_start(&s->idle_timer, on_idle_timer, FIRST_CLIENT_MS, 0);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/host/log.h"
+#include "server/supervisor/charges.h"
 
 #define STDERR_FD 2
 #define BACKOFF_MS 100
@@ -55,8 +56,11 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   w->exited = true;
   log_end(w, code, number);
   if (lost && !workers->stopping)
-    atomic_fetch_add(&workers->scoreboard->workers_lost, 1);
+    atomic_fetch_add(&workers->notices->workers_lost, 1);
   scoreboard_bury(workers->scoreboard, w->entry);
+  notices_put(workers->notices, w->entry, 0, WORKER_NONE, 0, 0);
+  if (w->in_session)
+    charges_end_session(workers->charges, w);
   *(w->in_session ? &workers->n_sessions : &workers->n_spares) -= 1;
   workers->events->ended(workers->data, w, lost);
   uv_close((uv_handle_t *)&w->control_poll, on_handle_closed);
@@ -114,6 +118,7 @@ static int spawn(struct worker_process *w, int control) {
       {.flags = UV_INHERIT_FD, .data.fd = STDERR_FD},
       {.flags = UV_INHERIT_FD, .data.fd = control},
       {.flags = UV_INHERIT_FD, .data.fd = workers->scoreboard_fd},
+      {.flags = UV_INHERIT_FD, .data.fd = workers->notices_fd},
   };
   uv_process_options_t options = {.exit_cb = on_exit_of,
                                   .file = workers->program,
@@ -141,8 +146,12 @@ static int take_entry(struct workers *workers, uint32_t *entry) {
   return -EAGAIN;
 }
 
-static void show_on_scoreboard(const struct worker_process *w, enum scoreboard_state state) {
-  scoreboard_show(w->workers->scoreboard, w->entry, w->process.pid, state, w->client_uid, w->client_pid);
+static void show(const struct worker_process *w, enum worker_state state) {
+  notices_put(w->workers->notices, w->entry, w->process.pid, state, w->client_uid, w->client_pid);
+  if (state == WORKER_SESSION)
+    cores_join(&w->workers->scoreboard->cores, w->entry, w->client_uid);
+  else
+    cores_leave(&w->workers->scoreboard->cores, w->entry);
 }
 
 /* Starts a worker, which is a spare. 0 or -errno. */
@@ -174,7 +183,7 @@ static int worker_new(struct workers *workers, struct worker_process **out) {
   uv_poll_start(&w->control_poll, UV_READABLE, on_control);
   w->n_handles = 2;
   workers->n_spares++;
-  show_on_scoreboard(w, SCOREBOARD_SPARE);
+  show(w, WORKER_SPARE);
   *out = w;
   return 0;
 give_entry:
@@ -223,9 +232,8 @@ void workers_refill(struct workers *workers) {
   }
 }
 
-/* Hands the connection to a worker. The scoreboard must name the worker's user before the worker gets the
- * message, since its first charge counts against that user. A client of another user is a guest unless the
- * worker, as root, can become that user. */
+/* Hands the connection to a worker, whose user the notices name before it gets the message. A client of
+ * another user is a guest unless the worker, as root, can become that user. */
 static int hand_over(struct worker_process *w, int client, const struct ucred *who) {
   struct control_message message = {.type = CONTROL_SESSION,
                                     .pid = who->pid,
@@ -234,17 +242,19 @@ static int hand_over(struct worker_process *w, int client, const struct ucred *w
                                     .flag = geteuid() != 0 && geteuid() != who->uid};
   w->client_pid = who->pid;
   w->client_uid = who->uid;
-  show_on_scoreboard(w, SCOREBOARD_SESSION);
+  show(w, WORKER_SESSION);
+  charges_begin_session(w->workers->charges, w, &message);
   int rc = control_send(w->control, &message, client);
   if (rc < 0) {
-    show_on_scoreboard(w, SCOREBOARD_SPARE);
+    charges_end_session(w->workers->charges, w);
+    show(w, WORKER_SPARE);
     return rc;
   }
   w->in_session = true;
   w->workers->n_spares--;
   w->workers->n_sessions++;
   w->workers->n_failures = 0;
-  atomic_fetch_add(&w->workers->scoreboard->sessions_total, 1);
+  atomic_fetch_add(&w->workers->notices->sessions_total, 1);
   return 0;
 }
 

@@ -14,8 +14,10 @@
 #include <uv.h>
 
 #include "server/host/control_channel.h"
+#include "server/host/notices.h"
 #include "server/host/scoreboard.h"
 
+struct charges;
 struct workers;
 
 struct worker_process {
@@ -25,12 +27,13 @@ struct worker_process {
   uv_poll_t control_poll;
   int control;
   int n_handles;  /* not closed yet */
-  uint32_t entry; /* on the scoreboard */
+  uint32_t entry; /* in the notices and on the scoreboard */
   bool in_session, exited, told_to_end;
   uint64_t ping, pong; /* serial numbers of the last question for a sign of life, and of the last answer */
   int n_unanswered;    /* questions for a sign of life since the last that it has answered */
   int32_t client_pid;
   uint32_t client_uid;
+  uint64_t granted[N_QUOTAS]; /* to its session: charges.h */
 };
 
 /* What the owner of the workers is told. */
@@ -46,7 +49,9 @@ struct workers_events {
 struct workers {
   uv_loop_t *loop;
   struct scoreboard *scoreboard;
-  int scoreboard_fd;
+  struct notices *notices;
+  struct charges *charges;
+  int scoreboard_fd, notices_fd;
   const char *program; /* path of numd-worker */
   int spares_wanted;
   const struct workers_events *events;

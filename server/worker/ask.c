@@ -28,7 +28,7 @@ static const char *answer_text(int status) {
 }
 
 static void tell(const struct ask *ask, const struct control_message *about, uint32_t type) {
-  struct control_message m = {.type = type, .first = about->first};
+  struct control_message m = {.type = type, .first = about->first, .flag = about->flag};
   memcpy(m.token, about->token, sizeof(m.token));
   control_send(ask->control, &m, -1);
 }
@@ -44,6 +44,8 @@ static void undo(const struct ask *ask, const struct control_message *late) {
     tell(ask, late, CONTROL_DROP);
   else if (type == CONTROL_TAKE)
     tell(ask, late, CONTROL_GIVE);
+  else if (type == CONTROL_CHARGE)
+    tell(ask, late, CONTROL_DISCHARGE);
 }
 
 void ask_handle_other(struct ask *ask, const struct control_message *message, int fd) {

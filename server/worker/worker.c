@@ -35,8 +35,8 @@ int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTE
   if (none >= 0)
     close(none);
   if (status == NUMD_ELIMIT && m.flag) {
-    uint32_t uid = atomic_load(&worker->scoreboard->entries[worker->entry].uid);
-    return quota_refuse(worker->scoreboard, uid, QUOTA_DESCRIPTORS, m.first, 1, err);
+    uint64_t limit = worker->place.notices->limits[QUOTA_DESCRIPTORS];
+    return quota_refuse(limit, worker->uid, QUOTA_DESCRIPTORS, m.first, 1, err);
   }
   if (status == 0)
     memcpy(token, m.token, CONTROL_TOKEN_BYTES);
@@ -118,17 +118,37 @@ static void on_hopeless(void *data) {
   _exit(1);
 }
 
-static int worker_init(struct worker *worker, struct scoreboard *scoreboard, uint32_t entry) {
+/* The allowance that came with the session. */
+static void allowance_init(struct worker *worker, const struct control_message *session) {
+  struct allowance *a = &worker->allowance;
+  *a = (struct allowance){.ask = &worker->ask,
+                          .limits = worker->place.notices->limits,
+                          .uid = session->uid,
+                          .shown = worker->scoreboard->entries[worker->entry].held};
+  memcpy(a->granted, session->note, sizeof(a->granted));
+  memcpy(a->reserve, session->note, sizeof(a->reserve));
+}
+
+static int worker_init(struct worker *worker, const struct worker_place *place,
+                       const struct control_message *session) {
   int rc = uv_loop_init(&worker->loop);
-  worker->scoreboard = scoreboard;
-  worker->entry = entry;
+  worker->place = *place;
+  worker->scoreboard = place->scoreboard;
+  worker->entry = place->entry;
+  worker->uid = session->uid;
+  worker->guest = session->flag != 0;
+  worker->ask = (struct ask){
+      .control = place->control, .limit_ms = ASK_LIMIT_MS, .other = on_message, .data = worker, .last = 0};
+  allowance_init(worker, session);
   worker->session = calloc(1, sizeof(*worker->session));
   if (rc == 0 && !worker->session)
     rc = -ENOMEM;
   if (rc == 0)
-    rc = session_init(worker->session, scoreboard, entry);
+    rc = session_init(worker->session, place->scoreboard, place->entry);
   if (rc == 0)
-    rc = pool_new(&scoreboard->cores, entry, &worker->session->pool);
+    worker->session->allowance = &worker->allowance;
+  if (rc == 0)
+    rc = pool_new(&place->scoreboard->cores, place->entry, &worker->session->pool);
   if (rc == 0)
     rc = ring_door_new(worker->session, &worker->session->ring);
   if (rc == 0 && session_add_runner(worker->session, &worker->runner) != 0)
@@ -155,7 +175,8 @@ static int worker_serve(struct worker *worker, int client) {
   if (rc == 0)
     rc = door_open(&worker->door, &worker->loop, client, on_door_closed);
   worker->door.worker = worker;
-  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->scoreboard->options.call_max_ns);
+  deadline_start(&worker->deadline, &worker->loop, worker->session,
+                 worker->place.notices->options.call_max_ns);
   return rc == 0 ? uv_run(&worker->loop, UV_RUN_DEFAULT) : rc;
 }
 
@@ -171,12 +192,9 @@ static void worker_deinit(struct worker *worker) {
   uv_loop_close(&worker->loop);
 }
 
-int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest) {
+int worker_run(const struct worker_place *place, const struct control_message *session, int client) {
   static struct worker worker;
-  int rc = worker_init(&worker, scoreboard, entry);
-  worker.ask = (struct ask){
-      .control = control, .limit_ms = ASK_LIMIT_MS, .other = on_message, .data = &worker, .last = 0};
-  worker.guest = guest;
+  int rc = worker_init(&worker, place, session);
   if (rc == 0)
     rc = worker_serve(&worker, client);
   if (rc < 0)

@@ -17,6 +17,7 @@
 
 #include "protocol/status.h"
 #include "server/host/log.h"
+#include "server/supervisor/charges.h"
 #include "server/supervisor/listen.h"
 #include "tests/unit/suite.h"
 
@@ -25,6 +26,8 @@
 
 static uv_loop_t loop;
 static struct scoreboard *scoreboard;
+static struct notices *notices;
+static struct charges charges;
 static struct listener listener;
 static struct access_rule rule;
 static struct workers workers;
@@ -49,19 +52,24 @@ static void set_up(void) {
   static const struct workers_events events = {
       .message = on_message, .ended = on_ended, .none_left = on_none_left};
   struct errtext err;
-  int fd;
+  int fd, notices_fd;
   log_init("test", LOG_LEVEL_ERROR); /* each refusal is a warning */
   ck_assert_ptr_nonnull(mkdtemp(strcpy(directory, "/tmp/numd-test-accept-XXXXXX")));
   ck_assert_int_eq(chmod(directory, 0755), 0);
   snprintf(path, sizeof(path), "%s/socket", directory);
   ck_assert_int_eq(uv_loop_init(&loop), 0);
   ck_assert_int_eq(scoreboard_new(&scoreboard, &fd), 0);
-  scoreboard->limits[QUOTA_SESSIONS] = 100;
+  ck_assert_int_eq(notices_new(&notices, &notices_fd), 0);
+  notices->limits[QUOTA_SESSIONS] = 100;
+  charges = (struct charges){.workers = &workers};
   rule = (struct access_rule){.n_uids = 0};
   ck_assert_msg(listener_open(&listener, path, &rule, &err) == 0, "%s", err.text);
   workers = (struct workers){.loop = &loop,
                              .scoreboard = scoreboard,
                              .scoreboard_fd = fd,
+                             .notices = notices,
+                             .notices_fd = notices_fd,
+                             .charges = &charges,
                              .program = IDLE_WORKER,
                              .events = &events};
   workers_init(&workers);
@@ -94,6 +102,9 @@ static void tear_down(void) {
   listener_close(&listener);
   close(workers.scoreboard_fd);
   scoreboard_unmap(scoreboard);
+  close(workers.notices_fd);
+  notices_unmap(notices);
+  charges_deinit(&charges);
   ck_assert_int_eq(rmdir(directory), 0);
 }
 
@@ -157,12 +168,12 @@ START_TEST(each_client_gets_a_worker_of_its_own) {
   ck_assert_int_eq(workers.n_sessions, 3);
   ck_assert_uint_eq(workers_count_sessions(&workers, getuid()), 3);
   ck_assert_uint_eq(workers_count_sessions(&workers, OTHER_USER), 0);
-  ck_assert_uint_eq(scoreboard->sessions_total, 3);
+  ck_assert_uint_eq(notices->sessions_total, 3);
   for (int i = 0; i < 3; i++) {
     ck_assert(is_held(clients[i]));
-    ck_assert_int_eq(scoreboard->entries[i].state, SCOREBOARD_SESSION);
-    ck_assert_int_eq(scoreboard->entries[i].client_pid, getpid());
-    ck_assert_uint_eq(scoreboard->entries[i].uid, getuid());
+    ck_assert_int_eq(notices->entries[i].state, WORKER_SESSION);
+    ck_assert_int_eq(notices->entries[i].client_pid, getpid());
+    ck_assert_uint_eq(notices->entries[i].uid, getuid());
     close(clients[i]);
   }
 }
@@ -172,12 +183,12 @@ START_TEST(spares_are_taken_first) {
   workers.spares_wanted = 2;
   workers_refill(&workers);
   ck_assert_int_eq(workers.n_spares, 2);
-  const int32_t oldest = scoreboard->entries[0].pid;
+  const int32_t oldest = notices->entries[0].pid;
   int client = connect_client();
   ck_assert_int_eq(accept_waiting(&acceptor), 1);
   ck_assert_int_eq(workers.n_spares, 1);
-  ck_assert_int_eq(scoreboard->entries[0].pid, oldest);
-  ck_assert_int_eq(scoreboard->entries[0].state, SCOREBOARD_SESSION);
+  ck_assert_int_eq(notices->entries[0].pid, oldest);
+  ck_assert_int_eq(notices->entries[0].state, WORKER_SESSION);
   ck_assert(uv_is_active((uv_handle_t *)&workers.spawn_timer)); /* another will be started, a little later */
   close(client);
 }
@@ -194,7 +205,7 @@ START_TEST(the_daemon_serves_so_many) {
 END_TEST
 
 START_TEST(a_user_has_so_many_sessions) {
-  scoreboard->limits[QUOTA_SESSIONS] = 2;
+  notices->limits[QUOTA_SESSIONS] = 2;
   int clients[3];
   for (int i = 0; i < 3; i++)
     clients[i] = connect_client();
@@ -251,7 +262,7 @@ START_TEST(another_user_is_refused_unless_the_rule_names_it) {
   ck_assert(access_add_uid(&rule, "65533"));
   accept_until(connect_as_other(0));
   ck_assert_int_eq(workers.n_sessions, 1);
-  ck_assert_uint_eq(scoreboard->entries[0].uid, OTHER_USER);
+  ck_assert_uint_eq(notices->entries[0].uid, OTHER_USER);
 }
 END_TEST
 

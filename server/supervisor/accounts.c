@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 
+#include "shared/clock.h"
+
 static bool is_empty(const struct account *a) {
   uint64_t any = 0;
   for (int q = 0; q < N_QUOTAS; q++)
     any |= a->held[q] | a->elsewhere[q] | a->owed[q];
-  return any == 0;
+  return any == 0 && !a->waiting && a->due_ns <= clock_now_ns();
 }
 
 /* Closes the empty accounts that it comes across, so that chains stay short whoever comes and goes. */

@@ -21,15 +21,6 @@ static uint64_t limit_of(const struct charges *c, enum quota q) {
   return c->workers->notices->limits[q];
 }
 
-static uint64_t total(const struct account *a, enum quota q) {
-  return a->held[q] + a->elsewhere[q];
-}
-
-uint64_t charges_granted(struct charges *c, uint32_t uid, enum quota q) {
-  const struct account *a = accounts_get(&c->accounts, uid);
-  return a ? total(a, q) : UINT64_MAX;
-}
-
 /* What is granted beyond what is asked for, with so much free. */
 static uint64_t reserve(const struct charges *c, enum quota q, uint64_t free_amount) {
   uint64_t share = free_amount / SHARE_OF_FREE / limit_of(c, QUOTA_SESSIONS);
@@ -41,7 +32,7 @@ static uint64_t reserve(const struct charges *c, enum quota q, uint64_t free_amo
 static uint64_t used(const struct charges *c, const struct account *a, enum quota q) {
   uint64_t n = a->elsewhere[q];
   if (q == QUOTA_SESSIONS)
-    return total(a, q);
+    return account_total(a, q);
   for (const struct worker_process *w = c->workers->first; w; w = w->next)
     if (w->in_session && !w->exited && w->client_uid == a->uid) {
       uint64_t shown = atomic_load(&c->workers->scoreboard->entries[w->entry].held[q]);
@@ -54,7 +45,7 @@ static uint64_t used(const struct charges *c, const struct account *a, enum quot
  * status; or what the user holds, if it is refused. */
 static void decide(const struct charges *c, const struct account *a, struct control_message *m) {
   enum quota q = (enum quota)m->flag;
-  uint64_t limit = limit_of(c, q), taken = total(a, q);
+  uint64_t limit = limit_of(c, q), taken = account_total(a, q);
   m->status = NUMD_ELIMIT;
   if (taken > limit || m->first > limit - taken) {
     m->first = used(c, a, q);
@@ -150,7 +141,7 @@ void charges_begin_session(struct charges *c, struct worker_process *w, struct c
   if (!a)
     return;
   for (int q = 0; q < N_QUOTAS; q++) {
-    uint64_t limit = limit_of(c, q), taken = total(a, q);
+    uint64_t limit = limit_of(c, q), taken = account_total(a, q);
     if (most_reserve[q] > 0 && !c->has_successor && taken < limit)
       first[q] = reserve(c, q, limit - taken);
     a->held[q] += first[q];
@@ -176,7 +167,7 @@ static void tell_all(void *arg, struct account *a) {
   struct handing_over *h = arg;
   uint64_t n[N_QUOTAS];
   for (int q = 0; q < N_QUOTAS; q++)
-    n[q] = total(a, q);
+    n[q] = account_total(a, q);
   if (h->rc == 0)
     h->rc = tell_charged(h->successor, a->uid, n);
 }

@@ -32,8 +32,6 @@ struct charges {
   bool owes;                  /* the successor is to be told of what some account owes */
 };
 
-/* What a user has been granted of a quota, in all daemons. */
-uint64_t charges_granted(struct charges *charges, uint32_t uid, enum quota q);
 /* Counts a session that the worker is to serve, and writes its first allowance into the message. */
 void charges_begin_session(struct charges *charges, struct worker_process *worker,
                            struct control_message *message);

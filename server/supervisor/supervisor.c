@@ -60,7 +60,8 @@ static void on_idle_timer(uv_timer_t *timer) {
   if (s->workers.n_sessions > 0 || s->broker.n > 0) /* objects with published names or leases are kept */
     return;
   listener_release(&s->listener);
-  if (accept_waiting(&s->accept) > 0 && s->workers.n_sessions > 0)
+  accept_waiting(&s->accept);
+  if (s->workers.n_sessions > 0 || s->accept.line.n > 0)
     return;
   log_info("no client is left");
   stop(s);
@@ -74,7 +75,8 @@ static void on_session(void *data) {
 /* If there is no session any more, and no daemon that counts on this one: ends the daemon if it has a
  * successor, or starts its idle time. */
 static void look_for_end(struct supervisor *s) {
-  if (s->workers.n_sessions > 0 || s->stopping || (s->retired && s->charges.has_predecessor))
+  if (s->workers.n_sessions > 0 || s->accept.line.n > 0 || s->stopping ||
+      (s->retired && s->charges.has_predecessor))
     return;
   if (s->retired) {
     log_info("the last session has ended");
@@ -82,6 +84,10 @@ static void look_for_end(struct supervisor *s) {
   } else if (s->options.idle_ms >= 0) {
     uv_timer_start(&s->idle_timer, on_idle_timer, (uint64_t)s->options.idle_ms, 0);
   }
+}
+
+static void on_line_empty(void *data) {
+  look_for_end(data);
 }
 
 static void expire_leases(struct supervisor *s);
@@ -137,8 +143,14 @@ static void on_worker_ended(void *data, const struct worker_process *worker, boo
     upgrade_pay(&s->upgrade);
   broker_drop_all(&s->broker, worker->entry, lost, uv_now(&s->loop));
   expire_leases(s);
+  accept_serve(&s->accept);
   if (worker->in_session)
     look_for_end(s);
+}
+
+static void on_worker_ready(void *data) {
+  struct supervisor *s = data;
+  accept_serve(&s->accept);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg) {
@@ -170,6 +182,7 @@ static void stop(struct supervisor *s) {
   upgrade_stop(&s->upgrade);
   listener_release(&s->listener);
   accept_stop(&s->accept);
+  accept_dismiss(&s->accept);
   uv_timer_stop(&s->idle_timer);
   uv_timer_stop(&s->lease_timer);
   uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, 0);
@@ -273,8 +286,10 @@ static void init_timers_and_signals(struct supervisor *s) {
 
 /* Connects the parts: each knows only those others that it is given here. 0 or -errno. */
 static int init_parts(struct supervisor *s) {
-  static const struct workers_events events = {
-      .message = on_message, .ended = on_worker_ended, .none_left = on_no_worker_left};
+  static const struct workers_events events = {.message = on_message,
+                                               .ready = on_worker_ready,
+                                               .ended = on_worker_ended,
+                                               .none_left = on_no_worker_left};
   s->workers.loop = s->upgrade.loop = &s->loop;
   s->workers.scoreboard = s->scoreboard;
   s->workers.scoreboard_fd = s->scoreboard_fd;
@@ -298,6 +313,9 @@ static int init_parts(struct supervisor *s) {
   s->accept.access = &s->options.access;
   s->accept.sessions_max = s->options.workers_max;
   s->accept.on_session = on_session;
+  s->accept.on_line_empty = on_line_empty;
+  s->accept.line.rate = s->options.connect_rate;
+  s->workers.starts_max = (int)s->notices->n_cores + 1;
   s->workers.data = s->upgrade.data = s->accept.data = s;
   init_timers_and_signals(s);
   workers_init(&s->workers);

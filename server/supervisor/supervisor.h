@@ -14,7 +14,8 @@ struct supervisor_options {
   const char *socket; /* path */
   int workers_max;    /* sessions at once */
   int spares;
-  int idle_ms; /* end this long after the last client left; -1: never */
+  uint64_t connect_rate; /* sessions of one user that may begin in a second; 0: any number */
+  int idle_ms;           /* end this long after the last client left; -1: never */
   struct access_rule access;
   uint64_t quotas[N_QUOTAS]; /* 0: the default */
   struct worker_options workers;

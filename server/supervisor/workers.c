@@ -91,10 +91,14 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* the worker is about to end */
     return;
   }
-  if (message.type == CONTROL_PONG)
+  if (message.type == CONTROL_READY) {
+    w->ready = true;
+    w->workers->events->ready(w->workers->data);
+  } else if (message.type == CONTROL_PONG) {
     on_pong(w, message.serial);
-  else
+  } else {
     w->workers->events->message(w->workers->data, w, &message, fd);
+  }
 }
 
 void workers_each_session(const struct workers *workers, uint32_t uid,
@@ -162,6 +166,7 @@ static int worker_new(struct workers *workers, struct worker_process **out) {
     return -ENOMEM;
   w->workers = workers;
   w->process.data = w->control_poll.data = w;
+  w->started_ms = uv_now(workers->loop);
   rc = take_entry(workers, &w->entry);
   if (rc < 0)
     goto free_worker;
@@ -258,14 +263,32 @@ static int hand_over(struct worker_process *w, int client, const struct ucred *w
   return 0;
 }
 
-int workers_serve(struct workers *workers, int client, const struct ucred *who) {
+/* The oldest spare, or NULL. */
+static struct worker_process *find_spare(const struct workers *workers) {
   struct worker_process *oldest = NULL;
   for (struct worker_process *w = workers->first; w; w = w->next)
     if (!w->in_session && !w->exited && w->n_handles == 2)
       oldest = w; /* the list has the newest first */
-  if (oldest && hand_over(oldest, client, who) == 0)
+  return oldest;
+}
+
+bool workers_have_spare(const struct workers *workers) {
+  return find_spare(workers) != NULL;
+}
+
+#define START_MS 2000 /* a worker that takes longer is not waited for */
+
+bool workers_may_start(const struct workers *workers) {
+  int n_starting = 0;
+  for (const struct worker_process *w = workers->first; w; w = w->next)
+    n_starting += !w->ready && !w->exited && uv_now(workers->loop) - w->started_ms < START_MS;
+  return n_starting < workers->starts_max;
+}
+
+int workers_serve(struct workers *workers, int client, const struct ucred *who, bool by_spare) {
+  struct worker_process *spare = by_spare ? find_spare(workers) : NULL, *fresh = NULL;
+  if (spare && hand_over(spare, client, who) == 0)
     return 0;
-  struct worker_process *fresh = NULL;
   int rc = worker_new(workers, &fresh);
   return fresh ? hand_over(fresh, client, who) : rc;
 }

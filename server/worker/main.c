@@ -67,8 +67,9 @@ static int prepare(struct worker_place *place) {
 /* Waits for a client, and answers the supervisor's questions for a sign of life meanwhile. 1, with the
  * client's socket in *client; 0 if the daemon ends; or -errno. */
 static int await_client(struct control_message *who, int *client) {
-  int rc;
-  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING) {
+  const struct control_message ready = {.type = CONTROL_READY};
+  int rc = control_send(CONTROL_FD, &ready, -1);
+  while (rc == 0 && (rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING) {
     const struct control_message alive = {.type = CONTROL_PONG, .serial = who->serial};
     control_send(CONTROL_FD, &alive, -1);
   }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <msgpack.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -44,13 +45,17 @@ static void on_ended(void *data, const struct worker_process *worker, bool lost)
 
 static void on_none_left(void *data) {}
 
+static void on_ready(void *data) {}
+
+static void on_line_empty(void *data) {}
+
 static void on_session(void *data) {
   n_sessions_begun++;
 }
 
 static void set_up(void) {
   static const struct workers_events events = {
-      .message = on_message, .ended = on_ended, .none_left = on_none_left};
+      .message = on_message, .ready = on_ready, .ended = on_ended, .none_left = on_none_left};
   struct errtext err;
   int fd, notices_fd;
   log_init("test", LOG_LEVEL_ERROR); /* each refusal is a warning */
@@ -71,13 +76,15 @@ static void set_up(void) {
                              .notices_fd = notices_fd,
                              .charges = &charges,
                              .program = IDLE_WORKER,
+                             .starts_max = 100,
                              .events = &events};
   workers_init(&workers);
   acceptor = (struct accept){.listen_fd = listener.fd,
                              .workers = &workers,
                              .access = &rule,
                              .sessions_max = 100,
-                             .on_session = on_session};
+                             .on_session = on_session,
+                             .on_line_empty = on_line_empty};
   n_sessions_begun = 0;
   ck_assert_int_eq(accept_start(&acceptor), 0);
 }
@@ -219,6 +226,58 @@ START_TEST(a_user_has_so_many_sessions) {
 }
 END_TEST
 
+START_TEST(who_is_gone_gets_no_worker) {
+  int kept = connect_client();
+  for (int i = 0; i < 50; i++)
+    close(connect_client());
+  int half = connect_client();
+  shutdown(half, SHUT_WR); /* it still reads */
+  ck_assert_int_eq(accept_waiting(&acceptor), 52);
+  ck_assert_int_eq(workers.n_sessions, 2);
+  ck_assert(is_held(kept));
+  close(kept);
+  close(half);
+}
+END_TEST
+
+/* While as many workers are starting as may, connections wait; those whose clients go meanwhile never get
+ * one. */
+START_TEST(workers_are_started_a_few_at_a_time) {
+  int clients[5];
+  workers.starts_max = 2;
+  for (int i = 0; i < 5; i++)
+    clients[i] = connect_client();
+  ck_assert_int_eq(accept_waiting(&acceptor), 5);
+  ck_assert_int_eq(workers.n_sessions, 2);
+  ck_assert_int_eq(acceptor.line.n, 3);
+  close(clients[2]);
+  workers.first->ready = true;
+  accept_serve(&acceptor);
+  ck_assert_int_eq(workers.n_sessions, 3);
+  ck_assert_int_eq(acceptor.line.n, 1);
+  accept_dismiss(&acceptor);
+  check_refused(clients[4], NUMD_EDISCONNECTED, "the daemon is ending");
+  close(clients[0]);
+  close(clients[1]);
+  close(clients[3]);
+}
+END_TEST
+
+START_TEST(a_user_begins_so_many_in_a_second) {
+  int clients[6];
+  acceptor.line.rate = 1; /* and four seconds' at once */
+  for (int i = 0; i < 6; i++)
+    clients[i] = connect_client();
+  ck_assert_int_eq(accept_waiting(&acceptor), 6);
+  ck_assert_int_eq(workers.n_sessions, 4);
+  ck_assert_int_eq(acceptor.line.n, 2);
+  while (workers.n_sessions < 6)
+    uv_run(&loop, UV_RUN_ONCE);
+  for (int i = 0; i < 6; i++)
+    close(clients[i]);
+}
+END_TEST
+
 START_TEST(a_worker_that_cannot_be_started_is_said) {
   workers.program = "/nonexistent/numd-worker";
   int client = connect_client();
@@ -228,27 +287,34 @@ START_TEST(a_worker_that_cannot_be_started_is_said) {
 }
 END_TEST
 
-/* As another user: connects, and gives what it was told as its exit status. */
+static void on_enough(int number) {
+  _exit(0);
+}
+
+/* As another user: connects, and is told `expected`; or if that is 0, stays until it gets SIGUSR1. */
 static pid_t connect_as_other(int expected) {
   pid_t child = fork();
   if (child == 0) {
     char said[256];
+    signal(SIGUSR1, on_enough);
     if (setgid(OTHER_USER) < 0 || setuid(OTHER_USER) < 0)
       _exit(100);
     int client = try_connect();
     if (client < 0)
       _exit(101);
-    if (expected == 0)
-      _exit(0);
+    while (expected == 0)
+      pause();
     _exit(read_goodbye(client, said, sizeof(said)) == expected ? 0 : 102);
   }
   return child;
 }
 
-static void accept_until(pid_t child) {
+static void accept_until(pid_t child, int signal) {
   int status = -1;
   while (accept_waiting(&acceptor) == 0)
     usleep(1000);
+  if (signal)
+    kill(child, signal);
   ck_assert_int_eq(waitpid(child, &status, 0), child);
   ck_assert_int_eq(status, 0);
 }
@@ -257,10 +323,10 @@ START_TEST(another_user_is_refused_unless_the_rule_names_it) {
   if (getuid() != 0)
     return;                               /* only root can be somebody else */
   ck_assert_int_eq(chmod(path, 0666), 0); /* so that it is not the path that keeps it out */
-  accept_until(connect_as_other(NUMD_EACCESS));
+  accept_until(connect_as_other(NUMD_EACCESS), 0);
   ck_assert_int_eq(workers.n_sessions, 0);
   ck_assert(access_add_uid(&rule, "65533"));
-  accept_until(connect_as_other(0));
+  accept_until(connect_as_other(0), SIGUSR1);
   ck_assert_int_eq(workers.n_sessions, 1);
   ck_assert_uint_eq(notices->entries[0].uid, OTHER_USER);
 }
@@ -325,6 +391,9 @@ int main(void) {
   tcase_add_test(t, spares_are_taken_first);
   tcase_add_test(t, the_daemon_serves_so_many);
   tcase_add_test(t, a_user_has_so_many_sessions);
+  tcase_add_test(t, who_is_gone_gets_no_worker);
+  tcase_add_test(t, workers_are_started_a_few_at_a_time);
+  tcase_add_test(t, a_user_begins_so_many_in_a_second);
   tcase_add_test(t, a_worker_that_cannot_be_started_is_said);
   tcase_add_test(t, another_user_is_refused_unless_the_rule_names_it);
   tcase_add_test(t, without_descriptors_one_is_told_and_accepting_rests);

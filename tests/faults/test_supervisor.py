@@ -5,14 +5,18 @@ worker that has gone bad changes nothing for others."""
 import ctypes
 import os
 import random
+import re
 import signal
+import socket
 import time
 
+import msgpack
 import pytest
 from clients import Bystander, attach
-from ledger import note, scaled
+from ledger import SCALE, note, scaled
 from ring import Ring
-from stranger import Daemon, Refused, operand, program, sum_program
+from stranger import VERSION, Daemon, Refused, eventually, operand, program, sum_program
+from users import ALICE, BOB, PublicDaemon, User, as_user, only_root
 
 not_sanitized = pytest.mark.skipif("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ,
                                    reason="a sanitizer reports what is written behind its back")
@@ -146,6 +150,7 @@ def test_what_a_worker_scribbles_changes_nothing_for_others(tmp_path):
                 assert {bad.info["pid"], c.info["pid"]} <= {s["pid"] for s in stats["sessions"]}
                 assert {s["uid"] for s in stats["sessions"]} == {os.getuid()}
                 bystander.check()
+            assert eventually(lambda: len(bad.request("stats")["sessions"]) == 2), "that session is gone"
         n = 1 << 25
         attach(bad, 0, 16 * n)
         slow = [["sin", [0], {}]] + [["sin", [k], {}] for k in range(1, 200)]
@@ -156,3 +161,168 @@ def test_what_a_worker_scribbles_changes_nothing_for_others(tmp_path):
     bystander.close()
     assert d.stop() == 0 and d.complaints() == [], d.log()
     note("27 a worker scribbles over the scoreboard", times, times)
+
+
+# ---- Connections ----
+
+
+def sessions_total(client):
+    return client.request("stats")["daemon"]["sessions_total"]
+
+
+def test_who_is_gone_before_he_is_accepted_gets_no_worker(tmp_path):
+    d, times = Daemon(tmp_path), scaled(2000, 50)
+    with d.connect() as present:
+        before = sessions_total(present)
+        os.kill(d.pid, signal.SIGSTOP)
+        try:
+            for _ in range(times):
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(d.path)
+        finally:
+            os.kill(d.pid, signal.SIGCONT)
+        with d.connect():
+            assert sessions_total(present) == before + 1
+    assert d.stop() == 0 and d.complaints() == [], d.log()
+
+
+def connect_patiently(d):
+    """Also while the listening socket's queue is full: a socket with a time limit does not wait for that."""
+    for _ in range(1000):
+        try:
+            return d.connect(timeout=60)
+        except BlockingIOError:
+            time.sleep(0.01)
+    raise AssertionError("the queue of the listening socket stays full")
+
+
+def flood_and_go(path, end):
+    """Connects and goes; how often."""
+    n = 0
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.setblocking(False)
+            n += s.connect_ex(path) == 0
+    return n
+
+
+def flood_and_stay(path, end):
+    """Connects and keeps many connections for a while."""
+    n, kept = 0, []
+    while time.monotonic() < end:
+        s = socket.socket(socket.AF_UNIX)
+        s.setblocking(False)
+        n += s.connect_ex(path) == 0
+        kept.append(s)
+        if len(kept) > 400:
+            for each in kept:
+                each.close()
+            kept = []
+    return n
+
+
+@only_root
+@pytest.mark.parametrize("flood", [flood_and_go, flood_and_stay])
+def test_a_user_who_connects_without_end_has_few_workers(flood):
+    """However many connections a user makes, they cost as many workers as the rate allows, and others are served."""
+    seconds, rate = max(1, 100 * SCALE), 10
+    d = PublicDaemon(f"--connect-rate={rate}")
+    with d.connect() as present:
+        before, began = sessions_total(present), time.monotonic()
+        attacker = User(ALICE, lambda say, wait: say(flood(d.path, began + seconds)))
+        served = 0
+        while time.monotonic() < began + seconds:
+            with connect_patiently(d) as c:
+                assert c.request("ping") is None
+            served += 1
+            time.sleep(0.3)  # far below the rate
+        made = attacker.said()
+        attacker.close()
+        took = time.monotonic() - began
+        assert made > 100 and served > 0
+        assert sessions_total(present) - before - served <= rate * (4 + took) + 1
+    assert d.complaints() == [] and d.stop() == 0
+    note("36 a user connects without end", made, made, "those connections")
+
+
+def test_many_at_once_are_all_served(tmp_path):
+    """As the processes of a pool connect: far more than workers may start at a time."""
+    d = Daemon(tmp_path)
+    sockets = [socket.socket(socket.AF_UNIX) for _ in range(64)]
+    for s in sockets:
+        s.settimeout(60)
+        s.connect(d.path)
+    for s in sockets:
+        s.sendall(msgpack.packb([0, 1, "hello", [VERSION, {"client": "pool", "pid": 1}]]))
+    for s in sockets:
+        assert s.recv(4096)[:3] == b"\x94\1\1", "an answer to the first request"
+        s.close()
+    assert d.stop() == 0 and d.complaints() == [], d.log()
+
+
+# ---- What users are shown ----
+
+
+@only_root
+def test_users_see_their_own_sessions():
+    d = PublicDaemon()
+
+    def look():
+        with d.connect() as c:
+            stats = c.request("stats")
+            return [stats["sessions"], stats["core_owners"], c.info["pid"]]
+
+    with d.connect() as root:
+        alice = User(ALICE, lambda say, wait: (say(look()), wait()))
+        try:
+            bobs, _, pid = as_user(BOB, look)
+            assert [(s["uid"], s["pid"]) for s in bobs] == [(BOB, pid)]
+            sessions, _, pid = alice.said()
+            assert [(s["uid"], s["pid"]) for s in sessions] == [(ALICE, pid)]
+            assert root.info["pid"] in {s["pid"] for s in root.request("stats")["sessions"]}
+        finally:
+            alice.close()
+    assert d.stop() == 0
+
+
+@only_root
+def test_root_sees_all_sessions():
+    d = PublicDaemon()
+
+    def stay(say, wait):
+        with d.connect():
+            say("connected")
+            wait()
+
+    alice = User(ALICE, stay)
+    try:
+        alice.said()
+        with d.connect() as root:
+            assert {s["uid"] for s in root.request("stats")["sessions"]} == {0, ALICE}
+    finally:
+        alice.close()
+    assert d.stop() == 0
+
+
+@pytest.mark.parametrize("journal, line", [({"JOURNAL_STREAM": "1:1"}, rb"<[3-7]>numd(-worker\[\d+\])?: \w+: [ -~]*"),
+                                           ({}, rb"numd(-worker\[\d+\])?: \w+: [ -~]*")])
+def test_log_lines_cannot_be_forged(tmp_path, journal, line):
+    """Whatever a client calls things, each line is the daemon's own, and steers no terminal."""
+    forged = "x\n<3>numd: error: forged\r\n\x1b[31m\x00\x7f\x85\u2028"
+    d = Daemon(tmp_path, env=journal)
+    with d.connect(hello=False) as c:
+        c.send(msgpack.packb([2, forged, []]))
+        assert c.message()[1] == "goodbye"
+    with d.connect(hello=False) as c:
+        c.send(msgpack.packb([2, b"\n<0>numd: \xff\xc0\x8a", []]))
+        assert c.message()[1] == "goodbye"
+    with d.connect() as c:
+        for name in (forged, "a\nb"):
+            with pytest.raises(Refused):
+                c.request(name)
+    assert d.stop() == 0
+    with open(d.log_path, "rb") as f:
+        log = f.read()
+    assert b"forged" in log
+    for each in log.splitlines():
+        assert re.fullmatch(line, each), each

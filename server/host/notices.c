@@ -18,24 +18,35 @@ static int map(int fd, int protection, struct notices **out) {
   return 0;
 }
 
+/* Maps the object, which is empty, for writing, and seals it. */
+static int begin(int fd, struct notices **out) {
+  struct notices *notices = NULL;
+  if (ftruncate(fd, sizeof(*notices)) < 0)
+    return -errno;
+  int rc = map(fd, PROT_READ | PROT_WRITE, &notices);
+  if (rc < 0)
+    return rc;
+  if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+    rc = -errno;
+    notices_unmap(notices);
+    return rc;
+  }
+  notices->started_ns = clock_boot_ns();
+  notices->owner = geteuid();
+  *out = notices;
+  return 0;
+}
+
 int notices_new(struct notices **out, int *fd) {
   int memfd = memfd_create("numd-notices", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (memfd < 0)
     return -errno;
-  int rc = ftruncate(memfd, sizeof(struct notices)) < 0 ? -errno : map(memfd, PROT_READ | PROT_WRITE, out);
-  if (rc == 0 && fcntl(memfd, F_ADD_SEALS, SEALS) < 0) {
-    rc = -errno;
-    notices_unmap(*out);
-    *out = NULL;
-  }
-  if (rc < 0) {
+  int rc = begin(memfd, out);
+  if (rc < 0)
     close(memfd);
-    return rc;
-  }
-  (*out)->started_ns = clock_boot_ns();
-  (*out)->owner = geteuid();
-  *fd = memfd;
-  return 0;
+  else
+    *fd = memfd;
+  return rc;
 }
 
 int notices_map(int fd, const struct notices **out) {

@@ -75,6 +75,7 @@ START_TEST(a_late_answer_is_undone) {
   static const uint32_t types[][2] = {{CONTROL_SHARE, CONTROL_DROP},
                                       {CONTROL_IMPORT, CONTROL_DROP},
                                       {CONTROL_TAKE, CONTROL_GIVE},
+                                      {CONTROL_CHARGE, CONTROL_DISCHARGE},
                                       {CONTROL_LEND, 0}};
   for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
     struct control_message m = {.type = types[i][0], .first = 64 + i, .token = {7}}, question;

@@ -81,6 +81,15 @@ static void on_pong(struct worker_process *w, uint64_t serial) {
     w->workers->n_silent = 0;
 }
 
+static void on_sign(struct worker_process *w, const struct control_message *message) {
+  if (message->type == CONTROL_PONG) {
+    on_pong(w, message->serial);
+  } else if (!w->ready) {
+    w->ready = true;
+    w->workers->events->ready(w->workers->data);
+  }
+}
+
 static void on_control(uv_poll_t *poll, int status, int events) {
   struct worker_process *w = poll->data;
   struct control_message message;
@@ -89,16 +98,17 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     return;
   if (rc <= 0) {
     uv_poll_stop(poll); /* the worker is about to end */
+    if (rc == -EPROTO)  /* or has gone bad */
+      uv_process_kill(&w->process, SIGKILL);
     return;
   }
-  if (message.type == CONTROL_READY) {
-    w->ready = true;
-    w->workers->events->ready(w->workers->data);
-  } else if (message.type == CONTROL_PONG) {
-    on_pong(w, message.serial);
-  } else {
-    w->workers->events->message(w->workers->data, w, &message, fd);
+  if (message.type == CONTROL_READY || message.type == CONTROL_PONG) {
+    if (fd >= 0)
+      close(fd);
+    on_sign(w, &message);
+    return;
   }
+  w->workers->events->message(w->workers->data, w, &message, fd);
 }
 
 void workers_each_session(const struct workers *workers, uint32_t uid,

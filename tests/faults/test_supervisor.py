@@ -8,6 +8,8 @@ import random
 import re
 import signal
 import socket
+import struct
+import tempfile
 import time
 
 import msgpack
@@ -326,3 +328,54 @@ def test_log_lines_cannot_be_forged(tmp_path, journal, line):
     assert b"forged" in log
     for each in log.splitlines():
         assert re.fullmatch(line, each), each
+
+
+# ---- Nonsense from a worker ----
+
+
+def control_of(worker):
+    """A copy of the worker's end of the channel to the supervisor."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    pidfd = os.pidfd_open(worker)
+    fd = libc.syscall(438, pidfd, 3, 0)  # pidfd_getfd
+    os.close(pidfd)
+    if fd < 0:
+        pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+    return socket.socket(fileno=fd)
+
+
+def test_nonsense_from_a_worker_costs_its_own_session_alone(tmp_path):
+    """Messages of any type with any numbers and a descriptor beside each, and such as are none."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng, times = random.Random(seed), scaled(20000, 400)
+    d = Daemon(tmp_path, "--quota=plans=50", "--spares=1")
+    bystander = Bystander(d)
+    assert eventually(lambda: len(d.children()) == 2)
+    before = d.n_fds()
+    with d.connect() as bad, control_of(bad.info["pid"]) as control, tempfile.TemporaryFile() as file:
+        kinds, length = list(range(30)), 4096  # what is longer than a message is cut
+        for i in range(times):
+            words = rng.choices([0, 1, 2, 7, 2**31, 2**32 - 1, rng.getrandbits(32)], k=length // 4)
+            words[0] = rng.choice([*kinds, rng.getrandbits(32)])
+            control.setblocking(False)
+            try:
+                socket.send_fds(control, [struct.pack(f"{len(words)}I", *words)], [file.fileno()])
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                time.sleep(0.001)
+            if i % 50 == 0:
+                bystander.check()
+        control.setblocking(False)
+    assert eventually(lambda: len(d.children()) == 2)
+    bystander.check()
+    with d.connect() as c:
+        assert quotas(c)["plans"] == (1, 50), "what the bystander has"
+    assert eventually(lambda: d.n_fds() == before), (before, d.n_fds())
+    bystander.close()
+    with d.connect() as bad, control_of(bad.info["pid"]) as control:
+        control.send(b"no message")
+        assert bad.message() is None, "its worker is ended"
+    assert d.process.poll() is None
+    assert d.stop() == 0 and d.complaints() == [], d.log()
+    note("27 nonsense from a worker", times, times, "its session")

@@ -49,6 +49,7 @@ static void undo(const struct ask *ask, const struct control_message *late) {
 }
 
 void ask_handle_other(struct ask *ask, const struct control_message *message, int fd) {
+  ask->silent = false;
   if (fd >= 0)
     close(fd);
   if (message->type == CONTROL_REPLY)
@@ -65,10 +66,11 @@ static int ms_until(int64_t then_ns) {
 
 /* Receives until the answer is there. 0, or -errno: -ETIMEDOUT, -EPIPE at end of file. */
 static int await(struct ask *ask, struct control_message *answer, int *fd) {
-  const int64_t end = clock_now_ns() + (int64_t)ask->limit_ms * 1000000;
+  const int64_t begun = clock_now_ns();
   struct pollfd p = {.fd = ask->control, .events = POLLIN};
   for (;;) {
-    int ready = poll(&p, 1, ms_until(end));
+    int64_t limit_ms = ask->silent ? ask->limit_ms / ASK_SILENT_PART : ask->limit_ms;
+    int ready = poll(&p, 1, ms_until(begun + limit_ms * 1000000));
     if (ready < 0 && errno == EINTR)
       continue;
     if (ready <= 0)
@@ -78,8 +80,10 @@ static int await(struct ask *ask, struct control_message *answer, int *fd) {
       continue;
     if (rc <= 0)
       return rc < 0 ? rc : -EPIPE;
-    if (answer->type == CONTROL_REPLY && answer->serial == ask->last)
+    if (answer->type == CONTROL_REPLY && answer->serial == ask->last) {
+      ask->silent = false;
       return 0;
+    }
     ask_handle_other(ask, answer, *fd);
     *fd = -1;
   }
@@ -95,6 +99,7 @@ int ask_and_wait(struct ask *ask, struct control_message *message, int with_fd, 
   rc = await(ask, message, fd);
   ask->last |= (1 << TYPE_BITS) - 1; /* from here on the question is not open */
   if (rc < 0) {
+    ask->silent = true;
     log_warning("the supervisor does not answer: %s", strerror(-rc));
     return errtext_set(err, NUMD_EINTERNAL, "the supervisor does not answer");
   }

@@ -15,6 +15,9 @@
 #include "shared/errtext.h"
 
 #define ASK_LIMIT_MS 5000 /* after which a question is given up */
+/* While nothing has come from the supervisor since a question was given up, others are given up after this
+ * part of the limit, so that a session goes on without a supervisor that stands still. */
+#define ASK_SILENT_PART 50
 
 struct ask {
   int control; /* to the supervisor */
@@ -23,6 +26,7 @@ struct ask {
   void (*other)(void *data, const struct control_message *message);
   void *data;
   uint64_t last; /* serial number given last */
+  bool silent;   /* the last question was given up, and nothing has come since */
 };
 
 /* Asks, with a descriptor beside the question unless it is -1, and waits; the answer takes the place of the

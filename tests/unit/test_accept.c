@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,6 +199,47 @@ START_TEST(spares_are_taken_first) {
   ck_assert_int_eq(notices->entries[0].state, WORKER_SESSION);
   ck_assert(uv_is_active((uv_handle_t *)&workers.spawn_timer)); /* another will be started, a little later */
   close(client);
+}
+END_TEST
+
+/* The spare's end of the channel, which the program that stands for it does not use; -1 where the kernel does
+ * not let us. */
+static int control_of(const struct worker_process *w) {
+  int process = (int)syscall(SYS_pidfd_open, w->process.pid, 0);
+  int fd = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, 3, 0);
+  close(process);
+  return fd;
+}
+
+static void answer_ping(int control, const struct worker_process *w, uint64_t serial, int unanswered) {
+  const struct control_message pong = {.type = CONTROL_PONG, .serial = serial},
+                               ready = {.type = CONTROL_READY};
+  ck_assert_int_eq(control_send(control, &pong, -1), 0);
+  ck_assert_int_eq(control_send(control, &ready, control), 0);
+  for (int i = 0; i < 2; i++)
+    uv_run(&loop, UV_RUN_ONCE);
+  ck_assert(w->ready);
+  ck_assert_int_eq(w->n_unanswered, unanswered);
+}
+
+START_TEST(an_old_pong_is_no_sign_of_life) {
+  workers.spares_wanted = 1;
+  workers_refill(&workers);
+  const struct worker_process *w = workers.first;
+  int control = control_of(w);
+  if (control < 0)
+    return;
+  uv_poll_stop(&acceptor.poll); /* so that the loop has the spare alone to look at */
+  workers_ask(&workers);
+  workers_ask(&workers);
+  ck_assert_int_eq(w->n_unanswered, 2);
+  answer_ping(control, w, 1, 1);
+  answer_ping(control, w, 1, 1); /* again */
+  answer_ping(control, w, 3, 1); /* to what was not asked */
+  workers_ask(&workers);
+  answer_ping(control, w, 2, 1);
+  answer_ping(control, w, 3, 0);
+  close(control);
 }
 END_TEST
 
@@ -389,6 +431,7 @@ int main(void) {
   tcase_set_timeout(t, 60);
   tcase_add_test(t, each_client_gets_a_worker_of_its_own);
   tcase_add_test(t, spares_are_taken_first);
+  tcase_add_test(t, an_old_pong_is_no_sign_of_life);
   tcase_add_test(t, the_daemon_serves_so_many);
   tcase_add_test(t, a_user_has_so_many_sessions);
   tcase_add_test(t, who_is_gone_gets_no_worker);

@@ -11,6 +11,7 @@
 
 #include "protocol/status.h"
 #include "server/host/log.h"
+#include "shared/clock.h"
 #include "tests/unit/random.h"
 
 static int supervisor; /* its end of the channel */
@@ -52,10 +53,15 @@ static int next_question(struct control_message *m) {
   return rc == 1;
 }
 
-static void answer(struct control_message m, int fd) {
+/* 0 or -errno. */
+static int send_answer(struct control_message m, int fd) {
   m.type = CONTROL_REPLY;
   m.ticket = m.first + 1;
-  ck_assert_int_eq(control_send(supervisor, &m, fd), 0);
+  return control_send(supervisor, &m, fd);
+}
+
+static void answer(struct control_message m, int fd) {
+  ck_assert_int_eq(send_answer(m, fd), 0);
 }
 
 START_TEST(a_late_answer_is_not_the_next_questions) {
@@ -114,6 +120,24 @@ START_TEST(other_messages_are_handled_meanwhile) {
 }
 END_TEST
 
+/* It is waited for once; from its next sign of life on again. */
+START_TEST(a_supervisor_that_stands_still_is_not_waited_for_each_time) {
+  struct control_message m = {.type = CONTROL_PING};
+  int fd;
+  asker.limit_ms = 2000;
+  int64_t begun = clock_now_ns();
+  for (int i = 0; i < 10; i++)
+    ck_assert_int_eq(ask_about(1, &m, &fd), NUMD_EINTERNAL);
+  ck_assert_int_lt(clock_now_ns() - begun, (int64_t)10000000000); /* not ten times two seconds */
+  ck_assert(asker.silent);
+  m = (struct control_message){.type = CONTROL_PING};
+  ck_assert_int_eq(control_send(supervisor, &m, -1), 0);
+  asker.limit_ms = 20;
+  ck_assert_int_eq(ask_about(1, &m, &fd), NUMD_EINTERNAL);
+  ck_assert_int_eq(n_others, 1);
+}
+END_TEST
+
 START_TEST(a_supervisor_that_is_gone_is_said) {
   struct control_message m;
   int fd;
@@ -134,24 +158,27 @@ static void *play(void *arg) {
     }
     if (random_below(8) == 0)
       usleep((useconds_t)random_below(4000));
-    answer(m, -1);
-    if (random_below(16) == 0)
-      answer(m, -1);
+    if (random_below(300) == 0)
+      usleep(150000);
+    for (int n = random_below(16) == 0 ? 2 : 1; n > 0; n--)
+      send_answer(m, -1); /* to somebody who has stopped asking, in the end */
   }
   return NULL;
 }
 
 START_TEST(thousands_of_questions_and_no_answer_is_anothers) {
   pthread_t thread;
-  int n_answered = 0;
+  int n_answered = 0, n_given_up = 0;
   random_reseed();
-  asker.limit_ms = 1; /* some are given up */
+  asker.limit_ms = 100; /* some are given up, and the next ones sooner */
   ck_assert_int_eq(pthread_create(&thread, NULL, play, NULL), 0);
   for (uint64_t i = 0; i < 5000; i++) {
     struct control_message m;
     int fd;
-    if (ask_about(i, &m, &fd) != 0)
+    if (ask_about(i, &m, &fd) != 0) {
+      n_given_up++;
       continue;
+    }
     ck_assert_uint_eq(m.first, i);
     ck_assert_uint_eq(m.ticket, i + 1);
     n_answered++;
@@ -159,6 +186,7 @@ START_TEST(thousands_of_questions_and_no_answer_is_anothers) {
   shutdown(asker.control, SHUT_RDWR);
   pthread_join(thread, NULL);
   ck_assert_int_gt(n_answered, 100);
+  ck_assert_int_gt(n_given_up, 0);
 }
 END_TEST
 
@@ -170,6 +198,7 @@ int main(void) {
   tcase_add_test(t, a_late_answer_is_not_the_next_questions);
   tcase_add_test(t, a_late_answer_is_undone);
   tcase_add_test(t, other_messages_are_handled_meanwhile);
+  tcase_add_test(t, a_supervisor_that_stands_still_is_not_waited_for_each_time);
   tcase_add_test(t, a_supervisor_that_is_gone_is_said);
   tcase_add_test(t, thousands_of_questions_and_no_answer_is_anothers);
   suite_add_tcase(suite, t);

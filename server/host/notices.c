@@ -10,24 +10,21 @@
 
 #define SEALS (F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static int map(int fd, int protection, struct notices **out) {
+/* NULL after a failure. */
+static struct notices *map(int fd, int protection) {
   void *p = mmap(NULL, sizeof(struct notices), protection, MAP_SHARED, fd, 0);
-  if (p == MAP_FAILED)
-    return -errno;
-  *out = p;
-  return 0;
+  return p == MAP_FAILED ? NULL : p;
 }
 
 /* Maps the object, which is empty, for writing, and seals it. */
 static int begin(int fd, struct notices **out) {
-  struct notices *notices = NULL;
-  if (ftruncate(fd, sizeof(*notices)) < 0)
+  if (ftruncate(fd, sizeof(struct notices)) < 0)
     return -errno;
-  int rc = map(fd, PROT_READ | PROT_WRITE, &notices);
-  if (rc < 0)
-    return rc;
+  struct notices *notices = map(fd, PROT_READ | PROT_WRITE);
+  if (!notices)
+    return -errno;
   if (fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
-    rc = -errno;
+    int rc = -errno;
     notices_unmap(notices);
     return rc;
   }
@@ -50,10 +47,8 @@ int notices_new(struct notices **out, int *fd) {
 }
 
 int notices_map(int fd, const struct notices **out) {
-  struct notices *notices = NULL;
-  int rc = map(fd, PROT_READ, &notices);
-  *out = notices;
-  return rc;
+  *out = map(fd, PROT_READ);
+  return *out ? 0 : -errno;
 }
 
 void notices_unmap(const struct notices *notices) {
@@ -68,4 +63,6 @@ void notices_put(struct notices *notices, uint32_t entry, int pid, enum worker_s
   atomic_store(&n->uid, uid);
   atomic_store(&n->client_pid, client_pid);
   atomic_store(&n->state, (uint32_t)state);
+  if (entry >= atomic_load(&notices->n_used))
+    atomic_store(&notices->n_used, entry + 1);
 }

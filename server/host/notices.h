@@ -37,6 +37,7 @@ struct notices {
   uint64_t started_ns;       /* CLOCK_BOOTTIME */
   uint32_t owner;            /* the user who runs the daemon */
   uint32_t n_cores, n_spin;  /* as in the count of cores */
+  _Atomic uint32_t n_used;   /* one past the highest entry that was ever used */
   _Atomic uint64_t sessions_total, workers_lost;
   struct notice entries[SCOREBOARD_ENTRIES];
 };

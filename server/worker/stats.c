@@ -12,7 +12,7 @@
 
 static uint32_t count_spares(const struct notices *notices) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
+  for (uint32_t i = 0; i < GET(notices->n_used); i++)
     n += GET(notices->entries[i].state) == WORKER_SPARE;
   return n;
 }
@@ -106,7 +106,7 @@ void stats_pack(msgpack_packer *pk, const struct scoreboard *scoreboard, const s
                 uint32_t uid, const uint64_t used[N_QUOTAS]) {
   const struct cores *cores = &scoreboard->cores;
   uint32_t list[SCOREBOARD_ENTRIES], n = 0;
-  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
+  for (uint32_t i = 0; i < GET(notices->n_used); i++)
     if (may_see(notices, uid, i))
       list[n++] = i;
   msgpack_pack_map(pk, 5);

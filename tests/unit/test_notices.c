@@ -32,6 +32,7 @@ START_TEST(its_maker_writes_and_others_read) {
   ck_assert_int_eq(seen->entries[5].client_pid, 456);
   ck_assert_uint_eq(seen->entries[5].uid, 1000);
   ck_assert_uint_eq(seen->entries[5].state, WORKER_SESSION);
+  ck_assert_uint_eq(seen->n_used, 6);
   ck_assert_uint_eq(seen->owner, geteuid());
   ck_assert_int_ne(mprotect((void *)seen, sizeof(*seen), PROT_READ | PROT_WRITE), 0);
   notices_unmap(seen);

@@ -183,7 +183,7 @@ void upgrade_init(struct upgrade *u) {
 void upgrade_begin(struct upgrade *u) {
   const struct timeval patience = {.tv_sec = SEND_SECONDS};
   int pair[2];
-  if (u->n_handles > 0)
+  if (u->n_handles > 0 || u->is_taking_over)
     return;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
     log_error("no upgrade: %s", strerror(errno));

@@ -37,7 +37,7 @@ struct upgrade {
 
 /* The members up to `data` are set before. */
 void upgrade_init(struct upgrade *upgrade);
-/* The old daemon's side: starts a successor, unless one is starting. */
+/* The old daemon's side: starts a successor, unless one is starting, or this daemon is still taking over. */
 void upgrade_begin(struct upgrade *upgrade);
 /* Has the successor told what it could not be told before (charges.h), as soon as it listens. */
 void upgrade_pay(struct upgrade *upgrade);

@@ -16,7 +16,7 @@ void cores_join(struct cores *cores, uint32_t member, uint32_t user) {
 
 static int take(_Atomic uint32_t owners[], uint32_t n, uint32_t member, int want) {
   int got = 0;
-  for (uint32_t i = 0; i < n && got < want; i++) {
+  for (uint32_t i = 0; i < n && i < CORES_MAX && got < want; i++) {
     uint32_t nobody = 0;
     if (atomic_load_explicit(&owners[i], memory_order_relaxed) == 0 &&
         atomic_compare_exchange_strong_explicit(&owners[i], &nobody, member + 1, memory_order_acq_rel,
@@ -27,7 +27,7 @@ static int take(_Atomic uint32_t owners[], uint32_t n, uint32_t member, int want
 }
 
 static void give(_Atomic uint32_t owners[], uint32_t n, uint32_t member, int count) {
-  for (uint32_t i = 0; i < n && count > 0; i++) {
+  for (uint32_t i = 0; i < n && i < CORES_MAX && count > 0; i++) {
     uint32_t mine = member + 1;
     if (atomic_load_explicit(&owners[i], memory_order_relaxed) == mine &&
         atomic_compare_exchange_strong_explicit(&owners[i], &mine, 0, memory_order_acq_rel,
@@ -67,7 +67,7 @@ void cores_give_spin(struct cores *cores, uint32_t member) {
 bool cores_has_idle(const struct cores *cores) {
   if (atomic_load_explicit(&cores->n_callers, memory_order_relaxed) >= (int)cores->n_cores)
     return false;
-  for (uint32_t i = 0; i < cores->n_cores; i++)
+  for (uint32_t i = 0; i < cores->n_cores && i < CORES_MAX; i++)
     if (atomic_load_explicit(&cores->core_owner[i], memory_order_relaxed) == 0)
       return true;
   return false;

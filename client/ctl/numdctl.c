@@ -55,7 +55,9 @@ static void print_owners(const char *list, const char *what) {
   if (n_free < n)
     printf(", held by");
   for (const char *p = json_first(list); p; p = json_next(p))
-    if (*p != 'n')
+    if (*p == '0')
+      printf(" another user");
+    else if (*p != 'n')
       printf(" %" PRIu64, (uint64_t)strtoull(p, NULL, 10));
   printf("\n");
 }

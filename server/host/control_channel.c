@@ -2,6 +2,7 @@
 #include "server/host/control_channel.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "shared/fdpass.h"
@@ -14,12 +15,11 @@ int control_send(int sock, const struct control_message *message, int fd) {
 int control_recv(int sock, struct control_message *message, int *fd) {
   int fds[FDPASS_MAX], n_fds, truncated;
   ssize_t n = fdpass_recv(sock, message, sizeof(*message), fds, &n_fds, &truncated);
-  *fd = -1;
-  if (n > 0 && n_fds > 0)
-    *fd = fds[0];
-  for (int i = n == (ssize_t)sizeof(*message) ? 1 : 0; i < n_fds; i++)
+  bool whole = n == (ssize_t)sizeof(*message);
+  *fd = whole && n_fds > 0 ? fds[0] : -1;
+  for (int i = whole ? 1 : 0; i < n_fds; i++)
     close(fds[i]);
   if (n <= 0)
     return (int)n;
-  return n == (ssize_t)sizeof(*message) ? 1 : -EPROTO;
+  return whole ? 1 : -EPROTO;
 }

@@ -46,8 +46,42 @@ static int64_t count(struct log_site *site) {
   return n > LOG_BURST ? n - LOG_BURST : 0;
 }
 
+/* The length of the UTF-8 character that begins at `s`, which is followed by a zero; 0 if none does, or if it
+ * is a control character. */
+static size_t printable(const unsigned char *s) {
+  size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+  if (len == 1)
+    return s[0] >= ' ' && s[0] != 0x7f;
+  for (size_t i = 1; i < len; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  bool control = s[0] == 0xc2 && s[1] < 0xa0,
+       too_long = s[0] == 0xe0 ? s[1] < 0xa0 : s[0] == 0xf0 && s[1] < 0x90;
+  bool surrogate = s[0] == 0xed && s[1] >= 0xa0, too_large = s[0] == 0xf4 && s[1] >= 0x90;
+  return control || too_long || surrogate || too_large ? 0 : len;
+}
+
+/* Copies a text, as much as there is room for, with \xNN in place of each byte that does not belong to a
+ * printable character. How many bytes were written. */
+static size_t escape(char *out, size_t room, const char *text) {
+  size_t n = 0;
+  for (const unsigned char *s = (const unsigned char *)text; *s;) {
+    size_t len = printable(s), wanted = len > 0 ? len : 4;
+    if (n + wanted > room)
+      break;
+    if (len > 0)
+      memcpy(out + n, s, len);
+    else
+      for (size_t i = 0; i < 4; i++)
+        out[n + i] = i < 2 ? "\\x"[i] : "0123456789abcdef"[i == 2 ? *s >> 4 : *s & 15];
+    n += wanted;
+    s += len > 0 ? len : 1;
+  }
+  return n;
+}
+
 void log_line(struct log_site *site, enum log_level level, const char *format, ...) {
-  char line[512];
+  char text[480], line[1024];
   size_t n = 0;
   va_list args;
   if (level > log_max)
@@ -62,9 +96,10 @@ void log_line(struct log_site *site, enum log_level level, const char *format, .
     n += (size_t)snprintf(line + n, sizeof(line) - n, "(%lld more like this were left out) ",
                           (long long)left_out);
   va_start(args, format);
-  int more = vsnprintf(line + n, sizeof(line) - n - 1, format, args);
+  if (vsnprintf(text, sizeof(text), format, args) < 0)
+    text[0] = '\0';
   va_end(args);
-  n += more < 0 ? 0 : (size_t)more < sizeof(line) - n - 1 ? (size_t)more : sizeof(line) - n - 2;
+  n += escape(line + n, sizeof(line) - n - 1, text);
   line[n++] = '\n';
   if (write(STDERR_FILENO, line, n) < 0)
     return; /* there is nowhere else to say so */

@@ -23,7 +23,8 @@ struct log_site {
   _Atomic int64_t n;        /* lines since then */
 };
 
-/* One line, written whole. Any thread. */
+/* One line, written whole; any thread. What clients have a part in can be logged as it is: bytes that are no
+ * printable characters of UTF-8 are written as \xNN, so a text cannot begin another line. */
 __attribute__((format(printf, 3, 4))) void log_line(struct log_site *site, enum log_level level,
                                                     const char *format, ...);
 

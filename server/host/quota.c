@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "protocol/status.h"
-#include "server/host/scoreboard.h"
 #include "shared/text.h"
 
 static const struct {
@@ -65,40 +64,10 @@ void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64
       limits[q] = defaults[q];
 }
 
-uint64_t quota_used(const struct scoreboard *scoreboard, uint32_t uid, enum quota q) {
-  uint32_t n = atomic_load_explicit(&scoreboard->n_used, memory_order_relaxed);
-  uint64_t used = 0;
-  for (uint32_t i = 0; i < n && i < SCOREBOARD_ENTRIES; i++) {
-    const struct scoreboard_entry *e = &scoreboard->entries[i];
-    if (atomic_load(&e->state) == SCOREBOARD_SESSION && atomic_load(&e->uid) == uid)
-      used += atomic_load(&e->held[q]);
-  }
-  return used;
-}
-
-int quota_refuse(const struct scoreboard *scoreboard, uint32_t uid, enum quota q, uint64_t used,
-                 uint64_t amount, struct errtext *err) {
+int quota_refuse(uint64_t limit, uint32_t uid, enum quota q, uint64_t used, uint64_t amount,
+                 struct errtext *err) {
   return errtext_set(err, NUMD_ELIMIT,
                      "quota of %s: user %" PRIu32 " may have %" PRIu64 ", has %" PRIu64
                      " and asked for %" PRIu64 " more (numd --quota=%s=N sets it)",
-                     quotas[q].name, uid, scoreboard->limits[q], used, amount, quotas[q].name);
-}
-
-int quota_charge(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount,
-                 struct errtext *err) {
-  if (!scoreboard)
-    return 0;
-  struct scoreboard_entry *e = &scoreboard->entries[entry];
-  uint32_t uid = atomic_load(&e->uid);
-  atomic_fetch_add(&e->held[q], amount);
-  uint64_t used = quota_used(scoreboard, uid, q);
-  if (used <= scoreboard->limits[q])
-    return 0;
-  atomic_fetch_sub(&e->held[q], amount);
-  return quota_refuse(scoreboard, uid, q, used - amount, amount, err);
-}
-
-void quota_give(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount) {
-  if (scoreboard)
-    atomic_fetch_sub(&scoreboard->entries[entry].held[q], amount);
+                     quotas[q].name, uid, limit, used, amount, quotas[q].name);
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Quotas: what one user may hold of the daemon at once, over all sessions of his.
- *
- * What a session holds stands in its scoreboard entry. A worker that needs more charges its own entry first
- * and then adds up the entries of its user. Of two workers that charge at once, both may see too much and be
- * refused, but never do both get the last of it: at least one has charged before the other adds up. There is
- * no total beside the entries, so none can become wrong, and a dead worker's charges go with its entry.
- * Sessions and descriptors are held by the supervisor, which counts them itself. */
+/* Quotas: what one user may hold of the daemon at once, over all sessions of his. The supervisor counts what
+ * each user holds (accounts.h); a worker asks it before its session takes more (allowance.h). */
 #ifndef NUMD_SERVER_HOST_QUOTA_H
 #define NUMD_SERVER_HOST_QUOTA_H
 
@@ -13,8 +8,6 @@
 #include <stdint.h>
 
 #include "shared/errtext.h"
-
-struct scoreboard;
 
 /* X(NAME, name, what) */
 #define QUOTA_LIST(X)                                                         \
@@ -44,15 +37,8 @@ bool quota_parse_size(const char *text, uint64_t *out);
 void quota_set_defaults(uint64_t limits[N_QUOTAS], uint64_t memory_bytes, uint64_t sessions,
                         uint64_t descriptors);
 
-/* Charges an amount to an entry. 0; or ELIMIT, with nothing charged and a sentence that names quota and
- * limit. For any process that has the scoreboard; NULL: no limits. */
-int quota_charge(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount,
-                 struct errtext *err);
-void quota_give(struct scoreboard *scoreboard, uint32_t entry, enum quota q, uint64_t amount);
-/* What a user holds in all. */
-uint64_t quota_used(const struct scoreboard *scoreboard, uint32_t uid, enum quota q);
 /* Writes the sentence of a refusal, and gives ELIMIT. */
-int quota_refuse(const struct scoreboard *scoreboard, uint32_t uid, enum quota q, uint64_t used,
-                 uint64_t amount, struct errtext *err);
+int quota_refuse(uint64_t limit, uint32_t uid, enum quota q, uint64_t used, uint64_t amount,
+                 struct errtext *err);
 
 #endif

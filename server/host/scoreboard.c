@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "shared/available_cores.h"
-#include "shared/clock.h"
 #include "shared/memfd.h"
 
 int scoreboard_map(int fd, struct scoreboard **out) {
@@ -27,7 +26,6 @@ int scoreboard_new(struct scoreboard **out, int *fd) {
     return rc;
   }
   cores_init(&(*out)->cores, available_cores());
-  (*out)->started_ns = clock_boot_ns();
   *fd = memfd;
   return 0;
 }
@@ -37,24 +35,9 @@ void scoreboard_unmap(struct scoreboard *scoreboard) {
     munmap(scoreboard, sizeof(*scoreboard));
 }
 
-void scoreboard_show(struct scoreboard *scoreboard, uint32_t entry, int pid, enum scoreboard_state state,
-                     uint32_t uid, int client_pid) {
-  struct scoreboard_entry *e = &scoreboard->entries[entry];
-  atomic_store(&e->pid, pid);
-  atomic_store(&e->uid, uid);
-  atomic_store(&e->client_pid, client_pid);
-  if (state == SCOREBOARD_SESSION)
-    cores_join(&scoreboard->cores, entry, uid);
-  else
-    cores_leave(&scoreboard->cores, entry);
-  atomic_store(&e->state, (uint32_t)state);
-  if (entry >= atomic_load(&scoreboard->n_used))
-    atomic_store(&scoreboard->n_used, entry + 1);
-}
-
 void scoreboard_bury(struct scoreboard *scoreboard, uint32_t entry) {
   struct scoreboard_entry *e = &scoreboard->entries[entry];
-  scoreboard_show(scoreboard, entry, 0, SCOREBOARD_FREE, 0, 0);
+  cores_leave(&scoreboard->cores, entry);
   atomic_store(&e->sandbox, 0);
   atomic_store(&e->calls_socket, 0);
   atomic_store(&e->errors, 0);

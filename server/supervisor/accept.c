@@ -9,8 +9,12 @@
 
 #include "protocol/wire.h"
 #include "server/host/log.h"
+#include "server/supervisor/charges.h"
+#include "shared/clock.h"
 
-#define ACCEPTS_AT_ONCE 32
+#define ACCEPTS_AT_ONCE 64
+#define BACKLOG 4096 /* so that nobody finds it full while another floods it */
+#define LINE_LOOK_MS 10
 #define ACCEPT_REST_MS 100
 
 /* Tells a client why it is not served, as far as it can be written, and closes. */
@@ -26,39 +30,78 @@ static void refuse(int client, int status, const char *sentence) {
   close(client);
 }
 
-/* Has a worker serve the client, if it may be served. 0, or the status of a refusal with its sentence. */
-static int serve_if_allowed(struct accept *a, int client, const struct ucred *who, struct errtext *why) {
-  const struct scoreboard *scoreboard = a->workers->scoreboard;
-  uint64_t held = workers_count_sessions(a->workers, who->uid);
+/* Whether the client may be served. 0, or the status of a refusal with its sentence. */
+static int check(const struct accept *a, const struct account *account, int client, const struct ucred *who,
+                 struct errtext *why) {
+  const uint64_t limit = a->workers->notices->limits[QUOTA_SESSIONS];
   if (!access_allows(a->access, client, who, why))
     return NUMD_EACCESS;
-  if (a->workers->n_sessions >= a->sessions_max)
+  if (!account)
+    return errtext_set(why, NUMD_ENOMEMORY, "the daemon has no memory left");
+  if (a->workers->n_sessions + a->line.n >= a->sessions_max)
     return errtext_set(why, NUMD_ELIMIT, "the daemon serves as many clients as it may");
-  if (held >= scoreboard->limits[QUOTA_SESSIONS])
-    return quota_refuse(scoreboard, who->uid, QUOTA_SESSIONS, held, 1, why);
-  int rc = workers_serve(a->workers, client, who);
-  if (rc < 0)
-    return errtext_set(why, NUMD_ELIMIT, "no worker could be started: %s", strerror(-rc));
-  return 0;
+  uint64_t held = account_total(account, QUOTA_SESSIONS) + account->n_waiting;
+  return held < limit ? 0 : quota_refuse(limit, who->uid, QUOTA_SESSIONS, held, 1, why);
 }
 
-static void serve_or_refuse(struct accept *a, int client) {
+static void tell_why_not(int client, const struct ucred *who, int status, const char *sentence) {
+  log_warning("process %d of user %u is refused: %s", who->pid, who->uid, sentence);
+  refuse(client, status, sentence);
+}
+
+/* Puts the client in the line, unless it is to be refused or has gone already. */
+static void receive_client(struct accept *a, int client) {
   struct ucred who;
   struct errtext why;
   socklen_t len = sizeof(who);
-  if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) {
+  if (line_is_gone(client) || getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0) {
     close(client);
     return;
   }
-  int status = serve_if_allowed(a, client, &who, &why);
-  if (status != 0) {
-    log_warning("process %d of user %u is refused: %s", who.pid, who.uid, why.text);
-    refuse(client, status, why.text);
+  struct account *account = accounts_get(&a->workers->charges->accounts, who.uid);
+  int status = check(a, account, client, &who, &why);
+  if (status != 0)
+    tell_why_not(client, &who, status, why.text);
+  else
+    line_add(&a->line, account, client, &who);
+}
+
+/* A user who has rested gets a spare if there is one. Others leave the spares to him. */
+static void serve(struct accept *a, int client, const struct ucred *who, int64_t now_ns) {
+  struct account *account = accounts_get(&a->workers->charges->accounts, who->uid);
+  int rc = workers_serve(a->workers, client, who, !account || line_has_rested(account, now_ns));
+  if (rc < 0) {
+    struct errtext why;
+    int status = errtext_set(&why, NUMD_ELIMIT, "no worker could be started: %s", strerror(-rc));
+    tell_why_not(client, who, status, why.text);
     return;
   }
-  log_info("session of process %d, user %u begins", who.pid, who.uid);
+  log_info("session of process %d, user %u begins", who->pid, who->uid);
   close(client);
+  if (account)
+    line_count(&a->line, account, now_ns);
   a->on_session(a->data);
+}
+
+static void on_line_timer(uv_timer_t *timer) {
+  accept_serve(timer->data);
+}
+
+void accept_serve(struct accept *a) {
+  struct ucred who;
+  int client, before = a->line.n;
+  while (a->line.n > 0) {
+    int64_t now_ns = clock_now_ns();
+    bool may_start = workers_may_start(a->workers);
+    if ((!may_start && !workers_have_spare(a->workers)) ||
+        !line_take(&a->line, now_ns, !may_start, &client, &who))
+      break;
+    serve(a, client, &who, now_ns);
+  }
+  if (a->line.n > 0)
+    uv_timer_start(&a->line_timer, on_line_timer, LINE_LOOK_MS, 0);
+  else if (before > 0)
+    a->on_line_empty(a->data);
 }
 
 static void open_reserve(struct accept *a) {
@@ -97,7 +140,7 @@ int accept_waiting(struct accept *a) {
   while (n < ACCEPTS_AT_ONCE) {
     int client = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (client >= 0) {
-      serve_or_refuse(a, client);
+      receive_client(a, client);
       n++;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       shed(a, errno);
@@ -106,6 +149,7 @@ int accept_waiting(struct accept *a) {
       break;
     }
   }
+  accept_serve(a);
   workers_refill_soon(a->workers);
   return n;
 }
@@ -113,15 +157,35 @@ int accept_waiting(struct accept *a) {
 int accept_start(struct accept *a) {
   open_reserve(a);
   uv_timer_init(a->workers->loop, &a->timer);
-  a->timer.data = a->poll.data = a;
+  uv_timer_init(a->workers->loop, &a->line_timer);
+  a->timer.data = a->line_timer.data = a->poll.data = a;
+  if (listen(a->listen_fd, BACKLOG) < 0)
+    return -errno;
   int rc = uv_poll_init(a->workers->loop, &a->poll, a->listen_fd);
   return rc == 0 ? uv_poll_start(&a->poll, UV_READABLE, on_acceptable) : rc;
+}
+
+void accept_pause(struct accept *a) {
+  uv_poll_stop(&a->poll);
+}
+
+void accept_resume(struct accept *a) {
+  if (!uv_is_closing((uv_handle_t *)&a->poll))
+    uv_poll_start(&a->poll, UV_READABLE, on_acceptable);
 }
 
 void accept_stop(struct accept *a) {
   if (!uv_is_closing((uv_handle_t *)&a->poll))
     uv_close((uv_handle_t *)&a->poll, NULL);
   uv_timer_stop(&a->timer);
+}
+
+void accept_dismiss(struct accept *a) {
+  struct ucred who;
+  int client;
+  while (line_take(&a->line, INT64_MAX - LINE_BURST_NS, false, &client, &who))
+    refuse(client, NUMD_EDISCONNECTED, "the daemon is ending");
+  uv_timer_stop(&a->line_timer);
 }
 
 void accept_deinit(struct accept *a) {

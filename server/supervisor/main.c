@@ -26,6 +26,7 @@ static const char usage[] =
     "                            root, else $XDG_RUNTIME_DIR/numd.sock, else /tmp/numd-UID/numd.sock\n"
     "  --workers-max=N           serve at most N clients at once (256)\n"
     "  --spares=N                keep N workers ready for clients to come (2)\n"
+    "  --connect-rate=N          let a user begin N sessions a second, and 4 N at once; others wait (100)\n"
     "  --exit-when-idle[=SECS]   end SECS (1) after the last client left, or if none comes within 10\n"
     "  --allow-uid=UID           serve this user, too; may be repeated\n"
     "  --group=NAME              serve the members of this group, too\n"
@@ -47,6 +48,7 @@ enum option_code {
   OPT_SOCKET = 1,
   OPT_WORKERS_MAX,
   OPT_SPARES,
+  OPT_CONNECT_RATE,
   OPT_IDLE,
   OPT_ALLOW_UID,
   OPT_GROUP,
@@ -64,6 +66,7 @@ static const struct option options[] = {
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"workers-max", required_argument, NULL, OPT_WORKERS_MAX},
     {"spares", required_argument, NULL, OPT_SPARES},
+    {"connect-rate", required_argument, NULL, OPT_CONNECT_RATE},
     {"exit-when-idle", optional_argument, NULL, OPT_IDLE},
     {"allow-uid", required_argument, NULL, OPT_ALLOW_UID},
     {"group", required_argument, NULL, OPT_GROUP},
@@ -143,6 +146,9 @@ static void parse(int argc, char **argv, struct supervisor_options *out, enum lo
       case OPT_SPARES:
         out->spares = (int)number_or_die("spares", optarg, 0, 64);
         break;
+      case OPT_CONNECT_RATE:
+        out->connect_rate = (uint64_t)number_or_die("connect-rate", optarg, 1, 1e6);
+        break;
       case OPT_IDLE:
         out->idle_ms = optarg ? (int)(1000 * number_or_die("exit-when-idle", optarg, 0, 1e6)) : IDLE_MS;
         break;
@@ -186,7 +192,8 @@ static void close_strangers(bool take_over) {
 int main(int argc, char **argv) {
   char address[ADDRESS_BYTES];
   enum log_level level = LOG_LEVEL_INFO;
-  struct supervisor_options o = {.workers_max = 256, .spares = 2, .idle_ms = -1, .argv = argv};
+  struct supervisor_options o = {
+      .workers_max = 256, .spares = 2, .connect_rate = 100, .idle_ms = -1, .argv = argv};
   parse(argc, argv, &o, &level);
   log_init("numd", level);
   close_strangers(o.take_over);

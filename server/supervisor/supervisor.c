@@ -20,6 +20,7 @@
 #include "server/host/machine.h"
 #include "server/supervisor/accept.h"
 #include "server/supervisor/broker.h"
+#include "server/supervisor/charges.h"
 #include "server/supervisor/listen.h"
 #include "server/supervisor/questions.h"
 #include "server/supervisor/systemd.h"
@@ -35,10 +36,12 @@ struct supervisor {
   struct supervisor_options options;
   uv_loop_t loop;
   struct scoreboard *scoreboard;
-  int scoreboard_fd;
+  struct notices *notices;
+  int scoreboard_fd, notices_fd;
   struct listener listener;
   struct accept accept;
   struct workers workers;
+  struct charges charges;
   struct broker broker;
   struct systemd systemd;
   struct watchdog watchdog;
@@ -57,7 +60,8 @@ static void on_idle_timer(uv_timer_t *timer) {
   if (s->workers.n_sessions > 0 || s->broker.n > 0) /* objects with published names or leases are kept */
     return;
   listener_release(&s->listener);
-  if (accept_waiting(&s->accept) > 0 && s->workers.n_sessions > 0)
+  accept_waiting(&s->accept);
+  if (s->workers.n_sessions > 0 || s->accept.line.n > 0)
     return;
   log_info("no client is left");
   stop(s);
@@ -68,9 +72,11 @@ static void on_session(void *data) {
   uv_timer_stop(&s->idle_timer);
 }
 
-/* If there is no session any more: ends the daemon if it has a successor, or starts its idle time. */
+/* If there is no session any more, and no daemon that counts on this one: ends the daemon if it has a
+ * successor, or starts its idle time. */
 static void look_for_end(struct supervisor *s) {
-  if (s->workers.n_sessions > 0 || s->stopping)
+  if (s->workers.n_sessions > 0 || s->accept.line.n > 0 || s->stopping ||
+      (s->retired && s->charges.has_predecessor))
     return;
   if (s->retired) {
     log_info("the last session has ended");
@@ -78,6 +84,10 @@ static void look_for_end(struct supervisor *s) {
   } else if (s->options.idle_ms >= 0) {
     uv_timer_start(&s->idle_timer, on_idle_timer, (uint64_t)s->options.idle_ms, 0);
   }
+}
+
+static void on_line_empty(void *data) {
+  look_for_end(data);
 }
 
 static void expire_leases(struct supervisor *s);
@@ -96,7 +106,13 @@ static void expire_leases(struct supervisor *s) {
 }
 
 static void on_taken_over(void *data) {
-  expire_leases(data);
+  struct supervisor *s = data;
+  accept_resume(&s->accept);
+  expire_leases(s);
+}
+
+static void on_predecessor_ended(void *data) {
+  look_for_end(data);
 }
 
 /* A successor has taken over: this daemon accepts no more, and ends after its last session. */
@@ -113,15 +129,28 @@ static void on_succeeded(void *data) {
 
 static void on_message(void *data, struct worker_process *worker, struct control_message *message, int fd) {
   struct supervisor *s = data;
-  questions_answer(&s->broker, worker, message, fd);
+  if (!charges_handle(&s->charges, worker, message))
+    questions_answer(&s->broker, worker, message, fd);
+  else if (fd >= 0)
+    close(fd);
+  if (s->charges.owes)
+    upgrade_pay(&s->upgrade);
 }
 
 static void on_worker_ended(void *data, const struct worker_process *worker, bool lost) {
   struct supervisor *s = data;
+  if (s->charges.owes)
+    upgrade_pay(&s->upgrade);
   broker_drop_all(&s->broker, worker->entry, lost, uv_now(&s->loop));
   expire_leases(s);
+  accept_serve(&s->accept);
   if (worker->in_session)
     look_for_end(s);
+}
+
+static void on_worker_ready(void *data) {
+  struct supervisor *s = data;
+  accept_serve(&s->accept);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg) {
@@ -153,6 +182,7 @@ static void stop(struct supervisor *s) {
   upgrade_stop(&s->upgrade);
   listener_release(&s->listener);
   accept_stop(&s->accept);
+  accept_dismiss(&s->accept);
   uv_timer_stop(&s->idle_timer);
   uv_timer_stop(&s->lease_timer);
   uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, 0);
@@ -222,14 +252,15 @@ static void set_limits(struct supervisor *s) {
   uint64_t memory = machine_memory_bytes(), most = (uint64_t)o->workers_max;
   struct rlimit fds = {.rlim_cur = 1024};
   getrlimit(RLIMIT_NOFILE, &fds);
-  memcpy(s->scoreboard->limits, o->quotas, sizeof(o->quotas));
-  quota_set_defaults(s->scoreboard->limits, memory, others && most > 3 ? most / 4 * 3 : most,
-                     fds.rlim_cur / 4);
-  s->broker.objects_max = s->scoreboard->limits[QUOTA_DESCRIPTORS];
-  s->scoreboard->options = o->workers;
+  memcpy(s->notices->limits, o->quotas, sizeof(o->quotas));
+  quota_set_defaults(s->notices->limits, memory, others && most > 3 ? most / 4 * 3 : most, fds.rlim_cur / 4);
+  s->broker.objects_max = s->notices->limits[QUOTA_DESCRIPTORS];
+  s->notices->options = o->workers;
   s->scoreboard->cores.many_users = others;
-  if (s->scoreboard->options.worker_memory == 0)
-    s->scoreboard->options.worker_memory = memory;
+  if (s->notices->options.worker_memory == 0)
+    s->notices->options.worker_memory = memory;
+  s->notices->n_cores = s->scoreboard->cores.n_cores;
+  s->notices->n_spin = s->scoreboard->cores.n_spin;
 }
 
 static void init_timers_and_signals(struct supervisor *s) {
@@ -255,11 +286,17 @@ static void init_timers_and_signals(struct supervisor *s) {
 
 /* Connects the parts: each knows only those others that it is given here. 0 or -errno. */
 static int init_parts(struct supervisor *s) {
-  static const struct workers_events events = {
-      .message = on_message, .ended = on_worker_ended, .none_left = on_no_worker_left};
+  static const struct workers_events events = {.message = on_message,
+                                               .ready = on_worker_ready,
+                                               .ended = on_worker_ended,
+                                               .none_left = on_no_worker_left};
   s->workers.loop = s->upgrade.loop = &s->loop;
   s->workers.scoreboard = s->scoreboard;
   s->workers.scoreboard_fd = s->scoreboard_fd;
+  s->workers.notices = s->notices;
+  s->workers.charges = s->upgrade.charges = &s->charges;
+  s->charges.workers = &s->workers;
+  s->workers.notices_fd = s->notices_fd;
   s->workers.program = s->worker_path;
   s->workers.spares_wanted = s->options.spares;
   s->workers.events = &events;
@@ -270,11 +307,15 @@ static int init_parts(struct supervisor *s) {
   s->upgrade.broker = &s->broker;
   s->upgrade.on_succeeded = on_succeeded;
   s->upgrade.on_taken_over = on_taken_over;
+  s->upgrade.on_predecessor_ended = on_predecessor_ended;
   s->accept.listen_fd = s->listener.fd;
   s->accept.workers = &s->workers;
   s->accept.access = &s->options.access;
   s->accept.sessions_max = s->options.workers_max;
   s->accept.on_session = on_session;
+  s->accept.on_line_empty = on_line_empty;
+  s->accept.line.rate = s->options.connect_rate;
+  s->workers.starts_max = (int)s->notices->n_cores + 1;
   s->workers.data = s->upgrade.data = s->accept.data = s;
   init_timers_and_signals(s);
   workers_init(&s->workers);
@@ -286,7 +327,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
                            struct errtext *err) {
   s->options = *options;
   set_access(&s->options);
-  s->scoreboard_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
+  s->scoreboard_fd = s->notices_fd = s->accept.reserve_fd = s->listener.fd = s->listener.lock_fd = -1;
   signal(SIGPIPE, SIG_IGN);
   systemd_init(&s->systemd);
   machine_raise_fd_limit(); /* every shared object and every worker has a descriptor here */
@@ -297,6 +338,9 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   rc = scoreboard_new(&s->scoreboard, &s->scoreboard_fd);
   if (rc < 0)
     return errtext_set(err, rc, "the scoreboard: %s", strerror(-rc));
+  rc = notices_new(&s->notices, &s->notices_fd);
+  if (rc < 0)
+    return errtext_set(err, rc, "the notices: %s", strerror(-rc));
   set_limits(s);
   rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
                           : listener_open(&s->listener, options->socket, &s->options.access, err);
@@ -311,21 +355,27 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
 static void supervisor_deinit(struct supervisor *s) {
   listener_close(&s->listener);
   broker_deinit(&s->broker);
+  charges_deinit(&s->charges);
   scoreboard_unmap(s->scoreboard);
   if (s->scoreboard_fd >= 0)
     close(s->scoreboard_fd);
+  notices_unmap(s->notices);
+  if (s->notices_fd >= 0)
+    close(s->notices_fd);
   accept_deinit(&s->accept);
   systemd_deinit(&s->systemd);
 }
 
 static void start(struct supervisor *s) {
   const char *address = s->listener.inherited ? "an inherited socket" : s->listener.path;
-  if (s->options.take_over)
+  if (s->options.take_over) {
+    accept_pause(&s->accept); /* until it is known what users hold */
     upgrade_take_over(&s->upgrade);
+  }
   workers_refill(&s->workers);
   watchdog_start(&s->watchdog, &s->workers, &s->systemd);
   log_info("version %s listens at %s: %u cores, %d spare workers, %d sessions at most", NUMD_VERSION, address,
-           s->scoreboard->cores.n_cores, s->options.spares, s->options.workers_max);
+           s->notices->n_cores, s->options.spares, s->options.workers_max);
   systemd_notify(&s->systemd, "READY=1\nSTATUS=Listening at %s", address);
   if (s->options.idle_ms >= 0)
     uv_timer_start(&s->idle_timer, on_idle_timer, FIRST_CLIENT_MS, 0);

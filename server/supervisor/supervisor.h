@@ -7,17 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "server/host/scoreboard.h"
+#include "server/host/notices.h"
 #include "server/supervisor/access.h"
 
 struct supervisor_options {
   const char *socket; /* path */
   int workers_max;    /* sessions at once */
   int spares;
-  int idle_ms; /* end this long after the last client left; -1: never */
+  uint64_t connect_rate; /* sessions of one user that may begin in a second; 0: any number */
+  int idle_ms;           /* end this long after the last client left; -1: never */
   struct access_rule access;
   uint64_t quotas[N_QUOTAS]; /* 0: the default */
-  struct scoreboard_options workers;
+  struct worker_options workers;
   bool take_over; /* a daemon that is to be replaced has given us its socket: upgrade.h */
   char **argv;    /* what a successor is started with */
 };

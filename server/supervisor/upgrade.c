@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The successor gets the listening socket as descriptor 3, the lock as 4 (/dev/null if the socket came from a
  * service manager) and as 5 one end of a socket pair. Over that it sends READY, and then receives an ADOPT
- * for each name and lease in the broker, and the end of file.
+ * for each name and lease in the broker, a CHARGED for each user, and READY. After that both talk about what
+ * the users of the old daemon's sessions hold, until the old daemon ends.
  *
  * Sessions stay with the old daemon, so neither daemon knows all holds on an object that both have. So
  * neither ever says that a block of such an object is free (`lost` in the broker): its memory is not used
@@ -34,6 +35,7 @@ static void on_closed(uv_handle_t *handle) {
   u->n_handles--;
 }
 
+/* Ends the connection to the successor. */
 static void end_attempt(struct upgrade *u) {
   uv_close((uv_handle_t *)&u->poll, on_closed);
   uv_timer_stop(&u->timer);
@@ -57,6 +59,44 @@ static void on_late(uv_timer_t *timer) {
   give_up(timer->data, "the successor does not get ready");
 }
 
+static void on_successors_message(uv_poll_t *poll, int status, int events) {
+  struct upgrade *u = poll->data;
+  struct control_message m;
+  int fd = -1, rc = status < 0 ? status : control_recv(u->fd, &m, &fd);
+  if (fd >= 0)
+    close(fd);
+  if (rc == 1)
+    charges_handle_successors(u->charges, &m);
+  if (rc == 1 || rc == -EAGAIN) {
+    bool more = u->charges->owes && !charges_pay(u->charges);
+    uv_poll_start(poll, UV_READABLE | (more ? UV_WRITABLE : 0), on_successors_message);
+    return;
+  }
+  charges_lose_successor(u->charges);
+  end_attempt(u);
+}
+
+void upgrade_pay(struct upgrade *u) {
+  if (u->fd >= 0 && u->charges->has_successor)
+    uv_poll_start(&u->poll, UV_READABLE | UV_WRITABLE, on_successors_message);
+}
+
+/* Tells the successor everything. The connection blocks meanwhile, for SEND_SECONDS at most. */
+static void hand_over(struct upgrade *u) {
+  const struct control_message done = {.type = CONTROL_READY};
+  int flags = fcntl(u->fd, F_GETFL);
+  fcntl(u->fd, F_SETFL, flags & ~O_NONBLOCK); /* uv_poll_init has set it */
+  int rc = broker_hand_over(u->broker, u->fd);
+  if (rc < 0)
+    log_error("not all shared arrays could be handed over: %s", strerror(-rc));
+  rc = charges_hand_over(u->charges, u->fd);
+  if (rc == 0)
+    rc = control_send(u->fd, &done, -1);
+  if (rc < 0)
+    log_error("what users hold could not be handed over: %s", strerror(-rc));
+  fcntl(u->fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 static void on_successor(uv_poll_t *poll, int status, int events) {
   struct upgrade *u = poll->data;
   struct control_message m;
@@ -69,13 +109,11 @@ static void on_successor(uv_poll_t *poll, int status, int events) {
     give_up(u, "the successor could not start");
     return;
   }
-  fcntl(u->fd, F_SETFL, fcntl(u->fd, F_GETFL) & ~O_NONBLOCK); /* uv_poll_init has set it */
-  rc = broker_hand_over(u->broker, u->fd);
-  if (rc < 0)
-    log_error("not all shared arrays could be handed over: %s", strerror(-rc));
+  hand_over(u);
   log_info("process %d has taken over", u->successor.pid);
   systemd_notify(u->systemd, "MAINPID=%d", u->successor.pid);
-  end_attempt(u);
+  uv_timer_stop(&u->timer);
+  uv_poll_start(&u->poll, UV_READABLE, on_successors_message);
   uv_unref((uv_handle_t *)&u->successor); /* or this daemon's loop would run until the successor ends */
   u->on_succeeded(u->data);
 }
@@ -137,7 +175,7 @@ static int start_successor(struct upgrade *u, int control) {
 }
 
 void upgrade_init(struct upgrade *u) {
-  u->fd = -1;
+  u->fd = u->predecessor_fd = -1;
   uv_timer_init(u->loop, &u->timer);
   u->timer.data = u;
 }
@@ -145,7 +183,7 @@ void upgrade_init(struct upgrade *u) {
 void upgrade_begin(struct upgrade *u) {
   const struct timeval patience = {.tv_sec = SEND_SECONDS};
   int pair[2];
-  if (u->n_handles > 0)
+  if (u->n_handles > 0 || u->is_taking_over)
     return;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
     log_error("no upgrade: %s", strerror(errno));
@@ -170,17 +208,33 @@ void upgrade_begin(struct upgrade *u) {
   uv_timer_start(&u->timer, on_late, READY_MS, 0);
 }
 
+static void end_predecessor(struct upgrade *u) {
+  uv_close((uv_handle_t *)&u->predecessor_poll, NULL);
+  close(u->predecessor_fd);
+  u->predecessor_fd = -1;
+}
+
 void upgrade_stop(struct upgrade *u) {
-  if (u->fd >= 0)
+  if (u->fd >= 0) {
+    charges_lose_successor(u->charges);
     end_attempt(u);
+  }
+  if (u->predecessor_fd >= 0)
+    end_predecessor(u);
 }
 
 /* ---- The successor ---- */
 
+static void take_over(struct upgrade *u) {
+  u->is_taking_over = false;
+  log_info("took over from another daemon, with %zu shared objects", u->broker->n);
+  u->on_taken_over(u->data);
+}
+
 static void on_predecessor(uv_poll_t *poll, int status, int events) {
   struct upgrade *u = poll->data;
   struct control_message m;
-  int fd = -1, rc = status < 0 ? 0 : control_recv(u->fd, &m, &fd);
+  int fd = -1, rc = status < 0 ? 0 : control_recv(u->predecessor_fd, &m, &fd);
   if (rc == -EAGAIN)
     return;
   if (rc == 1 && m.type == CONTROL_ADOPT && fd >= 0) {
@@ -190,19 +244,28 @@ static void on_predecessor(uv_poll_t *poll, int status, int events) {
   }
   if (fd >= 0)
     close(fd);
-  end_attempt(u);
-  u->on_taken_over(u->data);
-  log_info("took over from another daemon, with %zu shared objects", u->broker->n);
+  if (rc == 1 && m.type != CONTROL_READY) {
+    charges_handle_predecessors(u->charges, &m);
+    return;
+  }
+  if (u->is_taking_over)
+    take_over(u);
+  if (rc == 1)
+    return;
+  end_predecessor(u);
+  charges_lose_predecessor(u->charges);
+  u->on_predecessor_ended(u->data);
 }
 
 void upgrade_take_over(struct upgrade *u) {
   const struct control_message ready = {.type = CONTROL_READY};
-  u->fd = TAKE_OVER_CONTROL;
-  fcntl(u->fd, F_SETFD, FD_CLOEXEC);
-  u->poll.data = u;
-  u->n_handles = 1;
-  uv_poll_init(u->loop, &u->poll, u->fd); /* makes it non-blocking */
-  uv_poll_start(&u->poll, UV_READABLE, on_predecessor);
-  if (control_send(u->fd, &ready, -1) < 0)
+  u->predecessor_fd = TAKE_OVER_CONTROL;
+  u->is_taking_over = true;
+  fcntl(u->predecessor_fd, F_SETFD, FD_CLOEXEC);
+  u->predecessor_poll.data = u;
+  uv_poll_init(u->loop, &u->predecessor_poll, u->predecessor_fd); /* makes it non-blocking */
+  uv_poll_start(&u->predecessor_poll, UV_READABLE, on_predecessor);
+  charges_set_predecessor(u->charges, u->predecessor_fd);
+  if (control_send(u->predecessor_fd, &ready, -1) < 0)
     log_warning("the daemon before this one does not listen");
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/host/log.h"
+#include "server/supervisor/charges.h"
 
 #define STDERR_FD 2
 #define BACKOFF_MS 100
@@ -55,8 +56,11 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
   w->exited = true;
   log_end(w, code, number);
   if (lost && !workers->stopping)
-    atomic_fetch_add(&workers->scoreboard->workers_lost, 1);
+    atomic_fetch_add(&workers->notices->workers_lost, 1);
   scoreboard_bury(workers->scoreboard, w->entry);
+  notices_put(workers->notices, w->entry, 0, WORKER_NONE, 0, 0);
+  if (w->in_session)
+    charges_end_session(workers->charges, w);
   *(w->in_session ? &workers->n_sessions : &workers->n_spares) -= 1;
   workers->events->ended(workers->data, w, lost);
   uv_close((uv_handle_t *)&w->control_poll, on_handle_closed);
@@ -67,10 +71,23 @@ static void on_exit_of(uv_process_t *process, int64_t code, int number) {
     refill_later(workers);
 }
 
-static void on_pong(struct worker_process *w) {
-  w->n_unanswered = 0;
+/* A PONG answers its own PING and those before, none that was sent later. */
+static void on_pong(struct worker_process *w, uint64_t serial) {
+  if (serial <= w->pong || serial > w->ping)
+    return;
+  w->pong = serial;
+  w->n_unanswered = (int)(w->ping - serial);
   if (!w->in_session)
     w->workers->n_silent = 0;
+}
+
+static void on_sign(struct worker_process *w, const struct control_message *message) {
+  if (message->type == CONTROL_PONG) {
+    on_pong(w, message->serial);
+  } else if (!w->ready) {
+    w->ready = true;
+    w->workers->events->ready(w->workers->data);
+  }
 }
 
 static void on_control(uv_poll_t *poll, int status, int events) {
@@ -81,12 +98,17 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     return;
   if (rc <= 0) {
     uv_poll_stop(poll); /* the worker is about to end */
+    if (rc == -EPROTO)  /* or has gone bad */
+      uv_process_kill(&w->process, SIGKILL);
     return;
   }
-  if (message.type == CONTROL_PONG)
-    on_pong(w);
-  else
-    w->workers->events->message(w->workers->data, w, &message, fd);
+  if (message.type == CONTROL_READY || message.type == CONTROL_PONG) {
+    if (fd >= 0)
+      close(fd);
+    on_sign(w, &message);
+    return;
+  }
+  w->workers->events->message(w->workers->data, w, &message, fd);
 }
 
 void workers_each_session(const struct workers *workers, uint32_t uid,
@@ -110,6 +132,7 @@ static int spawn(struct worker_process *w, int control) {
       {.flags = UV_INHERIT_FD, .data.fd = STDERR_FD},
       {.flags = UV_INHERIT_FD, .data.fd = control},
       {.flags = UV_INHERIT_FD, .data.fd = workers->scoreboard_fd},
+      {.flags = UV_INHERIT_FD, .data.fd = workers->notices_fd},
   };
   uv_process_options_t options = {.exit_cb = on_exit_of,
                                   .file = workers->program,
@@ -137,8 +160,12 @@ static int take_entry(struct workers *workers, uint32_t *entry) {
   return -EAGAIN;
 }
 
-static void show_on_scoreboard(const struct worker_process *w, enum scoreboard_state state) {
-  scoreboard_show(w->workers->scoreboard, w->entry, w->process.pid, state, w->client_uid, w->client_pid);
+static void show(const struct worker_process *w, enum worker_state state) {
+  notices_put(w->workers->notices, w->entry, w->process.pid, state, w->client_uid, w->client_pid);
+  if (state == WORKER_SESSION)
+    cores_join(&w->workers->scoreboard->cores, w->entry, w->client_uid);
+  else
+    cores_leave(&w->workers->scoreboard->cores, w->entry);
 }
 
 /* Starts a worker, which is a spare. 0 or -errno. */
@@ -149,6 +176,7 @@ static int worker_new(struct workers *workers, struct worker_process **out) {
     return -ENOMEM;
   w->workers = workers;
   w->process.data = w->control_poll.data = w;
+  w->started_ms = uv_now(workers->loop);
   rc = take_entry(workers, &w->entry);
   if (rc < 0)
     goto free_worker;
@@ -170,7 +198,7 @@ static int worker_new(struct workers *workers, struct worker_process **out) {
   uv_poll_start(&w->control_poll, UV_READABLE, on_control);
   w->n_handles = 2;
   workers->n_spares++;
-  show_on_scoreboard(w, SCOREBOARD_SPARE);
+  show(w, WORKER_SPARE);
   *out = w;
   return 0;
 give_entry:
@@ -219,9 +247,8 @@ void workers_refill(struct workers *workers) {
   }
 }
 
-/* Hands the connection to a worker. The scoreboard must name the worker's user before the worker gets the
- * message, since its first charge counts against that user. A client of another user is a guest unless the
- * worker, as root, can become that user. */
+/* Hands the connection to a worker, whose user the notices name before it gets the message. A client of
+ * another user is a guest unless the worker, as root, can become that user. */
 static int hand_over(struct worker_process *w, int client, const struct ucred *who) {
   struct control_message message = {.type = CONTROL_SESSION,
                                     .pid = who->pid,
@@ -230,28 +257,48 @@ static int hand_over(struct worker_process *w, int client, const struct ucred *w
                                     .flag = geteuid() != 0 && geteuid() != who->uid};
   w->client_pid = who->pid;
   w->client_uid = who->uid;
-  show_on_scoreboard(w, SCOREBOARD_SESSION);
+  show(w, WORKER_SESSION);
+  charges_begin_session(w->workers->charges, w, &message);
   int rc = control_send(w->control, &message, client);
   if (rc < 0) {
-    show_on_scoreboard(w, SCOREBOARD_SPARE);
+    charges_end_session(w->workers->charges, w);
+    show(w, WORKER_SPARE);
     return rc;
   }
   w->in_session = true;
   w->workers->n_spares--;
   w->workers->n_sessions++;
   w->workers->n_failures = 0;
-  atomic_fetch_add(&w->workers->scoreboard->sessions_total, 1);
+  atomic_fetch_add(&w->workers->notices->sessions_total, 1);
   return 0;
 }
 
-int workers_serve(struct workers *workers, int client, const struct ucred *who) {
+/* The oldest spare, or NULL. */
+static struct worker_process *find_spare(const struct workers *workers) {
   struct worker_process *oldest = NULL;
   for (struct worker_process *w = workers->first; w; w = w->next)
     if (!w->in_session && !w->exited && w->n_handles == 2)
       oldest = w; /* the list has the newest first */
-  if (oldest && hand_over(oldest, client, who) == 0)
+  return oldest;
+}
+
+bool workers_have_spare(const struct workers *workers) {
+  return find_spare(workers) != NULL;
+}
+
+#define START_MS 2000 /* a worker that takes longer is not waited for */
+
+bool workers_may_start(const struct workers *workers) {
+  int n_starting = 0;
+  for (const struct worker_process *w = workers->first; w; w = w->next)
+    n_starting += !w->ready && !w->exited && uv_now(workers->loop) - w->started_ms < START_MS;
+  return n_starting < workers->starts_max;
+}
+
+int workers_serve(struct workers *workers, int client, const struct ucred *who, bool by_spare) {
+  struct worker_process *spare = by_spare ? find_spare(workers) : NULL, *fresh = NULL;
+  if (spare && hand_over(spare, client, who) == 0)
     return 0;
-  struct worker_process *fresh = NULL;
   int rc = worker_new(workers, &fresh);
   return fresh ? hand_over(fresh, client, who) : rc;
 }
@@ -265,7 +312,7 @@ static bool is_alive(const struct worker_process *w) {
 #define SILENT_SPARES 3   /* so many spares ended in a row are no accident */
 
 bool workers_ask(struct workers *workers) {
-  const struct control_message question = {.type = CONTROL_PING};
+  struct control_message question = {.type = CONTROL_PING};
   for (struct worker_process *w = workers->first; w; w = w->next) {
     if (!is_alive(w))
       continue;
@@ -277,8 +324,10 @@ bool workers_ask(struct workers *workers) {
       log_warning("worker %d (session of process %d, user %u) does not answer", w->process.pid, w->client_pid,
                   w->client_uid);
     }
-    if (w->n_unanswered++ <= SILENT_SESSION) /* more would fill its socket */
+    if (w->n_unanswered++ <= SILENT_SESSION) { /* more would fill its socket */
+      question.serial = ++w->ping;
       control_send(w->control, &question, -1);
+    }
   }
   return workers->n_silent < SILENT_SPARES;
 }

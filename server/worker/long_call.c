@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/host/scoreboard.h"
+#include "server/worker/allowance.h"
 
 struct long_call {
   uv_work_t work;
@@ -81,7 +81,7 @@ static void done(uv_work_t *work, int status) {
   if (call->next)
     call->next->link = call->link;
   calls->n--;
-  quota_give(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1);
+  allowance_give(calls->session->allowance, QUOTA_CALLS, 1);
   calls->on_done(calls->data, call->msgid, call->result_dtype, &call->completion);
   free(call);
 }
@@ -89,7 +89,7 @@ static void done(uv_work_t *work, int status) {
 static int charge(struct long_calls *calls, struct errtext *err) {
   if (calls->n == LONG_CALLS_MAX)
     return errtext_set(err, NUMD_ELIMIT, "%d calls are under way in this session", LONG_CALLS_MAX);
-  return quota_charge(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1, err);
+  return allowance_charge(calls->session->allowance, QUOTA_CALLS, 1, err);
 }
 
 int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, const struct request *request,
@@ -99,7 +99,7 @@ int long_call_start(struct long_calls *calls, uint32_t msgid, int result_dtype, 
     return status;
   struct long_call *call = calloc(1, sizeof(*call));
   if (!call) {
-    quota_give(calls->session->scoreboard, calls->session->entry, QUOTA_CALLS, 1);
+    allowance_give(calls->session->allowance, QUOTA_CALLS, 1);
     return errtext_set(err, NUMD_ENOMEMORY, "no memory for a call");
   }
   call->work.data = call;

@@ -2,6 +2,7 @@
 /* The methods of the socket door: their table, and the small ones. What methods take and give is written down
  * in protocol/PROTOCOL.md. */
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "protocol/version.h"
@@ -38,7 +39,7 @@ static int run_hello(struct method_request *r, struct errtext *err) {
   wire_pack_str(r->pk, "server");
   wire_pack_str(r->pk, "numd " NUMD_VERSION);
   wire_pack_number(r->pk, "pid", (uint64_t)getpid());
-  wire_pack_number(r->pk, "cores", r->worker->scoreboard->cores.n_cores);
+  wire_pack_number(r->pk, "cores", r->worker->place.notices->n_cores);
   wire_pack_str(r->pk, "limits");
   msgpack_pack_map(r->pk, 13);
   wire_pack_number(r->pk, "frame_bytes", WIRE_FRAME_MAX);
@@ -85,7 +86,7 @@ static int run_open_channel(struct method_request *r, struct errtext *err) {
     status = read_wait(wait, &policy, err);
   if (status != 0)
     return status;
-  status = quota_charge(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1, err);
+  status = allowance_charge(r->session->allowance, QUOTA_CHANNELS, 1, err);
   if (status != 0)
     return status;
   status = ring_door_open(r->session->ring, policy, &id, &fd, &bytes, err);
@@ -94,7 +95,7 @@ static int run_open_channel(struct method_request *r, struct errtext *err) {
     status = errtext_set(err, NUMD_ELIMIT, "no descriptor is left to answer with");
   }
   if (status != 0) {
-    quota_give(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1);
+    allowance_give(r->session->allowance, QUOTA_CHANNELS, 1);
     return status;
   }
   msgpack_pack_map(r->pk, 2);
@@ -110,7 +111,7 @@ static int run_close_channel(struct method_request *r, struct errtext *err) {
     status = ring_door_close(r->session->ring, id, err);
   if (status != 0)
     return status;
-  quota_give(r->worker->scoreboard, r->worker->entry, QUOTA_CHANNELS, 1);
+  allowance_give(r->session->allowance, QUOTA_CHANNELS, 1);
   worker_reap(r->worker);
   msgpack_pack_nil(r->pk);
   return 0;
@@ -156,13 +157,14 @@ static int run_cancel(struct method_request *r, struct errtext *err) {
 }
 
 static int run_stats(struct method_request *r, struct errtext *err) {
-  const struct scoreboard *scoreboard = r->worker->scoreboard;
   struct control_message m = {.type = CONTROL_HELD};
+  uint64_t used[N_QUOTAS];
   int status = worker_ask(r->worker, &m, NULL, err);
   if (status != 0)
     return status;
-  const struct stats_held held = {.sessions = m.first, .descriptors = m.ticket};
-  stats_pack(r->pk, scoreboard, atomic_load(&scoreboard->entries[r->worker->entry].uid), &held);
+  memcpy(used, m.note, sizeof(used));
+  used[QUOTA_DESCRIPTORS] = m.ticket;
+  stats_pack(r->pk, r->worker->scoreboard, r->worker->place.notices, r->worker->uid, used);
   return 0;
 }
 

@@ -24,6 +24,7 @@
 
 #include "server/host/machine.h"
 #include "server/host/scoreboard.h"
+#include "server/worker/allowance.h"
 #include "server/worker/sigbus.h"
 #include "shared/clock.h"
 
@@ -54,11 +55,11 @@ int session_init(struct session *session, struct scoreboard *scoreboard, uint32_
 }
 
 static void give(struct session *session, enum quota q, uint64_t amount) {
-  quota_give(session->scoreboard, session->entry, q, amount);
+  allowance_give(session->allowance, q, amount);
 }
 
 static int charge(struct session *session, enum quota q, uint64_t amount, struct errtext *err) {
-  return quota_charge(session->scoreboard, session->entry, q, amount, err);
+  return allowance_charge(session->allowance, q, amount, err);
 }
 
 /* Unmaps and frees; NULL is legal. */

@@ -53,6 +53,7 @@ static inline void runner_name_call(struct runner *runner, uint64_t id) {
 struct ring_door;  /* door_ring.h: the session's channels and their threads */
 struct pool;       /* pool.h: helper threads for large calls */
 struct scoreboard; /* scoreboard.h: what all workers of the machine share */
+struct allowance;  /* allowance.h: what the session may hold of its user's quotas */
 
 #define MAX_RUNNERS (MAX_CHANNELS + 8)
 
@@ -64,6 +65,7 @@ struct session {
   struct pool *pool;
   struct scoreboard *scoreboard;
   uint32_t entry; /* this worker's, in the scoreboard */
+  struct allowance *allowance;
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
@@ -73,8 +75,8 @@ struct session {
  * bytes as the machine has memory. */
 #define SESSION_PLAN_BYTES_MAX ((uint64_t)256 << 20)
 
-/* scoreboard may be NULL: then nothing is charged. All threads of the session must have ended before
- * session_deinit. 0 or -errno. */
+/* Its allowance is NULL: nothing is charged until it is given one. All threads of the session must have ended
+ * before session_deinit. 0 or -errno. */
 int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry);
 void session_deinit(struct session *session);
 

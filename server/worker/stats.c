@@ -10,29 +10,35 @@
 
 #define GET(word) ((uint64_t)atomic_load_explicit(&(word), memory_order_relaxed))
 
-static uint32_t count_state(const struct scoreboard *scoreboard, enum scoreboard_state state) {
+static uint32_t count_spares(const struct notices *notices) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
-    n += GET(scoreboard->entries[i].state) == state;
+  for (uint32_t i = 0; i < GET(notices->n_used); i++)
+    n += GET(notices->entries[i].state) == WORKER_SPARE;
   return n;
 }
 
-static void pack_daemon(msgpack_packer *pk, const struct scoreboard *scoreboard) {
+static void pack_daemon(msgpack_packer *pk, const struct notices *notices) {
   wire_pack_str(pk, "daemon");
   msgpack_pack_map(pk, 8);
   wire_pack_str(pk, "version");
   wire_pack_str(pk, NUMD_VERSION);
   wire_pack_number(pk, "pid", (uint64_t)getppid());
-  wire_pack_number(pk, "uptime_ns", clock_boot_ns() - scoreboard->started_ns);
-  wire_pack_number(pk, "cores", scoreboard->cores.n_cores);
-  wire_pack_number(pk, "spin_tokens", scoreboard->cores.n_spin);
-  wire_pack_number(pk, "spares", count_state(scoreboard, SCOREBOARD_SPARE));
-  wire_pack_number(pk, "sessions_total", GET(scoreboard->sessions_total));
-  wire_pack_number(pk, "workers_lost", GET(scoreboard->workers_lost));
+  wire_pack_number(pk, "uptime_ns", clock_boot_ns() - notices->started_ns);
+  wire_pack_number(pk, "cores", notices->n_cores);
+  wire_pack_number(pk, "spin_tokens", notices->n_spin);
+  wire_pack_number(pk, "spares", count_spares(notices));
+  wire_pack_number(pk, "sessions_total", GET(notices->sessions_total));
+  wire_pack_number(pk, "workers_lost", GET(notices->workers_lost));
 }
 
-/* For each core or spin token the worker that holds it, or nil. */
-static void pack_owners(msgpack_packer *pk, const struct scoreboard *scoreboard, const char *key,
+/* Whether a session is the user's to see: his own, or any if he runs the daemon or is root. */
+static bool may_see(const struct notices *notices, uint32_t uid, uint32_t entry) {
+  const struct notice *n = &notices->entries[entry];
+  return GET(n->state) == WORKER_SESSION && (uid == 0 || uid == notices->owner || GET(n->uid) == uid);
+}
+
+/* For each core or spin token the worker that holds it, 0 if that is of another user, or nil. */
+static void pack_owners(msgpack_packer *pk, const struct notices *notices, uint32_t uid, const char *key,
                         const _Atomic uint32_t owners[], uint32_t n) {
   wire_pack_str(pk, key);
   msgpack_pack_array(pk, n);
@@ -40,8 +46,10 @@ static void pack_owners(msgpack_packer *pk, const struct scoreboard *scoreboard,
     uint64_t owner = GET(owners[i]);
     if (owner == 0 || owner > SCOREBOARD_ENTRIES)
       msgpack_pack_nil(pk);
+    else if (may_see(notices, uid, (uint32_t)owner - 1))
+      msgpack_pack_uint64(pk, GET(notices->entries[owner - 1].pid));
     else
-      msgpack_pack_int64(pk, (int64_t)GET(scoreboard->entries[owner - 1].pid));
+      msgpack_pack_uint64(pk, 0);
   }
 }
 
@@ -51,6 +59,7 @@ static void pack_sandbox(msgpack_packer *pk, uint64_t held) {
       SANDBOX_LIST(X)
 #undef X
   };
+  held &= ((uint64_t)1 << sizeof(names) / sizeof(names[0])) - 1; /* other bits would spoil the answer */
   wire_pack_str(pk, "sandbox");
   msgpack_pack_array(pk, (size_t)__builtin_popcountll(held));
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -58,13 +67,15 @@ static void pack_sandbox(msgpack_packer *pk, uint64_t held) {
       wire_pack_str(pk, names[i]);
 }
 
-static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t entry) {
+static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard,
+                         const struct notices *notices, uint32_t entry) {
   const struct scoreboard_entry *e = &scoreboard->entries[entry];
+  const struct notice *who = &notices->entries[entry];
   uint64_t calls = GET(scoreboard->cores.members[entry].n_calls), by_socket = GET(e->calls_socket);
   msgpack_pack_map(pk, 12);
-  wire_pack_number(pk, "pid", GET(e->pid));
-  wire_pack_number(pk, "client_pid", GET(e->client_pid));
-  wire_pack_number(pk, "uid", GET(e->uid));
+  wire_pack_number(pk, "pid", GET(who->pid));
+  wire_pack_number(pk, "client_pid", GET(who->client_pid));
+  wire_pack_number(pk, "uid", GET(who->uid));
   wire_pack_number(pk, "calls_ring", calls > by_socket ? calls - by_socket : 0);
   wire_pack_number(pk, "calls_socket", by_socket);
   wire_pack_number(pk, "errors", GET(e->errors));
@@ -77,8 +88,7 @@ static void pack_session(msgpack_packer *pk, const struct scoreboard *scoreboard
 }
 
 /* What one user holds of each quota, and the limit. */
-static void pack_quotas(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
-                        const struct stats_held *held) {
+static void pack_quotas(msgpack_packer *pk, const uint64_t limits[N_QUOTAS], const uint64_t used[N_QUOTAS]) {
   wire_pack_str(pk, "quotas");
   msgpack_pack_array(pk, N_QUOTAS);
   for (int q = 0; q < N_QUOTAS; q++) {
@@ -87,27 +97,25 @@ static void pack_quotas(msgpack_packer *pk, const struct scoreboard *scoreboard,
     wire_pack_str(pk, quota_name(q));
     wire_pack_str(pk, "what");
     wire_pack_str(pk, quota_what(q));
-    wire_pack_number(pk, "used",
-                     q == QUOTA_SESSIONS      ? held->sessions
-                     : q == QUOTA_DESCRIPTORS ? held->descriptors
-                                              : quota_used(scoreboard, uid, q));
-    wire_pack_number(pk, "limit", scoreboard->limits[q]);
+    wire_pack_number(pk, "used", used[q]);
+    wire_pack_number(pk, "limit", limits[q]);
   }
 }
 
-void stats_pack(msgpack_packer *pk, const struct scoreboard *scoreboard, uint32_t uid,
-                const struct stats_held *held) {
+void stats_pack(msgpack_packer *pk, const struct scoreboard *scoreboard, const struct notices *notices,
+                uint32_t uid, const uint64_t used[N_QUOTAS]) {
+  const struct cores *cores = &scoreboard->cores;
   uint32_t list[SCOREBOARD_ENTRIES], n = 0;
-  for (uint32_t i = 0; i < SCOREBOARD_ENTRIES; i++)
-    if (GET(scoreboard->entries[i].state) == SCOREBOARD_SESSION)
+  for (uint32_t i = 0; i < GET(notices->n_used); i++)
+    if (may_see(notices, uid, i))
       list[n++] = i;
   msgpack_pack_map(pk, 5);
-  pack_daemon(pk, scoreboard);
-  pack_quotas(pk, scoreboard, uid, held);
-  pack_owners(pk, scoreboard, "core_owners", scoreboard->cores.core_owner, scoreboard->cores.n_cores);
-  pack_owners(pk, scoreboard, "spin_owners", scoreboard->cores.spin_owner, scoreboard->cores.n_spin);
+  pack_daemon(pk, notices);
+  pack_quotas(pk, notices->limits, used);
+  pack_owners(pk, notices, uid, "core_owners", cores->core_owner, notices->n_cores);
+  pack_owners(pk, notices, uid, "spin_owners", cores->spin_owner, notices->n_spin);
   wire_pack_str(pk, "sessions");
   msgpack_pack_array(pk, n);
   for (uint32_t i = 0; i < n; i++)
-    pack_session(pk, scoreboard, list[i]);
+    pack_session(pk, scoreboard, notices, list[i]);
 }

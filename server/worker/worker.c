@@ -4,7 +4,6 @@
 #include "server/worker/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,89 +13,48 @@
 #include "server/worker/door_ring.h"
 #include "server/worker/methods.h"
 
-#define REPLY_MS 5000
 #define REAP_MS 5
 
 static void on_stop(struct worker *worker) {
   door_goodbye(&worker->door, NUMD_EDISCONNECTED, "the daemon is ending");
 }
 
-/* Handles a message that is no reply. */
-static void handle(struct worker *worker, uint32_t type) {
-  const struct control_message alive = {.type = CONTROL_PONG};
-  if (type == CONTROL_STOP)
+/* Handles a message of the supervisor's that is no answer. */
+static void on_message(void *data, const struct control_message *message) {
+  struct worker *worker = data;
+  const struct control_message alive = {.type = CONTROL_PONG, .serial = message->serial};
+  if (message->type == CONTROL_STOP)
     on_stop(worker);
-  else if (type == CONTROL_PING)
-    control_send(worker->control, &alive, -1);
-}
-
-static const char *reply_text(int status) {
-  switch (status) {
-    case NUMD_ESEGMENT:
-      return "token: no such segment";
-    case NUMD_EEXIST:
-      return "an array is published under that name already";
-    case NUMD_ELIMIT:
-      return "the session, or its user, holds as many shared arrays as it may";
-    default:
-      return status_message(status);
-  }
-}
-
-/* Waits for the supervisor's reply; other messages that come before it are handled as usual. */
-static int await_reply(struct worker *worker, struct control_message *reply, int *fd, struct errtext *err) {
-  struct pollfd p = {.fd = worker->control, .events = POLLIN};
-  int ready;
-  while ((ready = poll(&p, 1, REPLY_MS)) > 0 || (ready < 0 && errno == EINTR)) {
-    int rc = control_recv(worker->control, reply, fd);
-    if (rc == -EAGAIN)
-      continue;
-    if (rc <= 0)
-      break;
-    if (reply->type == CONTROL_REPLY)
-      return reply->status == 0 ? 0 : errtext_set(err, reply->status, "%s", reply_text(reply->status));
-    handle(worker, reply->type);
-    if (*fd >= 0)
-      close(*fd);
-  }
-  return errtext_set(err, NUMD_EINTERNAL, "the supervisor does not answer");
-}
-
-static int ask(struct worker *worker, const struct control_message *question, int with_fd,
-               struct control_message *reply, int *fd, struct errtext *err) {
-  int rc = control_send(worker->control, question, with_fd);
-  if (rc < 0)
-    return errtext_set(err, NUMD_EINTERNAL, "the supervisor does not listen: %s", strerror(-rc));
-  return await_reply(worker, reply, fd, err);
+  else if (message->type == CONTROL_PING)
+    control_send(worker->ask.control, &alive, -1);
 }
 
 int worker_share(struct worker *worker, int fd, uint8_t token[CONTROL_TOKEN_BYTES], struct errtext *err) {
-  struct control_message question = {.type = CONTROL_SHARE}, reply;
-  int none = -1, status = ask(worker, &question, fd, &reply, &none, err);
+  struct control_message m = {.type = CONTROL_SHARE};
+  int none = -1, status = ask_and_wait(&worker->ask, &m, fd, &none, err);
   if (none >= 0)
     close(none);
-  if (status == NUMD_ELIMIT && reply.flag) {
-    uint32_t uid = atomic_load(&worker->scoreboard->entries[worker->entry].uid);
-    return quota_refuse(worker->scoreboard, uid, QUOTA_DESCRIPTORS, reply.first, 1, err);
+  if (status == NUMD_ELIMIT && m.flag) {
+    uint64_t limit = worker->place.notices->limits[QUOTA_DESCRIPTORS];
+    return quota_refuse(limit, worker->uid, QUOTA_DESCRIPTORS, m.first, 1, err);
   }
   if (status == 0)
-    memcpy(token, reply.token, CONTROL_TOKEN_BYTES);
+    memcpy(token, m.token, CONTROL_TOKEN_BYTES);
   return status;
 }
 
 int worker_import(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], int *fd,
                   struct errtext *err) {
-  struct control_message question = {.type = CONTROL_IMPORT}, reply;
-  memcpy(question.token, token, CONTROL_TOKEN_BYTES);
-  int status = ask(worker, &question, -1, &reply, fd, err);
+  struct control_message m = {.type = CONTROL_IMPORT};
+  memcpy(m.token, token, CONTROL_TOKEN_BYTES);
+  int status = ask_and_wait(&worker->ask, &m, -1, fd, err);
   if (status == 0 && *fd < 0)
     return errtext_set(err, NUMD_EINTERNAL, "the supervisor sent no descriptor");
   return status;
 }
 
 int worker_ask(struct worker *worker, struct control_message *message, int *fd, struct errtext *err) {
-  const struct control_message question = *message;
-  int came = -1, status = ask(worker, &question, -1, message, &came, err);
+  int came = -1, status = ask_and_wait(&worker->ask, message, -1, &came, err);
   if (fd)
     *fd = came;
   else if (came >= 0)
@@ -107,13 +65,13 @@ int worker_ask(struct worker *worker, struct control_message *message, int *fd, 
 void worker_give(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES], uint64_t first) {
   struct control_message message = {.type = CONTROL_GIVE, .first = first};
   memcpy(message.token, token, CONTROL_TOKEN_BYTES);
-  control_send(worker->control, &message, -1);
+  control_send(worker->ask.control, &message, -1);
 }
 
 void worker_drop(struct worker *worker, const uint8_t token[CONTROL_TOKEN_BYTES]) {
   struct control_message message = {.type = CONTROL_DROP};
   memcpy(message.token, token, CONTROL_TOKEN_BYTES);
-  control_send(worker->control, &message, -1);
+  control_send(worker->ask.control, &message, -1);
 }
 
 static void on_reap(uv_timer_t *timer) {
@@ -130,12 +88,13 @@ void worker_reap(struct worker *worker) {
 static void on_control(uv_poll_t *poll, int status, int events) {
   struct worker *worker = poll->data;
   struct control_message message;
-  int fd = -1, rc = status < 0 ? 0 : control_recv(worker->control, &message, &fd);
+  int fd = -1, rc = status < 0 ? 0 : control_recv(worker->ask.control, &message, &fd);
   if (rc == -EAGAIN)
     return;
-  if (fd >= 0)
-    close(fd);
-  handle(worker, rc <= 0 ? CONTROL_STOP : message.type);
+  if (rc > 0)
+    ask_handle_other(&worker->ask, &message, fd);
+  else
+    on_stop(worker);
 }
 
 #define LAST_CALL_SECONDS 10
@@ -159,17 +118,37 @@ static void on_hopeless(void *data) {
   _exit(1);
 }
 
-static int worker_init(struct worker *worker, struct scoreboard *scoreboard, uint32_t entry) {
+/* The allowance that came with the session. */
+static void allowance_init(struct worker *worker, const struct control_message *session) {
+  struct allowance *a = &worker->allowance;
+  *a = (struct allowance){.ask = &worker->ask,
+                          .limits = worker->place.notices->limits,
+                          .uid = session->uid,
+                          .shown = worker->scoreboard->entries[worker->entry].held};
+  memcpy(a->granted, session->note, sizeof(a->granted));
+  memcpy(a->reserve, session->note, sizeof(a->reserve));
+}
+
+static int worker_init(struct worker *worker, const struct worker_place *place,
+                       const struct control_message *session) {
   int rc = uv_loop_init(&worker->loop);
-  worker->scoreboard = scoreboard;
-  worker->entry = entry;
+  worker->place = *place;
+  worker->scoreboard = place->scoreboard;
+  worker->entry = place->entry;
+  worker->uid = session->uid;
+  worker->guest = session->flag != 0;
+  worker->ask = (struct ask){
+      .control = place->control, .limit_ms = ASK_LIMIT_MS, .other = on_message, .data = worker, .last = 0};
+  allowance_init(worker, session);
   worker->session = calloc(1, sizeof(*worker->session));
   if (rc == 0 && !worker->session)
     rc = -ENOMEM;
   if (rc == 0)
-    rc = session_init(worker->session, scoreboard, entry);
+    rc = session_init(worker->session, place->scoreboard, place->entry);
   if (rc == 0)
-    rc = pool_new(&scoreboard->cores, entry, &worker->session->pool);
+    worker->session->allowance = &worker->allowance;
+  if (rc == 0)
+    rc = pool_new(&place->scoreboard->cores, place->entry, &worker->session->pool);
   if (rc == 0)
     rc = ring_door_new(worker->session, &worker->session->ring);
   if (rc == 0 && session_add_runner(worker->session, &worker->runner) != 0)
@@ -190,13 +169,14 @@ static int worker_init(struct worker *worker, struct scoreboard *scoreboard, uin
 static int worker_serve(struct worker *worker, int client) {
   worker->reap_timer.data = worker->control_poll.data = worker;
   uv_timer_init(&worker->loop, &worker->reap_timer);
-  int rc = uv_poll_init(&worker->loop, &worker->control_poll, worker->control);
+  int rc = uv_poll_init(&worker->loop, &worker->control_poll, worker->ask.control);
   if (rc == 0)
     rc = uv_poll_start(&worker->control_poll, UV_READABLE, on_control);
   if (rc == 0)
     rc = door_open(&worker->door, &worker->loop, client, on_door_closed);
   worker->door.worker = worker;
-  deadline_start(&worker->deadline, &worker->loop, worker->session, worker->scoreboard->options.call_max_ns);
+  deadline_start(&worker->deadline, &worker->loop, worker->session,
+                 worker->place.notices->options.call_max_ns);
   return rc == 0 ? uv_run(&worker->loop, UV_RUN_DEFAULT) : rc;
 }
 
@@ -212,11 +192,9 @@ static void worker_deinit(struct worker *worker) {
   uv_loop_close(&worker->loop);
 }
 
-int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest) {
+int worker_run(const struct worker_place *place, const struct control_message *session, int client) {
   static struct worker worker;
-  int rc = worker_init(&worker, scoreboard, entry);
-  worker.control = control;
-  worker.guest = guest;
+  int rc = worker_init(&worker, place, session);
   if (rc == 0)
     rc = worker_serve(&worker, client);
   if (rc < 0)

@@ -6,10 +6,21 @@
 #include <uv.h>
 
 #include "server/host/control_channel.h"
+#include "server/host/notices.h"
+#include "server/worker/allowance.h"
+#include "server/worker/ask.h"
 #include "server/worker/deadline.h"
 #include "server/worker/door_socket.h"
 #include "server/worker/long_call.h"
 #include "server/worker/session.h"
+
+/* What a worker has from the supervisor before it has a client. */
+struct worker_place {
+  struct scoreboard *scoreboard;
+  const struct notices *notices;
+  uint32_t entry; /* in both */
+  int control;    /* to the supervisor */
+};
 
 struct worker {
   uv_loop_t loop;
@@ -18,17 +29,21 @@ struct worker {
   struct runner *runner; /* for calls that the main thread runs itself */
   struct long_calls long_calls;
   struct deadline deadline;
-  struct scoreboard *scoreboard;
-  uint32_t entry; /* in the scoreboard */
-  int control;    /* to the supervisor */
+  struct worker_place place;
+  struct scoreboard *scoreboard; /* of the place, as is entry */
+  uint32_t entry;
+  uint32_t uid; /* of the client */
+  struct allowance allowance;
+  struct ask ask; /* the supervisor */
   uv_poll_t control_poll;
   uv_timer_t reap_timer;  /* runs while something removed is still in use */
   struct program program; /* that is being prepared; too large for a stack */
   bool guest;             /* the client is of another user than the one that this process runs as (main.c) */
 };
 
-/* Serves a client, whose socket becomes the worker's, until it goes. 0, or -errno if it cannot be served. */
-int worker_run(struct scoreboard *scoreboard, uint32_t entry, int control, int client, bool guest);
+/* Serves the client of a SESSION message, whose socket becomes the worker's, until it goes. 0, or -errno if
+ * it cannot be served. */
+int worker_run(const struct worker_place *place, const struct control_message *session, int client);
 
 /* Has the supervisor keep an object and gives its token; and gives the object of a token, as a descriptor
  * that is the caller's to close. Both wait for the reply. ESEGMENT (unknown token), ELIMIT, EINTERNAL. */

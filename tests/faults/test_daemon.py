@@ -37,7 +37,7 @@ def test_out_of_descriptors(tmp_path):
     with d.connect() as present:
         used = d.n_fds()
         _, hard = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (used + 6, hard))
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (used + 8, hard))
         ended = 0
         for _ in range(12):
             try:

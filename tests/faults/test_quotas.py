@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import subprocess
+import threading
+import time
 
 import numpy
 import pytest
@@ -143,6 +145,50 @@ def test_a_killed_worker_gives_everything_back(start):
                 os.kill(c.info["pid"], signal.SIGKILL)
                 held = ("segments", "bytes", "plans", "channels", "calls")
                 assert eventually(lambda: [quotas(other)[name][0] for name in held] == [0] * 5), quotas(other)
+
+
+def test_sessions_that_charge_at_once_have_no_more_than_the_limit(start):
+    """Whatever the order in which they ask and give back."""
+    d, limit, held, most, lock = start("--quota=segments=5"), 5, [0], [0], threading.Lock()
+
+    def use():
+        with d.connect() as c:
+            for _ in range(60):
+                try:
+                    attach(c, 0)
+                except Refused as e:
+                    assert e.name == "ELIMIT"
+                    continue
+                with lock:
+                    held[0] += 1
+                    most[0] = max(most[0], held[0])
+                time.sleep(0.0005)
+                with lock:
+                    held[0] -= 1
+                c.request("detach", 0)
+
+    threads = [threading.Thread(target=use) for _ in range(10)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert 0 < most[0] <= limit
+    with d.connect() as c:
+        assert quotas(c)["segments"] == (0, limit)
+        for i in range(limit):
+            attach(c, i)
+        assert refused(attach, c, limit) == refusal("segments", limit, limit)
+
+
+def test_what_is_held_in_reserve_is_not_shown_as_used(start):
+    d = start()
+    with d.connect() as a, d.connect() as b:
+        for i in range(300):
+            a.request("prepare", i, sum_program(8))
+        assert quotas(b)["plans"][0] == 300
+        for i in range(299):
+            a.request("release", i)
+        assert quotas(b)["plans"][0] == 1
 
 
 def cpu_ticks(pid):

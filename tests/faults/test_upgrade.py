@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 
+import pytest
 from clients import Bystander, attach
-from stranger import BUILD, Daemon, Stranger, eventually
+from stranger import BUILD, Daemon, Goodbye, Refused, Stranger, eventually
 
 
 def main_pid(path):
@@ -145,6 +146,66 @@ def test_names_and_handles_on_their_way_go_over(tmp_path):
         finally:
             end(successor)
     assert d.complaints() == []
+
+
+def held(client, name):
+    return next(q["used"] for q in client.request("stats")["quotas"] if q["name"] == name)
+
+
+def refused(client, segment):
+    """The sentence of a refusal to attach one more."""
+    with pytest.raises(Refused) as e:
+        attach(client, segment)
+    assert e.value.name == "ELIMIT"
+    return e.value.sentence
+
+
+def test_quotas_count_over_daemons_that_replace_each_other(tmp_path):
+    """Three daemons at once, each with sessions of one user, and never more than the user may have in all."""
+    d, pids = Daemon(tmp_path, "--quota=sessions=4", "--quota=segments=4"), []
+    first, second = d.connect(), d.connect()
+    try:
+        attach(first, 0), attach(second, 0)
+        pids.append(upgrade(d))
+        with pytest.raises(Goodbye, match="quota of sessions: user .* may have 4, has 4"):
+            a, b = Stranger(d.path), Stranger(d.path)
+            Stranger(d.path)
+        assert held(a, "segments") == 2 and held(a, "sessions") == 4
+        attach(a, 0)
+        attach(first, 1)  # an old session, too, has what is left
+        for client, segment in ((a, 1), (b, 1), (first, 2), (second, 2)):
+            assert "may have 4, has 4" in refused(client, segment)
+        second.close()  # what it had is free again in the successor
+        assert eventually(lambda: held(a, "segments") == 3 and held(a, "sessions") == 3)
+        os.kill(pids[-1], signal.SIGUSR2)
+        assert eventually(lambda: d.log().count("has taken over") == 2), d.log()
+        pids.append(int(re.findall(r"process (\d+) has taken over", d.log())[-1]))
+        c = Stranger(d.path)
+        with pytest.raises(Goodbye):
+            Stranger(d.path)
+        attach(c, 0)
+        for client in (a, b, c, first):
+            assert "may have 4, has 4" in refused(client, 9)
+        first.request("detach", 0)
+        assert eventually(lambda: held(c, "segments") == 3)
+        attach(b, 0)
+        assert "may have 4" in refused(c, 1)
+        a.close(), b.close()
+        assert eventually(lambda: held(c, "segments") == 2)
+        assert alive(pids[0]), "the first daemon's sessions count by way of the second"
+        first.close()
+        assert eventually(lambda: held(c, "segments") == 1 and held(c, "sessions") == 1)
+        assert d.process.wait(10) == 0 and eventually(lambda: not alive(pids[0]))
+        attach(c, 1), attach(c, 2), attach(c, 3)
+        assert "may have 4, has 4" in refused(c, 4)
+        c.close()
+    finally:
+        for client in (first, second):
+            client.close()
+        for pid in pids:
+            if alive(pid):
+                end(pid)
+    assert d.complaints() == [], d.log()
 
 
 def asked_until(daemon, condition):

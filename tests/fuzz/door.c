@@ -28,10 +28,16 @@ static int supervisor = -1;
 /* Every token names a fresh object, every name has a block, and every third question is refused. */
 int __wrap_control_send(int sock, const struct control_message *question, int fd) {
   static unsigned n;
-  struct control_message reply = {
-      .type = CONTROL_REPLY, .first = 64, .ticket = 5, .flag = n & 1, .note_bytes = 4};
-  if (question->type == CONTROL_DROP || question->type == CONTROL_GIVE)
+  struct control_message reply = {.type = CONTROL_REPLY,
+                                  .serial = question->serial,
+                                  .first = 64,
+                                  .ticket = question->type == CONTROL_CHARGE ? 0 : 5,
+                                  .flag = n & 1,
+                                  .note_bytes = 4};
+  if (question->type == CONTROL_DROP || question->type == CONTROL_GIVE || question->type == CONTROL_DISCHARGE)
     return 0;
+  if (question->type == CONTROL_CHARGE)
+    reply.first = question->first;
   reply.status = n++ % 3 == 2 ? NUMD_ESEGMENT : NUMD_OK;
   int beside = -1;
   if (question->type == CONTROL_IMPORT || question->type == CONTROL_OPEN || question->type == CONTROL_MEMORY)
@@ -62,27 +68,33 @@ static void send_input(int sock, struct input *in) {
   shutdown(sock, SHUT_WR);
 }
 
-static struct scoreboard *set_up(void) {
-  static struct scoreboard *scoreboard;
-  int fd = -1;
-  if (scoreboard)
-    return scoreboard;
+static struct worker_place place;
+
+static void set_up(void) {
+  struct notices *notices = NULL;
+  int fd = -1, notices_fd = -1;
+  if (place.scoreboard)
+    return;
   log_init("fuzz", LOG_LEVEL_ERROR);
-  MUST(kernels_init(NULL) == 0 && sigbus_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
-  quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
+  MUST(kernels_init(NULL) == 0 && sigbus_install() == 0 && scoreboard_new(&place.scoreboard, &fd) == 0 &&
+       notices_new(&notices, &notices_fd) == 0);
+  quota_set_defaults(notices->limits, UINT64_C(1) << 30, 1, 64);
+  place.notices = notices;
   close(fd);
-  return scoreboard;
+  close(notices_fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct input in = {data, size};
-  struct scoreboard *scoreboard = set_up();
+  const struct control_message session = {.type = CONTROL_SESSION};
+  set_up();
   int client[2], control[2], before = lowest_free();
   MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client) == 0);
   MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0);
   supervisor = control[1];
+  place.control = control[0];
   send_input(client[0], &in);
-  MUST(worker_run(scoreboard, 0, control[0], client[1], false) == 0);
+  MUST(worker_run(&place, &session, client[1]) == 0);
   alarm(0); /* of the worker, whose process would have ended by now */
   close(client[0]);
   close(control[0]);

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/host/quota.h"
 #include "server/host/scoreboard.h"
 #include "server/kernels/kernels.h"
 #include "server/worker/door_ring.h"
@@ -33,7 +32,6 @@ struct target *target_get(void) {
   if (target.runner)
     return &target;
   MUST(kernels_init(NULL) == 0 && sigbus_install() == 0 && scoreboard_new(&scoreboard, &fd) == 0);
-  quota_set_defaults(scoreboard->limits, UINT64_C(1) << 30, 1, 64);
   close(fd);
   MUST(session_init(&target.session, scoreboard, 0) == 0 &&
        ring_door_new(&target.session, &target.session.ring) == 0);

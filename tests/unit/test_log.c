@@ -80,6 +80,30 @@ START_TEST(lines_are_cut_not_overrun) {
 }
 END_TEST
 
+/* What a client sends is quoted in places; none of it may look like a line of the daemon's, or steer the
+ * terminal that shows it. */
+START_TEST(no_text_begins_another_line) {
+  static const struct {
+    const char *text, *line;
+  } cases[] = {
+      {"x\n<3>numd: error: forged", "x\\x0a<3>numd: error: forged"},
+      {"\x1b[31mred\r\t\x7f", "\\x1b[31mred\\x0d\\x09\\x7f"},
+      {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+      {"\xc2\x85next line of C1", "\\xc2\\x85next line of C1"},
+      {"\xff\xc0\x8a\xe0\x80\x8a", "\\xff\\xc0\\x8a\\xe0\\x80\\x8a"}, /* a newline, written too long */
+      {"\xed\xa0\x80 \xf4\x90\x80\x80", "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"},
+      {"cut \xe2\x82", "cut \\xe2\\x82"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    char last[600] = "", expected[600];
+    log_info("%s", cases[i].text);
+    ck_assert_int_eq(lines(last), (int)i + 1);
+    snprintf(expected, sizeof(expected), "numd: info: %s\n", cases[i].line);
+    ck_assert_str_eq(last, expected);
+  }
+}
+END_TEST
+
 START_TEST(less_grave_lines_are_not_written) {
   char last[600];
   log_debug("detail");
@@ -94,6 +118,7 @@ int main(void) {
   tcase_add_test(t, a_place_logs_so_many_lines_at_most);
   tcase_add_test(t, what_was_left_out_is_counted);
   tcase_add_test(t, lines_are_cut_not_overrun);
+  tcase_add_test(t, no_text_begins_another_line);
   tcase_add_test(t, less_grave_lines_are_not_written);
   suite_add_tcase(suite, t);
   return suite_run(suite);

@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "server/host/scoreboard.h"
 #include "server/kernels/kernels.h"
+#include "server/worker/allowance.h"
 #include "tests/unit/suite.h"
 
 #define BYTES 65536
@@ -50,12 +50,13 @@ static void prepare(uint64_t id, int64_t n, int64_t stride) {
   ck_assert_int_eq(session_prepare(session, id, &p, &plan, &err), 0);
 }
 
-static void set_up_with(struct scoreboard *scoreboard) {
+static void set_up_with(struct allowance *allowance) {
   uint64_t bytes;
   ck_assert_int_eq(kernels_init(NULL), 0);
   ck_assert_int_eq(uv_loop_init(&loop), 0);
   session = calloc(1, sizeof(*session));
-  ck_assert_int_eq(session_init(session, scoreboard, 0), 0);
+  ck_assert_int_eq(session_init(session, NULL, 0), 0);
+  session->allowance = allowance;
   int fd = memfd_create("long-call", MFD_CLOEXEC);
   ck_assert_int_eq(ftruncate(fd, BYTES), 0);
   memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -215,37 +216,29 @@ START_TEST(all_are_cancelled_whether_they_wait_or_run) {
 }
 END_TEST
 
-START_TEST(a_user_has_so_many_of_all_its_sessions) {
-  struct scoreboard *scoreboard;
-  int fd;
-  ck_assert_int_eq(scoreboard_new(&scoreboard, &fd), 0);
-  close(fd);
-  quota_set_defaults(scoreboard->limits, (uint64_t)1 << 40, 10, 100);
-  scoreboard->limits[QUOTA_CALLS] = 3;
-  scoreboard->n_used = 2;
-  for (int i = 0; i < 2; i++) {
-    scoreboard->entries[i].uid = 1000;
-    scoreboard->entries[i].state = SCOREBOARD_SESSION;
-  }
-  set_up_with(scoreboard);
-  scoreboard->entries[1].held[QUOTA_CALLS] = 1; /* of another session of the user's */
+START_TEST(so_many_are_allowed) {
+  const uint64_t limits[N_QUOTAS] = {[QUOTA_CALLS] = 3};
+  struct allowance allowance = {
+      .limits = limits,
+      .uid = 1000,
+      .granted = {[QUOTA_SEGMENTS] = 1, [QUOTA_BYTES] = BYTES, [QUOTA_PLANS] = 2, [QUOTA_CALLS] = 2}};
+  set_up_with(&allowance);
   hold_threads();
   ck_assert_int_eq(start(0, ADD, 0), 0);
   ck_assert_int_eq(start(1, ADD, 0), 0);
   ck_assert_int_eq(start(2, ADD, 0), NUMD_ELIMIT);
-  ck_assert_uint_eq(scoreboard->entries[0].held[QUOTA_CALLS], 2);
+  ck_assert_uint_eq(allowance.held[QUOTA_CALLS], 2);
   release_threads();
   uv_run(&loop, UV_RUN_DEFAULT);
-  ck_assert_uint_eq(scoreboard->entries[0].held[QUOTA_CALLS], 0);
+  ck_assert_uint_eq(allowance.held[QUOTA_CALLS], 0);
   check_done_once(2);
   tear_down();
-  scoreboard_unmap(scoreboard);
 }
 END_TEST
 
 int main(void) {
   Suite *suite = suite_create("long_call");
-  TCase *t = tcase_create("long_call"), *own = tcase_create("with a scoreboard");
+  TCase *t = tcase_create("long_call"), *own = tcase_create("with an allowance");
   tcase_add_checked_fixture(t, set_up, tear_down);
   tcase_set_timeout(t, 60);
   tcase_add_test(t, each_gives_its_own_result_once);
@@ -256,7 +249,7 @@ int main(void) {
   tcase_add_test(t, all_are_cancelled_whether_they_wait_or_run);
   suite_add_tcase(suite, t);
   tcase_set_timeout(own, 60);
-  tcase_add_test(own, a_user_has_so_many_of_all_its_sessions);
+  tcase_add_test(own, so_many_are_allowed);
   suite_add_tcase(suite, own);
   return suite_run(suite);
 }

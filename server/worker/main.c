@@ -73,21 +73,24 @@ static int await_client(struct control_message *who, int *client) {
 
 /* Gives up the rights that serving does not need. A guest is a client of another user whom a daemon that does
  * not run as root was told to serve. Its worker cannot become that user and keeps the daemon's rights, so a
- * guest may not have objects opened by name. 0 or -errno. */
+ * guest may not have objects opened by name; nor may a client that lacks a group which its worker has to
+ * keep. 0, or 1 if no names may be opened, or -errno. */
 static int confine(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who,
                    int client, pid_t supervisor) {
   bool guest = who->flag != 0;
-  struct sandbox_options options = {.may_open_names = !guest,
-                                    .memory_bytes = scoreboard->options.worker_memory};
-  int rc = guest ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid);
-  uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
+  int rights = guest ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid), rc = 0;
+  bool own = !guest && rights == 0;
+  struct sandbox_options options = {.may_open_names = own, .memory_bytes = scoreboard->options.worker_memory};
+  uint32_t held = SANDBOX_NO_NEW_PRIVS | (own ? SANDBOX_IDENTITY : 0);
+  if (rights < 0)
+    return rights;
   die_with(supervisor);
   if (prctl(PR_GET_DUMPABLE) == 0)
     held |= SANDBOX_UNTRACED;
-  if (rc == 0 && !scoreboard->options.no_sandbox)
+  if (!scoreboard->options.no_sandbox)
     rc = sandbox_enter(&options, &held);
   atomic_store(&scoreboard->entries[entry].sandbox, held);
-  return rc;
+  return rc < 0 ? rc : !own;
 }
 
 static int serve(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who, int client,
@@ -98,7 +101,7 @@ static int serve(struct scoreboard *scoreboard, uint32_t entry, const struct con
     return rc;
   snprintf(name, sizeof(name), "numd:%d", who->pid);
   prctl(PR_SET_NAME, name);
-  return worker_run(scoreboard, entry, CONTROL_FD, client, who->flag != 0);
+  return worker_run(scoreboard, entry, CONTROL_FD, client, rc == 1);
 }
 
 int main(int argc, char **argv) {

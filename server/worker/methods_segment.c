@@ -79,8 +79,8 @@ int method_attach(struct method_request *r, struct errtext *err) {
     status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)
     status = r->worker->guest ? errtext_set(err, NUMD_EACCESS,
-                                            "name: this daemon runs as another user than the client; "
-                                            "send a descriptor instead")
+                                            "name: the worker has rights that the client does not "
+                                            "have; send a descriptor instead")
                               : open_name(name, &fd, err);
   if (status == 0 && by_token && (status = read_token(by_token, token, err)) == 0)
     status = worker_import(r->worker, token, &fd, err);

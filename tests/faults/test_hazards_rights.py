@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a worker may do is what its client may do, or less."""
+
+import ctypes
+import os
+
+import pytest
+from clients import attach
+from ledger import note
+from stranger import Refused, sum_program
+from users import ALICE, BOB, PublicDaemon, as_user, only_root
+
+NAME = f"numd-test-rights-{os.getpid()}"
+PATH = "/dev/shm/" + NAME
+SECRET = b"alice's numbers " * 256
+GROUP = 65531  # no account is needed
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+@pytest.fixture
+def public():
+    d = PublicDaemon()
+    yield d
+    assert d.stop() == 0
+
+
+@pytest.fixture
+def secret():
+    """An object of Alice's; the test says who else may open it."""
+    fd = os.open(PATH, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    os.write(fd, SECRET)
+    os.fchown(fd, ALICE, GROUP)
+    yield fd
+    os.close(fd)
+    os.unlink(PATH)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def give_up_capabilities():
+    """Root stays root by its number alone, as in a container or a hardened service."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capset(header, none) == 0, os.strerror(ctypes.get_errno())
+
+
+def opened(path):
+    try:
+        os.close(os.open(path, os.O_RDWR))
+        return True
+    except PermissionError:
+        return False
+
+
+def attached(d):
+    """Whether the client and its worker can open the object, and the worker's status."""
+    with d.connect() as c:
+        try:
+            c.request("attach", 0, {"name": NAME})
+            there = True
+        except Refused as e:
+            assert e.name == "EACCESS"
+            there = False
+        attach(c, 1)
+        c.request("prepare", 0, sum_program(8))
+        assert c.request("call", 0, [[1, 0]]) == 0
+        return [opened(PATH), there, c.info["pid"]]
+
+
+@only_root
+def test_root_without_capabilities_gets_a_worker_without(public, secret):
+    def visit():
+        give_up_capabilities()
+        return attached(public)
+
+    assert as_user(0, visit)[:2] == [False, False]
+    note("28 root without capabilities", 1, 1)
+
+
+@only_root
+@pytest.mark.parametrize("uid", [0, BOB])
+def test_no_worker_has_a_capability(public, uid):
+    def visit():
+        with public.connect() as c:
+            return status_of(c.info["pid"])
+
+    status = as_user(uid, visit, groups=[GROUP])
+    for name in CAPABILITY_SETS:
+        assert int(status[name], 16) == 0, name
+    assert status["Uid"].split() == [str(uid)] * 4 and status["Gid"].split() == [str(uid)] * 4
+    assert status["Groups"].split() == [str(GROUP)]
+    assert status["NoNewPrivs"] == "1"
+
+
+@only_root
+def test_a_worker_has_its_clients_groups(public, secret):
+    os.fchmod(secret, 0o660)
+    assert as_user(BOB, lambda: attached(public), groups=[GROUP])[:2] == [True, True]
+    assert as_user(BOB, lambda: attached(public))[:2] == [False, False]
+    note("28 a user in fewer groups", 1, 1)
+
+
+@only_root
+def test_a_worker_that_keeps_its_groups_opens_no_names(secret):
+    """A daemon that is not root's cannot change its workers' groups: a client with fewer has to send descriptors."""
+    os.fchown(secret, BOB, GROUP)
+    os.fchmod(secret, 0o660)
+    d = PublicDaemon(uid=ALICE, groups=[GROUP])
+    try:
+        assert as_user(ALICE, lambda: attached(d), groups=[GROUP, 7])[:2] == [True, True]
+        assert as_user(ALICE, lambda: attached(d))[:2] == [False, False]
+    finally:
+        assert d.stop() == 0
+    note("28 a user in fewer groups", 1, 1)
+
+
+@only_root
+def test_another_root_cannot_look_into_roots_worker(public):
+    """Its worker has a way to the supervisor, which has all of root's rights."""
+    def visit():
+        with public.connect() as c:
+            give_up_capabilities()
+            try:
+                return os.readlink(f"/proc/{c.info['pid']}/fd/3")
+            except PermissionError:
+                return "no permission"
+
+    assert as_user(0, visit) == "no permission"

@@ -72,9 +72,8 @@ int method_attach(struct method_request *r, struct errtext *err) {
     status = errtext_set(err, NUMD_EPROTOCOL, "attach: one of name, fd and token is wanted");
   /* The descriptor is claimed even if the request is refused, or the next request would get it as its own. */
   if (yes && (fd = door_take_fd(&r->worker->door)) < 0 && status == 0)
-    status = errtext_set(
-        err, NUMD_EDESCRIPTOR,
-        fd == DOOR_FD_NONE ? "no descriptor came with the request" : "the descriptor is not a file");
+    status = errtext_set(err, NUMD_EDESCRIPTOR,
+                         fd == DOOR_FD_NONE ? "no descriptor came with the request" : SESSION_NOT_MEMORY);
   if (status == 0)
     status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)

@@ -9,6 +9,7 @@ import pytest
 from stranger import Refused, sum_program
 
 N = 1000
+NOT_MEMORY = "the descriptor is not shared memory (a memfd, or a file of tmpfs or hugetlbfs)"
 BYTES = 1 << 16
 
 

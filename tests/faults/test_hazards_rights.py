@@ -3,11 +3,15 @@
 
 import ctypes
 import os
+import shutil
+import stat
+import subprocess
+import tempfile
 
 import pytest
 from clients import attach
 from ledger import note
-from stranger import Refused, sum_program
+from stranger import BUILD, Refused, Stranger, eventually, sum_program
 from users import ALICE, BOB, PublicDaemon, as_user, only_root
 
 NAME = f"numd-test-rights-{os.getpid()}"
@@ -129,3 +133,74 @@ def test_another_root_cannot_look_into_roots_worker(public):
                 return "no permission"
 
     assert as_user(0, visit) == "no permission"
+
+
+# ---- The socket's path ----
+
+
+def opened_socket(path):
+    try:
+        Stranger(path).close()
+        return True
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
+@pytest.fixture
+def alices_directory():
+    path = tempfile.mkdtemp(prefix="numd-test-", dir="/tmp")
+    os.chown(path, ALICE, ALICE)
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@only_root
+@pytest.mark.parametrize("options, mode, group", [
+    ((), 0o666, 0), ((f"--allow-uid={ALICE}",), 0o666, 0), ((f"--group={GROUP}",), 0o660, GROUP),
+    (("--exit-when-idle=60",), 0o600, 0),
+])
+def test_the_sockets_mode_is_right_whatever_the_umask(options, mode, group):
+    before = os.umask(0o027)
+    try:
+        d = PublicDaemon(*options)
+    finally:
+        os.umask(before)
+    st = os.lstat(d.path)
+    assert (stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid) == (mode, 0, group)
+    assert d.stop() == 0
+
+
+@only_root
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_nothing_is_changed_by_its_path_where_others_may_write(alices_directory):
+    """Between bind and any such call its owner could put something else there."""
+    trace = os.path.join(tempfile.mkdtemp(prefix="numd-test-"), "trace")
+    d = subprocess.Popen(
+        ["strace", "-o", trace, "-e", "trace=chmod,fchmodat,chown,lchown,fchownat,bind",
+         os.path.join(BUILD, "numd"), f"--socket={alices_directory}/numd.sock", f"--allow-uid={BOB}", "--spares=0",
+         "--exit-when-idle=0.1"], stderr=subprocess.DEVNULL)
+    assert eventually(lambda: opened_socket(f"{alices_directory}/numd.sock"))
+    assert d.wait(30) == 0
+    with open(trace) as f:
+        calls = f.read()
+    shutil.rmtree(os.path.dirname(trace))
+    assert "bind(" in calls and "chmod" not in calls and "chown" not in calls
+
+
+@only_root
+def test_no_group_where_others_may_write(alices_directory):
+    done = subprocess.run([os.path.join(BUILD, "numd"), f"--socket={alices_directory}/numd.sock", f"--group={GROUP}"],
+                          stderr=subprocess.PIPE, text=True, timeout=20)
+    assert done.returncode == 1
+    assert ("numd.sock cannot be given to the group: others may write in its directory, or own it") in done.stderr
+    assert os.listdir(alices_directory) == []
+
+
+@only_root
+def test_a_lock_file_of_another_user(alices_directory):
+    lock = alices_directory + "/numd.sock.lock"
+    as_user(ALICE, lambda: os.close(os.open(lock, os.O_CREAT)))
+    done = subprocess.run([os.path.join(BUILD, "numd"), f"--socket={alices_directory}/numd.sock"],
+                          stderr=subprocess.PIPE, text=True, timeout=20)
+    assert done.returncode == 1 and f"{lock} is another user's, or no file" in done.stderr

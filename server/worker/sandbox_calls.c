@@ -10,8 +10,8 @@
  * Paths and socket addresses lie in memory, too. So no call that takes a path is allowed but the openat by
  * which shm_open opens an object, and what that may open is Landlock's matter; metadata are read by fstat,
  * which takes a descriptor (shared/memfd.h). sendto may have no address. sendmsg could have one, but the
- * sockets that a worker has or can make are connected streams, with which the kernel refuses any. A datagram
- * socket could only come from the worker's own client, which could send from that socket itself. */
+ * sockets that a worker has or can make are connected, and the kernel refuses or ignores it for them. A
+ * datagram socket could only come from the worker's own client, which could send from that socket itself. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 import pytest
-from clients import attach
+from clients import attach, status_of
 from ledger import note
 from stranger import BUILD, Refused, Stranger, eventually, sum_program
 from users import ALICE, BOB, PublicDaemon, as_user, only_root
@@ -37,11 +37,6 @@ def secret():
     yield fd
     os.close(fd)
     os.unlink(PATH)
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
 def give_up_capabilities():

@@ -13,22 +13,11 @@ import subprocess
 import tempfile
 
 import pytest
-from clients import BYTES, attach
+from clients import BYTES, attach, session_of, status_of, unsanitized
 from stranger import BUILD, Daemon, Goodbye, Refused, eventually, sum_program
 from users import ALICE, BOB, PublicDaemon, User, as_user, only_in_public, only_root
 
 REMOVED, ALICES = (f"numd-test-{word}-{os.getpid()}" for word in ("removed", "alices"))  # this run's own
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
-unsanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need what the sandbox takes away")
-
-
-def session_of(client):
-    return next(s for s in client.request("stats")["sessions"] if s["pid"] == client.info["pid"])
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
 @unsanitized

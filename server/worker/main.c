@@ -73,27 +73,26 @@ static int await_client(struct control_message *who, int *client) {
 
 /* Gives up the rights that serving does not need. A guest is a client of another user whom a daemon that does
  * not run as root was told to serve. Its worker cannot become that user and keeps the daemon's rights, so a
- * guest may not have objects opened by name; nor may a client that lacks a group which its worker has to
- * keep. 0, or 1 if no names may be opened, or -errno. */
-static int confine(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who,
-                   int client, pid_t supervisor) {
-  bool guest = who->flag != 0;
-  int rights = guest ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid), rc = 0;
-  bool own = !guest && rights == 0;
-  struct sandbox_options options = {.may_open_names = own, .memory_bytes = scoreboard->options.worker_memory};
-  uint32_t held = SANDBOX_NO_NEW_PRIVS | (own ? SANDBOX_IDENTITY : 0);
-  if (rights < 0)
-    return rights;
+ * guest may not have objects opened by name. A client that lacks a group which its worker has to keep becomes
+ * a guest. 0 or -errno. */
+static int confine(struct scoreboard *scoreboard, uint32_t entry, struct control_message *who, int client,
+                   pid_t supervisor) {
+  int rc = who->flag ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid);
+  if (rc < 0)
+    return rc;
+  who->flag = who->flag || rc == 1;
+  struct sandbox_options options = {.may_open_names = !who->flag,
+                                    .memory_bytes = scoreboard->options.worker_memory};
+  uint32_t held = SANDBOX_NO_NEW_PRIVS | (who->flag ? 0 : SANDBOX_IDENTITY);
   die_with(supervisor);
   if (prctl(PR_GET_DUMPABLE) == 0)
     held |= SANDBOX_UNTRACED;
-  if (!scoreboard->options.no_sandbox)
-    rc = sandbox_enter(&options, &held);
+  rc = scoreboard->options.no_sandbox ? 0 : sandbox_enter(&options, &held);
   atomic_store(&scoreboard->entries[entry].sandbox, held);
-  return rc < 0 ? rc : !own;
+  return rc;
 }
 
-static int serve(struct scoreboard *scoreboard, uint32_t entry, const struct control_message *who, int client,
+static int serve(struct scoreboard *scoreboard, uint32_t entry, struct control_message *who, int client,
                  pid_t supervisor) {
   char name[16];
   int rc = confine(scoreboard, entry, who, client, supervisor);
@@ -101,7 +100,7 @@ static int serve(struct scoreboard *scoreboard, uint32_t entry, const struct con
     return rc;
   snprintf(name, sizeof(name), "numd:%d", who->pid);
   prctl(PR_SET_NAME, name);
-  return worker_run(scoreboard, entry, CONTROL_FD, client, rc == 1);
+  return worker_run(scoreboard, entry, CONTROL_FD, client, who->flag != 0);
 }
 
 int main(int argc, char **argv) {

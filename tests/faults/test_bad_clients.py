@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients that send what they should not, do not read, die, or take their memory away. Nobody else notices."""
 
+import fcntl
 import os
 import random
 import signal
@@ -14,8 +15,10 @@ import time
 import msgpack
 import pytest
 from clients import BYTES, N, NOT_MEMORY, attach, goodbye, memory, refused, worker_fds
+from fuse import FileSystem
 from ledger import note
-from stranger import Refused, add_program, eventually, operand, program
+from stranger import Daemon, Refused, add_program, eventually, operand, program, sum_program
+from users import User
 
 
 def test_wrong_descriptors(daemon, bystander, tmp_path):
@@ -42,6 +45,80 @@ def test_wrong_descriptors(daemon, bystander, tmp_path):
     pair[0].detach()
     pair[1].close()
     os.close(read_only)
+
+
+def test_other_files_than_shared_memory(daemon, bystander, tmp_path):
+    """Of a file system on disk, and of huge pages, of which there may be none."""
+    on_disk = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    os.ftruncate(on_disk, BYTES)
+    huge = os.memfd_create("faults", os.MFD_HUGETLB | os.MFD_ALLOW_SEALING)
+    os.ftruncate(huge, 4 << 20)
+    sealed = memory()
+    fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+    with daemon.connect() as c:
+        before = worker_fds(c)
+        if os.statvfs(tmp_path).f_fsid != os.statvfs("/dev/shm").f_fsid:
+            refused(c, "EDESCRIPTOR", NOT_MEMORY, "attach", 0, {"fd": True}, fds=[on_disk])
+        refused(c, "EDESCRIPTOR", "the object is sealed against writing", "attach", 0, {"fd": True}, fds=[sealed])
+        try:
+            assert c.request("attach", 0, {"fd": True}, fds=[huge]) == {"bytes": 4 << 20}
+            c.request("prepare", 0, sum_program(N))
+            assert c.request("call", 0, [[0, 0]]) == 0
+            c.request("detach", 0)
+        except Refused as e:
+            assert (e.name, e.sentence) == ("ENOMEMORY", "the object cannot be mapped: Cannot allocate memory")
+        assert worker_fds(c) == before
+    note("4 wrong kind of descriptor", 3, 3)
+    for fd in (on_disk, huge, sealed):
+        os.close(fd)
+
+
+with_fuse = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/dev/fuse"), reason="root and FUSE are needed")
+
+
+def make_a_worker_wait(daemon):
+    """A client whose worker waits for a file system that answers nothing."""
+    def hold(say, wait):
+        files = FileSystem()
+        try:
+            fd = files.open("memfd:numd-arrays")  # the kernel shows such a path for memory of ours, too
+            with daemon.connect() as c:
+                c.post("attach", 0, {"fd": True}, fds=[fd])
+                files.wait()
+                say("the worker waits")
+                wait()
+        finally:
+            files.close()
+
+    holder = User(0, hold)
+    assert holder.said() == "the worker waits"
+    return holder
+
+
+@with_fuse
+def test_a_file_that_makes_its_readers_wait(daemon, bystander):
+    """It holds up the worker to which it is sent, and neither the supervisor nor anybody else."""
+    holder = make_a_worker_wait(daemon)
+    try:
+        with daemon.connect(timeout=20) as c:
+            assert "numd-arrays" not in c.request("memory")
+            assert c.request("ping") is None
+        bystander.check()
+    finally:
+        holder.close()
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+    note("4 a file that makes its readers wait", 1, 1, "the session")
+
+
+@with_fuse
+def test_a_daemon_ends_although_a_worker_cannot(tmp_path):
+    d = Daemon(tmp_path)
+    holder = make_a_worker_wait(d)
+    try:
+        assert d.stop() == 0
+        assert "workers that cannot be killed are left" in d.log()
+    finally:
+        holder.close()
 
 
 def test_descriptor_floods(daemon, bystander):

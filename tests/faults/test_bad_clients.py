@@ -16,7 +16,7 @@ import msgpack
 import pytest
 from clients import BYTES, N, NOT_MEMORY, attach, goodbye, memory, refused, worker_fds
 from fuse import FileSystem
-from ledger import note
+from ledger import note, scaled
 from stranger import Daemon, Refused, add_program, eventually, operand, program, sum_program
 from users import User
 
@@ -152,6 +152,16 @@ def test_sockets_sent_through_themselves(daemon, bystander):
     a.close()
     b.close()
     assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+
+
+def test_sockets_sent_through_each_other(daemon, bystander):
+    """Descriptors in flight in a circle: each connection's end of file depends on the other's being read."""
+    for _ in range(scaled(1000, 10)):
+        with daemon.connect() as a, daemon.connect() as b:
+            a.post("ping", fds=[b.sock.fileno(), a.sock.fileno()])
+            b.post("ping", fds=[a.sock.fileno(), b.sock.fileno()])
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+    note("12 descriptors in flight in circles", scaled(1000, 10), scaled(1000, 10))
 
 
 def test_a_client_that_never_reads(daemon, bystander):

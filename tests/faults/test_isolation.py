@@ -8,6 +8,7 @@ the tests.
 import ctypes
 import os
 import random
+import re
 import resource
 import subprocess
 import tempfile
@@ -90,6 +91,21 @@ def test_a_worker_has_only_the_descriptors_of_its_session(tmp_path):
                 assert "LISTEN_FDS" not in f.read()
             assert secret.name not in kinds_of_descriptors(d.pid)
         assert d.stop() == 0
+
+
+def test_shared_memory_is_left_out_of_core_files(daemon):
+    with daemon.connect() as c:
+        attach(c)
+        c.request("open_channel", {"wait": "sleep"})
+        with open(f"/proc/{c.info['pid']}/smaps") as f:
+            flags, name = {}, ""
+            for line in f:
+                if re.match("[0-9a-f]+-", line):
+                    name = line.split(maxsplit=5)[5] if "memfd:" in line else ""
+                elif line.startswith("VmFlags:") and name:
+                    flags[name.split()[0]] = line.split()
+    for name in ("/memfd:faults", "/memfd:numd-channel", "/memfd:numd-scoreboard"):
+        assert "dd" in flags[name], name
 
 
 def test_names_that_were_removed_are_marked(daemon):

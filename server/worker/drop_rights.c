@@ -55,8 +55,10 @@ static bool has_no_more_groups(const struct groups *peers, gid_t peers_gid) {
     if (own[i] != peers_gid && !contains(peers, own[i]))
       return false;
   int n = getgroups(0, NULL);
-  gid_t *others = n > 0 ? malloc((size_t)n * sizeof(gid_t)) : NULL;
-  if (n < 0 || (n > 0 && !others))
+  if (n <= 0)
+    return n == 0;
+  gid_t *others = malloc((size_t)n * sizeof(gid_t));
+  if (!others)
     return false;
   n = getgroups(n, others);
   bool none = n >= 0;

@@ -9,7 +9,7 @@ import pytest
 from stranger import Refused, sum_program
 
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
-unsanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need what the sandbox takes away")
+unsanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need what the sandbox takes away, or ptrace")
 
 N = 1000
 NOT_MEMORY = "the descriptor is not shared memory (a memfd, or a file of tmpfs or hugetlbfs)"

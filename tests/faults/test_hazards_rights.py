@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from clients import attach, status_of, unsanitized
 from ledger import note
 from stranger import BUILD, Refused, Stranger, eventually, sum_program
-from users import ALICE, BOB, PublicDaemon, as_user, only_root
+from users import ALICE, BOB, PublicDaemon, as_user, only_in_public, only_root
 
 NAME = f"numd-test-rights-{os.getpid()}"
 PATH = "/dev/shm/" + NAME
@@ -200,3 +201,31 @@ def test_a_lock_file_of_another_user(alices_directory):
     done = subprocess.run([os.path.join(BUILD, "numd"), f"--socket={alices_directory}/numd.sock"],
                           stderr=subprocess.PIPE, text=True, timeout=20)
     assert done.returncode == 1 and f"{lock} is another user's, or no file" in done.stderr
+
+
+@only_root
+@only_in_public
+def test_who_takes_the_default_name_in_tmp_denies_nothing():
+    """Neither to the daemon nor to its clients, and nobody comes to the daemon of the one who took it."""
+    usual = f"/tmp/numd-{ALICE}"
+    env = {key: value for key, value in os.environ.items() if key not in ("NUMD_SOCKET", "XDG_RUNTIME_DIR")}
+    as_user(BOB, lambda: os.mkdir(usual))
+
+    def work():
+        daemon = subprocess.Popen([os.path.join(BUILD, "numd"), "--exit-when-idle=60"], env=env, text=True,
+                                  stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        line = daemon.stderr.readline()
+        path = re.search(r"listens at (\S+):", line)
+        ping = subprocess.run([os.path.join(BUILD, "numdctl"), "ping"], env=env, timeout=20)
+        daemon.terminate()
+        daemon.communicate(timeout=20)
+        if path:
+            os.rmdir(os.path.dirname(path[1]))
+        return [line, path and path[1], ping.returncode]
+
+    try:
+        line, path, code = as_user(ALICE, work)
+    finally:
+        os.rmdir(usual)
+    assert path and re.fullmatch(usual + "-[^/]{6}/numd.sock", path), line
+    assert code == 0

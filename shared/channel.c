@@ -15,7 +15,10 @@ static size_t mapped_bytes(void) {
 
 static struct channel_memory *map(int fd) {
   void *p = mmap(NULL, mapped_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-  return p == MAP_FAILED ? NULL : p;
+  if (p == MAP_FAILED)
+    return NULL;
+  madvise(p, mapped_bytes(), MADV_DONTDUMP); /* in part the peer's */
+  return p;
 }
 
 int channel_new(enum numd_wait wait, struct channel_memory **out, int *fd_out) {
@@ -46,8 +49,9 @@ fail:
 
 int channel_map(int fd, struct channel_memory **out) {
   struct stat st;
-  if (fstat(fd, &st) < 0)
-    return -errno;
+  int rc = memfd_stat(fd, &st);
+  if (rc < 0)
+    return rc;
   if (st.st_size != (off_t)mapped_bytes())
     return -EPROTO;
   struct channel_memory *c = map(fd);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int memfd_sealed(const char *name, size_t bytes) {
@@ -15,4 +16,17 @@ int memfd_sealed(const char *name, size_t bytes) {
   if (fd >= 0)
     close(fd);
   return rc;
+}
+
+int memfd_seals(int fd) {
+  int seals = fcntl(fd, F_GET_SEALS);
+  return seals < 0 ? -errno : seals;
+}
+
+int memfd_stat(int fd, struct stat *st) {
+#ifdef SYS_fstat
+  return syscall(SYS_fstat, fd, st) < 0 ? -errno : 0;
+#else
+  return fstat(fd, st) < 0 ? -errno : 0;
+#endif
 }

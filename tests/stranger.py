@@ -129,14 +129,14 @@ def sum_program(n, dtype="float64"):
 class Daemon:
     """A daemon of our own on a private socket, ended by its pid."""
 
-    def __init__(self, directory, *options, env=None, user=None, pass_fds=()):
+    def __init__(self, directory, *options, env=None, user=None, groups=(), pass_fds=()):
         self.path = os.path.join(str(directory), "numd.sock")
         self.log_path = os.path.join(str(directory), "numd.log")
         with open(self.log_path, "ab") as stderr:
             self.process = subprocess.Popen(
                 [os.path.join(BUILD, "numd"), "--socket", self.path, *options],
                 stderr=stderr, stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})), pass_fds=pass_fds,
-                **({} if user is None else {"user": user, "group": user, "extra_groups": []}))
+                **({} if user is None else {"user": user, "group": user, "extra_groups": list(groups)}))
         deadline = time.monotonic() + 10
         while not os.path.exists(self.path) or "listens at" not in self.log():  # the path is there a moment earlier
             assert self.process.poll() is None, self.log()

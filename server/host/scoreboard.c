@@ -12,6 +12,7 @@ int scoreboard_map(int fd, struct scoreboard **out) {
   void *p = mmap(NULL, sizeof(struct scoreboard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (p == MAP_FAILED)
     return -errno;
+  madvise(p, sizeof(struct scoreboard), MADV_DONTDUMP); /* a core file of a worker is its user's */
   *out = p;
   return 0;
 }

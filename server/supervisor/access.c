@@ -7,7 +7,6 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
@@ -67,10 +66,8 @@ bool access_allows(const struct access_rule *rule, int client, const struct ucre
   return false;
 }
 
-int access_open_path(const struct access_rule *rule, const char *path) {
+mode_t access_socket_mode(const struct access_rule *rule) {
   if (rule->everybody || rule->n_uids > 0)
-    return chmod(path, 0666) < 0 ? -errno : 0;
-  if (!rule->has_group)
-    return 0;
-  return chown(path, (uid_t)-1, rule->group) < 0 || chmod(path, 0660) < 0 ? -errno : 0;
+    return 0666;
+  return rule->has_group ? 0660 : 0600;
 }

@@ -28,7 +28,8 @@ bool access_add_uid(struct access_rule *rule, const char *uid);
 
 /* Whether the process at the other end of `client` may be served; if not, a sentence that tells it why. */
 bool access_allows(const struct access_rule *rule, int client, const struct ucred *who, struct errtext *why);
-/* Gives the socket at a path the permissions that let those who may connect do so. 0 or -errno. */
-int access_open_path(const struct access_rule *rule, const char *path);
+/* The permissions of the socket's path that let those who may connect do so. With 0660 the socket has to
+ * belong to the group. */
+mode_t access_socket_mode(const struct access_rule *rule);
 
 #endif

@@ -29,14 +29,22 @@ int listen_inherited(void) {
 #define LOCK_TRIES 50
 #define LOCK_PAUSE_US 10000
 
+static bool is_own_file(int fd, struct stat *st) {
+  return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid();
+}
+
 /* -EADDRINUSE: another process has the lock. It is tried for half a second: a daemon that was killed while it
  * forked has left a child that has its descriptors, the lock among them, until it becomes a worker. */
-static int take_lock(struct listener *l) {
+static int take_lock(struct listener *l, struct errtext *err) {
   struct stat ours, there;
   for (int tries = 1;; tries++) {
     int fd = open(l->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
       return -errno;
+    if (!is_own_file(fd, &ours)) {
+      close(fd);
+      return errtext_set(err, -EPERM, "%s is another user's, or no file", l->lock_path);
+    }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
       int rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
       close(fd);
@@ -45,8 +53,7 @@ static int take_lock(struct listener *l) {
       usleep(LOCK_PAUSE_US);
       continue;
     }
-    if (fstat(fd, &ours) == 0 && lstat(l->lock_path, &there) == 0 && ours.st_ino == there.st_ino &&
-        ours.st_dev == there.st_dev) {
+    if (lstat(l->lock_path, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
       l->lock_fd = fd;
       return 0;
     }
@@ -86,7 +93,27 @@ static int clear_path(const char *path) {
   return rc;
 }
 
-static int bind_path(struct listener *l, const struct access_rule *access) {
+/* Gives the socket to the group. In a directory where others may write, what is at the path may be something
+ * else by now, so there it is refused. */
+static int give_to_group(const struct listener *l, gid_t group, struct errtext *err) {
+  const char *slash = strrchr(l->path, '/');
+  bool ours_alone = false;
+  int directory = address_open_directory(l->path, &ours_alone), rc = directory < 0 ? directory : 0;
+  if (rc == 0 && !ours_alone)
+    rc =
+        errtext_set(err, -EPERM,
+                    "%s cannot be given to the group: others may write in its directory, or own it", l->path);
+  else if (rc == 0 &&
+           fchownat(directory, slash ? slash + 1 : l->path, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0)
+    rc = -errno;
+  if (directory >= 0)
+    close(directory);
+  return rc;
+}
+
+/* The mode is right from the beginning, since there is no way to change it later but by the path. */
+static int bind_path(struct listener *l, const struct access_rule *access, struct errtext *err) {
+  mode_t mode = access_socket_mode(access);
   struct sockaddr_un address;
   int rc = make_address(l->path, &address);
   if (rc < 0)
@@ -94,14 +121,18 @@ static int bind_path(struct listener *l, const struct access_rule *access) {
   l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (l->fd < 0)
     return -errno;
-  mode_t before = umask(0177);
+  mode_t before = umask(0777 & ~mode);
   if (bind(l->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
     rc = -errno;
   umask(before);
-  if (rc == 0)
-    rc = access_open_path(access, l->path);
+  if (rc < 0)
+    return rc;
+  if (mode == 0660)
+    rc = give_to_group(l, access->group, err);
   if (rc == 0 && listen(l->fd, BACKLOG) < 0)
     rc = -errno;
+  if (rc < 0)
+    unlink(l->path);
   return rc;
 }
 
@@ -161,16 +192,17 @@ int listener_open(struct listener *l, const char *path, const struct access_rule
   if (rc < 0)
     return errtext_set(err, rc, "the directory of %s: %s", path,
                        rc == -EPERM ? "it must be ours, and not writable by others" : strerror(-rc));
-  rc = take_lock(l);
+  err->text[0] = '\0';
+  rc = take_lock(l, err);
   if (rc == 0)
     rc = clear_path(path);
   if (rc == 0)
-    rc = bind_path(l, access);
+    rc = bind_path(l, access, err);
   if (rc == -EADDRINUSE)
     errtext_set(err, rc, "a daemon is alive at %s already", path);
   else if (rc == -EEXIST)
     errtext_set(err, rc, "%s exists and is not a socket", path);
-  else if (rc < 0)
+  else if (rc < 0 && !err->text[0])
     errtext_set(err, rc, "cannot listen at %s: %s", path, strerror(-rc));
   if (rc < 0) {
     if (l->lock_fd >= 0)

@@ -23,7 +23,7 @@ static const char usage[] =
     "Serves arrays in shared memory: other processes on this host have operations done on them.\n"
     "\n"
     "  --socket=PATH             listen at PATH; the default is $NUMD_SOCKET, else /run/numd/numd.sock for\n"
-    "                            root, else $XDG_RUNTIME_DIR/numd.sock, else /tmp/numd-UID/numd.sock\n"
+    "                            root, else numd.sock in $XDG_RUNTIME_DIR, /run/user/UID or /tmp/numd-UID\n"
     "  --workers-max=N           serve at most N clients at once (256)\n"
     "  --spares=N                keep N workers ready for clients to come (2)\n"
     "  --connect-rate=N          let a user begin N sessions a second, and 4 N at once; others wait (100)\n"

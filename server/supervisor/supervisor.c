@@ -51,6 +51,7 @@ struct supervisor {
   char worker_path[PATH_MAX], program_path[PATH_MAX];
   bool retired; /* a successor has taken over: the last session ends the daemon */
   bool stopping;
+  bool killed; /* the workers, since they did not end */
 };
 
 static void stop(struct supervisor *s);
@@ -166,7 +167,13 @@ static void on_no_worker_left(void *data) {
 
 static void on_stop_timer(uv_timer_t *timer) {
   struct supervisor *s = timer->data;
+  if (s->killed) { /* they wait in the kernel, for a file system that a client has made for instance */
+    log_warning("workers that cannot be killed are left");
+    uv_walk(&s->loop, close_handle, NULL);
+    return;
+  }
   log_warning("workers did not end in time and are killed");
+  s->killed = true;
   workers_kill(&s->workers);
 }
 
@@ -185,7 +192,7 @@ static void stop(struct supervisor *s) {
   accept_dismiss(&s->accept);
   uv_timer_stop(&s->idle_timer);
   uv_timer_stop(&s->lease_timer);
-  uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, 0);
+  uv_timer_start(&s->stop_timer, on_stop_timer, STOP_MS, STOP_MS);
   workers_stop(&s->workers);
   if (!s->workers.first)
     on_no_worker_left(s);

@@ -8,13 +8,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/wire.h"
 #include "server/host/log.h"
 #include "server/worker/methods.h"
 #include "shared/fdpass.h"
+#include "shared/memfd.h"
 #include "shared/trace.h"
 
 #define IN_ROOM ((size_t)64 << 10)
@@ -175,11 +175,10 @@ static int make_room(struct door_socket *door) {
   return 0;
 }
 
-/* Only files are kept. A client could send its own end of this connection: while we had that open, we would
- * never see the end of file by which we know that the client is gone. */
+/* Only shared memory is kept. A client could send its own end of this connection: while we had that open, we
+ * would never see the end of file by which we know that the client is gone. */
 static int keep_file(int fd) {
-  struct stat st;
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+  if (memfd_seals(fd) >= 0)
     return fd;
   close(fd);
   return DOOR_FD_REFUSED;

@@ -69,7 +69,7 @@ void door_deinit(struct door_socket *door);
 
 /* The oldest descriptor that came in and was not claimed, now the caller's; or one of these: */
 #define DOOR_FD_NONE (-1)    /* there is none */
-#define DOOR_FD_REFUSED (-2) /* it was not a file, and was closed at once */
+#define DOOR_FD_REFUSED (-2) /* it was no shared memory, and was closed at once */
 int door_take_fd(struct door_socket *door);
 /* Sends fd, which becomes the door's, beside the byte at a mark. 0 or -ENOSPC (fd is closed). */
 int door_put_fd(struct door_socket *door, size_t mark, int fd);

@@ -5,12 +5,14 @@
 
 #include <sys/types.h>
 
-/* Makes this process, which runs as root, one of the user at the other end of `sock`, with the groups of the
- * process there, for good. Does nothing if it runs as that user already; -EPERM if it runs as yet another
- * user. In any case no program run from here can gain rights any more. 0 or -errno; after an error nothing
- * may be served. */
+/* Makes this process, which runs as root or as that user already, one of the user at the other end of `sock`,
+ * with the groups of the process there and no capability, for good. -EPERM if it runs as yet another user.
+ * 1: a process that may not change its groups keeps one that the peer does not have, so that what the kernel
+ * lets it open by name the peer could perhaps not. 0; or -errno, after which nothing may be served. */
 int drop_rights_to_peer(int sock, uid_t uid, gid_t gid);
-/* Stays who it is, but no program run from here can gain rights any more. 0 or -errno. */
+/* Stays who it is, but gives up all capabilities. 0 or -errno.
+ *
+ * After both no program run from here can gain rights any more. */
 int drop_rights_staying(void);
 
 #endif

@@ -80,24 +80,26 @@ static int await_client(struct control_message *who, int *client) {
 
 /* Gives up the rights that serving does not need. A guest is a client of another user whom a daemon that does
  * not run as root was told to serve. Its worker cannot become that user and keeps the daemon's rights, so a
- * guest may not have objects opened by name. 0 or -errno. */
-static int confine(const struct worker_place *place, const struct control_message *who, int client,
+ * guest may not have objects opened by name. A client that lacks a group which its worker has to keep becomes
+ * a guest. 0 or -errno. */
+static int confine(const struct worker_place *place, struct control_message *who, int client,
                    pid_t supervisor) {
-  bool guest = who->flag != 0;
-  struct sandbox_options options = {.may_open_names = !guest,
+  int rc = who->flag ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid);
+  if (rc < 0)
+    return rc;
+  who->flag = who->flag || rc == 1;
+  struct sandbox_options options = {.may_open_names = !who->flag,
                                     .memory_bytes = place->notices->options.worker_memory};
-  int rc = guest ? drop_rights_staying() : drop_rights_to_peer(client, who->uid, who->gid);
-  uint32_t held = SANDBOX_NO_NEW_PRIVS | (guest ? 0 : SANDBOX_IDENTITY);
+  uint32_t held = SANDBOX_NO_NEW_PRIVS | (who->flag ? 0 : SANDBOX_IDENTITY);
   die_with(supervisor);
   if (prctl(PR_GET_DUMPABLE) == 0)
     held |= SANDBOX_UNTRACED;
-  if (rc == 0 && !place->notices->options.no_sandbox)
-    rc = sandbox_enter(&options, &held);
+  rc = place->notices->options.no_sandbox ? 0 : sandbox_enter(&options, &held);
   atomic_store(&place->scoreboard->entries[place->entry].sandbox, held);
   return rc;
 }
 
-static int serve(const struct worker_place *place, const struct control_message *who, int client,
+static int serve(const struct worker_place *place, struct control_message *who, int client,
                  pid_t supervisor) {
   char name[16];
   int rc = confine(place, who, client, supervisor);

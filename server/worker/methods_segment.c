@@ -72,15 +72,14 @@ int method_attach(struct method_request *r, struct errtext *err) {
     status = errtext_set(err, NUMD_EPROTOCOL, "attach: one of name, fd and token is wanted");
   /* The descriptor is claimed even if the request is refused, or the next request would get it as its own. */
   if (yes && (fd = door_take_fd(&r->worker->door)) < 0 && status == 0)
-    status = errtext_set(
-        err, NUMD_EDESCRIPTOR,
-        fd == DOOR_FD_NONE ? "no descriptor came with the request" : "the descriptor is not a file");
+    status = errtext_set(err, NUMD_EDESCRIPTOR,
+                         fd == DOOR_FD_NONE ? "no descriptor came with the request" : SESSION_NOT_MEMORY);
   if (status == 0)
     status = wire_read_uint(&r->params[0], UINT32_MAX, &id, "segment", err);
   if (status == 0 && name)
     status = r->worker->guest ? errtext_set(err, NUMD_EACCESS,
-                                            "name: this daemon runs as another user than the client; "
-                                            "send a descriptor instead")
+                                            "name: the worker has rights that the client does not "
+                                            "have; send a descriptor instead")
                               : open_name(name, &fd, err);
   if (status == 0 && by_token && (status = read_token(by_token, token, err)) == 0)
     status = worker_import(r->worker, token, &fd, err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/worker/methods_impl.h"
+#include "shared/memfd.h"
 
 #define RETURNED_MAX 4096 /* blocks asked for at once */
 
@@ -170,7 +171,7 @@ int method_memory(struct method_request *r, struct errtext *err) {
   int fd = -1, status = worker_ask(r->worker, &m, &fd, err);
   if (status != 0)
     return status;
-  ssize_t n = fd >= 0 && fstat(fd, &st) == 0 && st.st_size < WIRE_FRAME_MAX - 4096
+  ssize_t n = fd >= 0 && memfd_stat(fd, &st) == 0 && st.st_size < WIRE_FRAME_MAX - 4096
                   ? pread(fd, text, (size_t)st.st_size, 0)
                   : -1;
   if (fd >= 0)

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /* X(bit, NAME, name, what it is) */
-#define SANDBOX_LIST(X)                                                           \
-  X(0, IDENTITY, "identity", "runs as the client's user, with its groups")        \
-  X(1, NO_NEW_PRIVS, "no_new_privs", "no program that it could run gains rights") \
-  X(2, LIMITS, "limits", "bounded private memory and descriptors, no core files") \
-  X(3, UNTRACED, "untraced", "the user's other processes cannot look into it")    \
-  X(4, LANDLOCK, "landlock", "of all files only those in /dev/shm can be opened") \
+#define SANDBOX_LIST(X)                                                                \
+  X(0, IDENTITY, "identity", "runs as the client's user, with its groups")             \
+  X(1, NO_NEW_PRIVS, "no_new_privs", "has no capability, and no program gives it one") \
+  X(2, LIMITS, "limits", "bounded private memory and descriptors, no core files")      \
+  X(3, UNTRACED, "untraced", "the user's other processes cannot look into it")         \
+  X(4, LANDLOCK, "landlock", "of all files only those in /dev/shm can be opened")      \
   X(5, SECCOMP, "seccomp", "only the system calls that serving takes; an intruder's kill it")
 
 enum sandbox_bit {
@@ -47,5 +47,8 @@ int sandbox_enter(const struct sandbox_options *options, uint32_t *held);
  * have it; -errno. */
 int sandbox_restrict_files(bool may_open_names);
 int sandbox_restrict_calls(bool may_open_names);
+/* Writes the filter that sandbox_prepare has built to a file, as the kernel would get it, for those who want
+ * to check it. 0 or -errno. */
+int sandbox_write_filter(bool may_open_names, int fd);
 
 #endif

@@ -27,6 +27,7 @@
 #include "server/worker/allowance.h"
 #include "server/worker/sigbus.h"
 #include "shared/clock.h"
+#include "shared/memfd.h"
 
 #define SETTLE_NS 10000000
 
@@ -139,36 +140,27 @@ static void retire(struct session *session, struct retired *r, struct segment *s
   session_reap(session);
 }
 
-/* The page size of a shared-memory object's file system; 0 if the descriptor is anything else. */
+/* The page size of a shared-memory object's file system. */
 static size_t object_page(int fd) {
   struct statfs fs;
-  if (fstatfs(fd, &fs) < 0)
-    return 0;
-  if (fs.f_type == TMPFS_MAGIC)
-    return (size_t)sysconf(_SC_PAGESIZE);
-  return fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 0;
+  if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+    return (size_t)fs.f_bsize;
+  return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Checks that the descriptor is a writable shared-memory object, and reads its size and identity. */
 static int check_object(int fd, struct segment *segment, size_t *page, struct errtext *err) {
   struct stat st;
-  int flags = fcntl(fd, F_GETFL), status = NUMD_EDESCRIPTOR;
-  if (flags < 0)
-    return errtext_set(err, status, "the descriptor is not open");
-  if (flags & O_PATH)
-    return errtext_set(err, status, "the descriptor was opened with O_PATH");
-  if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-    return errtext_set(err, status, "the descriptor is not a file");
-  *page = object_page(fd);
-  if (*page == 0)
-    return errtext_set(err, status, "the file is not shared memory (tmpfs, memfd or hugetlbfs)");
-  if ((flags & O_ACCMODE) != O_RDWR)
+  int seals = memfd_seals(fd), status = NUMD_EDESCRIPTOR;
+  if (seals < 0)
+    return errtext_set(err, status, SESSION_NOT_MEMORY);
+  if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
     return errtext_set(err, status, "the object is not open for both reading and writing");
-  int seals = fcntl(fd, F_GET_SEALS);
-  if (seals > 0 && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+  if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
     return errtext_set(err, status, "the object is sealed against writing");
-  if (fstat(fd, &st) < 0 || st.st_size <= 0)
+  if (memfd_stat(fd, &st) < 0 || st.st_size <= 0)
     return errtext_set(err, status, "the object is empty");
+  *page = object_page(fd);
   segment->bytes = (uint64_t)st.st_size;
   segment->device = st.st_dev;
   segment->inode = st.st_ino;
@@ -197,6 +189,7 @@ static int map_object(struct segment *segment, int fd, size_t page, struct errte
     return errtext_set(err, errno == ENOMEM ? NUMD_ENOMEMORY : NUMD_EDESCRIPTOR,
                        "the object cannot be mapped: %s", strerror(errno));
   madvise(p, segment->bytes, MADV_HUGEPAGE); /* has an effect where the system allows it for shared memory */
+  madvise(p, segment->bytes, MADV_DONTDUMP); /* it is the client's */
   segment->data = p;
   segment->watch = sigbus_watch(p, segment->bytes, page, &segment->lost);
   if (segment->watch < 0)

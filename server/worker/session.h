@@ -80,6 +80,8 @@ struct session {
 int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry);
 void session_deinit(struct session *session);
 
+#define SESSION_NOT_MEMORY "the descriptor is not shared memory (a memfd, or a file of tmpfs or hugetlbfs)"
+
 /* Maps the object behind fd, which becomes the session's and is closed after a failure, as segment `id`.
  * *bytes gets its size. ESEGMENT (id out of range), EEXIST, EDESCRIPTOR (the sentence says why), ELIMIT,
  * ENOMEMORY. */

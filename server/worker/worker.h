@@ -38,7 +38,7 @@ struct worker {
   uv_poll_t control_poll;
   uv_timer_t reap_timer;  /* runs while something removed is still in use */
   struct program program; /* that is being prepared; too large for a stack */
-  bool guest;             /* the client is of another user than the one that this process runs as (main.c) */
+  bool guest;             /* this process has rights that its client does not have (main.c) */
 };
 
 /* Serves the client of a SESSION message, whose socket becomes the worker's, until it goes. 0, or -errno if

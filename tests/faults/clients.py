@@ -8,7 +8,11 @@ import struct
 import pytest
 from stranger import Refused, sum_program
 
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+unsanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers need what the sandbox takes away, or ptrace")
+
 N = 1000
+NOT_MEMORY = "the descriptor is not shared memory (a memfd, or a file of tmpfs or hugetlbfs)"
 BYTES = 1 << 16
 
 
@@ -64,3 +68,12 @@ def goodbye(client, name, sentence):
     assert frame is not None and frame[:2] == [2, "goodbye"], frame
     assert (frame[2][1], frame[2][2]) == (name, sentence)
     assert client.message() is None
+
+
+def session_of(client):
+    return next(s for s in client.request("stats")["sessions"] if s["pid"] == client.info["pid"])
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients that send what they should not, do not read, die, or take their memory away. Nobody else notices."""
 
+import fcntl
 import os
 import random
 import signal
@@ -13,9 +14,11 @@ import time
 
 import msgpack
 import pytest
-from clients import BYTES, N, attach, goodbye, memory, refused, worker_fds
-from ledger import note
-from stranger import Refused, add_program, eventually, operand, program
+from clients import BYTES, N, NOT_MEMORY, attach, goodbye, memory, refused, worker_fds
+from fuse import FileSystem
+from ledger import note, scaled
+from stranger import Daemon, Refused, add_program, eventually, operand, program, sum_program
+from users import User
 
 
 def test_wrong_descriptors(daemon, bystander, tmp_path):
@@ -25,14 +28,14 @@ def test_wrong_descriptors(daemon, bystander, tmp_path):
     with daemon.connect() as c:
         before = worker_fds(c)
         for fd, sentence in [
-            (r, "the descriptor is not a file"), (w, "the descriptor is not a file"),
-            (pair[0].fileno(), "the descriptor is not a file"),
-            (os.open("/dev/zero", os.O_RDWR), "the descriptor is not a file"),
-            (os.open("/dev/shm", os.O_RDONLY), "the descriptor is not a file"),
-            (os.eventfd(0), "the descriptor is not a file"),
+            (r, NOT_MEMORY), (w, NOT_MEMORY),
+            (pair[0].fileno(), NOT_MEMORY),
+            (os.open("/dev/zero", os.O_RDWR), NOT_MEMORY),
+            (os.open("/dev/shm", os.O_RDONLY), NOT_MEMORY),
+            (os.eventfd(0), NOT_MEMORY),
             (os.open(f"/proc/self/fd/{read_only}", os.O_RDONLY),
              "the object is not open for both reading and writing"),
-            (os.open(f"/proc/self/fd/{read_only}", os.O_PATH), "the descriptor was opened with O_PATH"),
+            (os.open(f"/proc/self/fd/{read_only}", os.O_PATH), NOT_MEMORY),
             (memory(0), "the object is empty"),
         ]:
             refused(c, "EDESCRIPTOR", sentence, "attach", 0, {"fd": True}, fds=[fd])
@@ -42,6 +45,80 @@ def test_wrong_descriptors(daemon, bystander, tmp_path):
     pair[0].detach()
     pair[1].close()
     os.close(read_only)
+
+
+def test_other_files_than_shared_memory(daemon, bystander, tmp_path):
+    """Of a file system on disk, and of huge pages, of which there may be none."""
+    on_disk = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    os.ftruncate(on_disk, BYTES)
+    huge = os.memfd_create("faults", os.MFD_HUGETLB | os.MFD_ALLOW_SEALING)
+    os.ftruncate(huge, 4 << 20)
+    sealed = memory()
+    fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+    with daemon.connect() as c:
+        before = worker_fds(c)
+        if os.statvfs(tmp_path).f_fsid != os.statvfs("/dev/shm").f_fsid:
+            refused(c, "EDESCRIPTOR", NOT_MEMORY, "attach", 0, {"fd": True}, fds=[on_disk])
+        refused(c, "EDESCRIPTOR", "the object is sealed against writing", "attach", 0, {"fd": True}, fds=[sealed])
+        try:
+            assert c.request("attach", 0, {"fd": True}, fds=[huge]) == {"bytes": 4 << 20}
+            c.request("prepare", 0, sum_program(N))
+            assert c.request("call", 0, [[0, 0]]) == 0
+            c.request("detach", 0)
+        except Refused as e:
+            assert (e.name, e.sentence) == ("ENOMEMORY", "the object cannot be mapped: Cannot allocate memory")
+        assert worker_fds(c) == before
+    note("4 wrong kind of descriptor", 3, 3)
+    for fd in (on_disk, huge, sealed):
+        os.close(fd)
+
+
+with_fuse = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/dev/fuse"), reason="root and FUSE are needed")
+
+
+def make_a_worker_wait(daemon):
+    """A client whose worker waits for a file system that answers nothing."""
+    def hold(say, wait):
+        files = FileSystem()
+        try:
+            fd = files.open("memfd:numd-arrays")  # the kernel shows such a path for memory of ours, too
+            with daemon.connect() as c:
+                c.post("attach", 0, {"fd": True}, fds=[fd])
+                files.wait()
+                say("the worker waits")
+                wait()
+        finally:
+            files.close()
+
+    holder = User(0, hold)
+    assert holder.said() == "the worker waits"
+    return holder
+
+
+@with_fuse
+def test_a_file_that_makes_its_readers_wait(daemon, bystander):
+    """It holds up the worker to which it is sent, and neither the supervisor nor anybody else."""
+    holder = make_a_worker_wait(daemon)
+    try:
+        with daemon.connect(timeout=20) as c:
+            assert "numd-arrays" not in c.request("memory")
+            assert c.request("ping") is None
+        bystander.check()
+    finally:
+        holder.close()
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+    note("4 a file that makes its readers wait", 1, 1, "the session")
+
+
+@with_fuse
+def test_a_daemon_ends_although_a_worker_cannot(tmp_path):
+    d = Daemon(tmp_path)
+    holder = make_a_worker_wait(d)
+    try:
+        assert d.stop() == 0
+        assert "workers that cannot be killed are left" in d.log()
+    finally:
+        holder.close()
 
 
 def test_descriptor_floods(daemon, bystander):
@@ -75,6 +152,16 @@ def test_sockets_sent_through_themselves(daemon, bystander):
     a.close()
     b.close()
     assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+
+
+def test_sockets_sent_through_each_other(daemon, bystander):
+    """Descriptors in flight in a circle: each connection's end of file depends on the other's being read."""
+    for _ in range(scaled(1000, 10)):
+        with daemon.connect() as a, daemon.connect() as b:
+            a.post("ping", fds=[b.sock.fileno(), a.sock.fileno()])
+            b.post("ping", fds=[a.sock.fileno(), b.sock.fileno()])
+    assert eventually(lambda: len(daemon.children()) == 3), daemon.log()
+    note("12 descriptors in flight in circles", scaled(1000, 10), scaled(1000, 10))
 
 
 def test_a_client_that_never_reads(daemon, bystander):

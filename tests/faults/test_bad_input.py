@@ -8,7 +8,7 @@ import time
 
 import msgpack
 import pytest
-from clients import N, goodbye, refused, rss, worker_fds
+from clients import N, NOT_MEMORY, goodbye, refused, rss, worker_fds
 from ledger import note
 from stranger import Refused, add_program
 
@@ -157,7 +157,7 @@ def test_names(daemon):
                 ("../etc/passwd", "EINVAL", form), ("a/b", "EINVAL", form), ("//a", "EINVAL", form),
                 ("a\0b", "EINVAL", form), ("n" * 256, "EINVAL", form), ("n" * 255, "EACCESS", gone),
                 ("numd-test-none", "EACCESS", gone), (LINK, "EACCESS", gone),
-                (DIR, "EACCESS", gone), (FIFO, "EDESCRIPTOR", "the descriptor is not a file"),
+                (DIR, "EACCESS", gone), (FIFO, "EDESCRIPTOR", NOT_MEMORY),
             ]:
                 refused(c, status, sentence, "attach", 0, {"name": name})
             refused(c, "EPROTOCOL", "name: a string is wanted", "attach", 0, {"name": 5})

@@ -3,6 +3,7 @@
 #include "shared/address.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,7 +56,11 @@ static int default_of_a_user(void) {
   if (strcmp(default_path(), "/run/user/7/numd.sock") != 0)
     return 1;
   setenv("XDG_RUNTIME_DIR", "relative", 1);
-  snprintf(wanted, sizeof(wanted), "/tmp/numd-%u/numd.sock", (unsigned)geteuid());
+  snprintf(wanted, sizeof(wanted), "/run/user/%u", (unsigned)geteuid());
+  if (access(wanted, F_OK) == 0)
+    strcat(wanted, "/numd.sock");
+  else
+    snprintf(wanted, sizeof(wanted), "/tmp/numd-%u/numd.sock", (unsigned)geteuid());
   if (strcmp(default_path(), wanted) != 0)
     return 2;
   unsetenv("XDG_RUNTIME_DIR");
@@ -152,6 +157,73 @@ START_TEST(a_daemon_makes_its_default_directory_for_itself_alone) {
 }
 END_TEST
 
+/* As a user whose directory in /tmp another one has made first. */
+static int find_another(void) {
+  char first[ADDRESS_BYTES], again[ADDRESS_BYTES], usual[64];
+  struct stat st;
+  unsetenv("NUMD_SOCKET");
+  unsetenv("XDG_RUNTIME_DIR");
+  snprintf(usual, sizeof(usual), "/tmp/numd-%u/", (unsigned)geteuid());
+  if (address_default(first, sizeof(first)) < 0 || address_default(again, sizeof(again)) < 0)
+    return 1;
+  *strrchr(first, '/') = '\0';
+  int wrong = lstat(first, &st) < 0                                             ? 2
+              : st.st_uid != geteuid() || (st.st_mode & 07777) != 0700          ? 3
+              : strncmp(again, usual, strlen(usual)) == 0                       ? 4
+              : strncmp(again, first, strlen(first)) != 0                       ? 5 /* each time the same */
+              : address_make_directory(again) || address_check_directory(again) ? 6
+                                                                                : 0;
+  rmdir(first);
+  return wrong;
+}
+
+START_TEST(who_takes_the_name_first_denies_nothing) {
+  char usual[64], decoy[80];
+  if (geteuid() != 0)
+    return; /* only root can be somebody else */
+  snprintf(usual, sizeof(usual), "/tmp/numd-%d", OTHER_USER);
+  snprintf(decoy, sizeof(decoy), "%s-AAAAAA", usual);
+  ck_assert_int_eq(mkdir(usual, 0777), 0);
+  ck_assert_int_eq(mkdir(decoy, 0777), 0);
+  int as_a_directory = as_other(find_another);
+  rmdir(usual);
+  rmdir(decoy);
+  ck_assert_int_eq(symlink(directory, usual), 0);
+  int as_a_link = as_other(find_another);
+  unlink(usual);
+  ck_assert_int_eq(as_a_directory, 0);
+  ck_assert_int_eq(as_a_link, 0);
+}
+END_TEST
+
+static bool is_ours_alone(mode_t mode, uid_t owner) {
+  char path[100];
+  bool alone = false;
+  snprintf(path, sizeof(path), "%s/socket", directory);
+  ck_assert_int_eq(chmod(directory, mode), 0);
+  ck_assert_int_eq(chown(directory, owner, (gid_t)-1), 0);
+  int fd = address_open_directory(path, &alone);
+  ck_assert_int_ge(fd, 0);
+  close(fd);
+  return alone;
+}
+
+START_TEST(a_directory_where_others_write_is_told) {
+  bool alone;
+  ck_assert(is_ours_alone(0700, geteuid()));
+  ck_assert(is_ours_alone(0755, geteuid()));
+  ck_assert(!is_ours_alone(0775, geteuid()));
+  ck_assert(!is_ours_alone(0757, geteuid()));
+  ck_assert(is_ours_alone(01777, geteuid()));
+  if (geteuid() == 0)
+    ck_assert(!is_ours_alone(0755, OTHER_USER));
+  ck_assert_int_eq(address_open_directory("/none/socket", &alone), -ENOENT);
+  int here = address_open_directory("socket", &alone);
+  ck_assert_int_ge(here, 0);
+  close(here);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("address");
   TCase *t = tcase_create("address");
@@ -162,6 +234,8 @@ int main(void) {
   tcase_add_test(t, a_client_trusts_no_directory_in_tmp_that_is_another_s);
   tcase_add_test(t, a_link_is_no_directory);
   tcase_add_test(t, a_daemon_makes_its_default_directory_for_itself_alone);
+  tcase_add_test(t, who_takes_the_name_first_denies_nothing);
+  tcase_add_test(t, a_directory_where_others_write_is_told);
   suite_add_tcase(suite, t);
   return suite_run(suite);
 }

@@ -56,12 +56,33 @@ START_TEST(without_descriptors_it_says_so) {
 }
 END_TEST
 
+START_TEST(only_shared_memory_has_seals) {
+  struct stat st;
+  int ends[2], sealed = memfd_sealed("numd-test", 4096), plain = memfd_create("numd-test", 0);
+  int status = open("/proc/self/status", O_RDONLY), path = open("/dev/shm", O_PATH);
+  ck_assert_int_eq(pipe(ends), 0);
+  ck_assert_int_eq(memfd_seals(sealed), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  ck_assert_int_eq(memfd_seals(plain), F_SEAL_SEAL);
+  ck_assert_int_lt(memfd_seals(ends[0]), 0);
+  ck_assert_int_lt(memfd_seals(status), 0);
+  ck_assert_int_lt(memfd_seals(path), 0);
+  ck_assert_int_eq(memfd_stat(sealed, &st), 0);
+  ck_assert_int_eq(st.st_size, 4096);
+  ck_assert(S_ISREG(st.st_mode));
+  ck_assert_int_eq(memfd_stat(-1, &st), -EBADF);
+  const int fds[] = {sealed, plain, status, path, ends[0], ends[1]};
+  for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+    close(fds[i]);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("memfd");
   TCase *t = tcase_create("memfd");
   tcase_add_test(t, nobody_changes_its_size_or_its_seals);
   tcase_add_test(t, too_large_a_size_is_an_error_and_leaves_no_descriptor);
   tcase_add_test(t, without_descriptors_it_says_so);
+  tcase_add_test(t, only_shared_memory_has_seals);
   suite_add_tcase(suite, t);
   return suite_run(suite);
 }

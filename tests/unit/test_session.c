@@ -112,21 +112,21 @@ static int make_wrong(int kind) {
 }
 
 static const char *const reasons[] = {
-    "the descriptor is not a file",
-    "the descriptor is not a file",
-    "the descriptor is not a file",
-    "the descriptor is not a file",
-    "the file is not shared memory (tmpfs, memfd or hugetlbfs)",
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
     "the object is not open for both reading and writing",
-    "the descriptor was opened with O_PATH",
-    "the descriptor is not a file",
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
     "the object is empty",
     "the object is not open for both reading and writing",
     "the object is sealed against writing",
     "the object is sealed against writing",
-    "the descriptor is not a file",
-    "the file is not shared memory (tmpfs, memfd or hugetlbfs)",
-    "the descriptor is not open",
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
+    SESSION_NOT_MEMORY,
 };
 
 static void set_up(void) {

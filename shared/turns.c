@@ -19,6 +19,7 @@
 /* A user counts as active for so long after a call of his: his next call may be slow to get a core. */
 #define LINGER_NS 500000000
 #define WAIT_NS 250000000
+#define RENEW_NS 1000000 /* a turn is as it was decided for so long */
 #define LOOK_NS 20000000 /* turns_placement adds the counters up again when they are older than this */
 /* A caller waits at most so long for each waiting thread of its user, of whom PATIENCE_MAX are counted, and
  * then goes on without its turn. */
@@ -54,7 +55,7 @@ static struct tally tally(const struct turns *turns) {
   struct tally t = {0};
   for (uint32_t i = 0; i < n && i < CORES_MAX_MEMBERS; i++) {
     const struct cores_member *m = &cores->members[i];
-    if (!GET(m->joined))
+    if (!GET(m->joined) || GET(m->still))
       continue;
     int callers = GET(m->n_callers);
     uint32_t placement = GET(m->placement);
@@ -82,9 +83,7 @@ static bool others_active(struct turns *turns, const struct tally *t) {
 
 /* The half in which fewer callers of other users are at work. If both halves are equal: the half that the
  * member has now, or anywhere if its user has no caller at work either. */
-static uint32_t choose_placement(struct turns *turns, const struct tally *t) {
-  if (!others_active(turns, t))
-    return TURN_ANYWHERE;
+static uint32_t choose_half(const struct turns *turns, const struct tally *t) {
   int more = t->others_in[TURN_UPPER_HALF] - t->others_in[TURN_LOWER_HALF];
   if (more != 0)
     return more > 0 ? TURN_LOWER_HALF : TURN_UPPER_HALF;
@@ -101,16 +100,33 @@ static const cpu_set_t *settle(struct turns *turns, uint32_t placement) {
   return set;
 }
 
+/* Adds up, decides where the member's threads are to run, and asks for the observer if users compete. */
+static const cpu_set_t *decide(struct turns *turns, struct tally *t) {
+  atomic_store_explicit(&turns->looked_ns, clock_now_ns(), memory_order_relaxed);
+  *t = tally(turns);
+  bool compete = others_active(turns, t);
+  if (compete)
+    cores_want_observer(turns->cores);
+  return settle(turns, compete ? choose_half(turns, t) : TURN_ANYWHERE);
+}
+
 const cpu_set_t *turns_placement(struct turns *turns) {
-  if (!turns->cores || !turns->cores->many_users)
+  if (!turns->cores || !GET(turns->cores->several_users))
     return NULL;
-  int64_t now = clock_now_ns();
-  if (now - GET(turns->looked_ns) > LOOK_NS) {
-    atomic_store_explicit(&turns->looked_ns, now, memory_order_relaxed);
-    struct tally t = tally(turns);
-    return settle(turns, choose_placement(turns, &t));
+  if (clock_now_ns() - GET(turns->looked_ns) > LOOK_NS) {
+    struct tally t;
+    return decide(turns, &t);
   }
   return GET(turns->placement);
+}
+
+bool turns_are_taken(struct turns *turns, uint64_t cost_ns) {
+  if (!turns->cores || !GET(turns->cores->several_users))
+    return false;
+  if (cost_ns < TURN_MIN_NS)
+    return turns_are_strict(turns->cores, turns->member);
+  (void)turns_placement(turns);
+  return clock_now_ns() - GET(turns->others_active_ns) < LINGER_NS;
 }
 
 /* Wakes one thread that waits, of any member of this user, beginning with the member after this one. */
@@ -122,7 +138,7 @@ static void wake_one(struct turns *turns) {
     return;
   for (uint32_t k = 1; k <= n && n <= CORES_MAX_MEMBERS; k++) {
     struct cores_member *m = &cores->members[(turns->member + k) % n];
-    if (GET(m->n_waiting) > 0 && GET(m->user) == user && GET(m->joined)) {
+    if (GET(m->n_waiting) > 0 && GET(m->user) == user && GET(m->joined) && !GET(m->still)) {
       sem_hint(&m->turn);
       return;
     }
@@ -147,45 +163,80 @@ static int64_t patience(int waiting) {
   return (int64_t)PATIENCE_NS * (waiting < PATIENCE_MAX ? waiting + 1 : PATIENCE_MAX);
 }
 
-static struct turn begin_among_users(struct turns *turns, turns_given_up_fn given_up, const void *arg) {
-  bool waits = false;
-  for (int64_t begun = clock_now_ns();;) {
-    struct turn turn = {.most = INT_MAX};
-    turn.others = cores_begin_work(turns->cores, turns->member);
-    atomic_thread_fence(memory_order_seq_cst);
-    struct tally t = tally(turns);
-    turn.cores = settle(turns, choose_placement(turns, &t));
-    if (turn.cores)
-      turn.most = share(turns, turn.cores);
-    turns_move(turns, turn.cores);
-    if (t.callers <= turn.most || given_up(arg) || clock_now_ns() - begun > patience(t.waiting)) {
-      if (waits)
-        cores_end_wait(turns->cores, turns->member);
-      if (!turn.cores && t.waiting > waits) /* the other users rest, so nobody of this user needs to wait */
-        wake_one(turns);
-      return turn;
-    }
+/* Counts the thread as a caller and gives it what it may have, if its user has a place for it or waiting is
+ * over; else leaves it uncounted. */
+static bool try_to_begin(struct turns *turns, struct turn *turn, bool waits, bool no_longer, int64_t begun) {
+  struct tally t;
+  cores_begin_work(turns->cores, turns->member);
+  atomic_thread_fence(memory_order_seq_cst);
+  turn->cores = decide(turns, &t);
+  turn->most = turn->cores ? share(turns, turn->cores) : INT_MAX;
+  turn->looked_ns = GET(turns->looked_ns);
+  turn->begun = t.callers <= turn->most || no_longer || turn->looked_ns - begun > patience(t.waiting);
+  if (!turn->begun)
     cores_end_work(turns->cores, turns->member);
+  else if (!turn->cores && t.waiting > waits) /* the other users rest: nobody of this user needs to wait */
+    wake_one(turns);
+  return turn->begun;
+}
+
+static void begin_among_users(struct turns *turns, struct turn *turn, turns_given_up_fn given_up,
+                              const void *arg) {
+  bool waits = false;
+  int64_t begun = clock_now_ns();
+  while (!try_to_begin(turns, turn, waits, given_up(arg), begun)) {
     /* In its first round the thread only counts itself as waiting, and adds up again before it sleeps: a
      * caller that ended before did not see it. Later it sleeps, unless its user has a place free: then it and
      * another caller saw each other's counts and both took theirs back, and no caller at work would wake
      * either. */
     if (!waits)
       cores_begin_wait(turns->cores, turns->member);
-    else if (tally(turns).callers >= turn.most)
+    else if (tally(turns).callers >= turn->most)
       sem_await_hint(&turns->cores->members[turns->member].turn, clock_deadline(WAIT_NS));
     waits = true;
   }
+  if (waits)
+    cores_end_wait(turns->cores, turns->member);
+  turns_move(turns, turn->cores);
 }
 
-struct turn turns_begin(struct turns *turns, turns_given_up_fn given_up, const void *arg) {
-  if (turns->cores->many_users)
-    return begin_among_users(turns, given_up, arg);
-  return (struct turn){.others = cores_begin_work(turns->cores, turns->member), .most = INT_MAX};
+void turns_begin(struct turns *turns, struct turn *turn, turns_given_up_fn given_up, const void *arg) {
+  if (GET(turns->cores->several_users)) {
+    begin_among_users(turns, turn, given_up, arg);
+    return;
+  }
+  *turn = (struct turn){.begun = true, .most = INT_MAX};
+  cores_begin_work(turns->cores, turns->member);
+  turns_move(turns, NULL);
 }
 
-void turns_end(struct turns *turns) {
+/* Of a turn that has begun. False: the user has more callers at work than it may. */
+static bool is_still_in_turn(struct turns *turns, struct turn *turn) {
+  struct tally t;
+  const cpu_set_t *before = turn->cores;
+  turn->cores = decide(turns, &t);
+  turn->most = turn->cores ? share(turns, turn->cores) : INT_MAX;
+  turn->looked_ns = GET(turns->looked_ns);
+  if (t.callers > turn->most)
+    return false;
+  if (turn->cores != before)
+    turns_move(turns, turn->cores);
+  return true;
+}
+
+void turns_renew(struct turns *turns, struct turn *turn, turns_given_up_fn given_up, const void *arg) {
+  if (!GET(turns->cores->several_users) || clock_now_ns() - turn->looked_ns < RENEW_NS)
+    return;
+  if (turn->begun && is_still_in_turn(turns, turn))
+    return;
+  if (turn->begun)
+    turns_end(turns, turn);
+  begin_among_users(turns, turn, given_up, arg);
+}
+
+void turns_end(struct turns *turns, struct turn *turn) {
+  turn->begun = false;
   cores_end_work(turns->cores, turns->member);
-  if (turns->cores->many_users)
+  if (GET(turns->cores->several_users))
     wake_one(turns);
 }

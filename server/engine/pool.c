@@ -10,6 +10,7 @@
 #include "server/engine/pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -142,34 +143,50 @@ static bool is_given_up(const void *call) {
   return call_is_given_up(call);
 }
 
-/* Waits for the user's turn, then takes up to `want` cores, as far as other callers leave them; how many it
- * got. One of them is for the calling thread; if there is none but that, 0. */
-static int begin_work(struct pool *p, const struct call *call, int want, struct pool_job *j) {
+bool pool_takes_turns(struct pool *p, uint64_t cost_ns) {
+  return p && turns_are_taken(&p->turns, cost_ns);
+}
+
+void pool_begin_call(struct pool *p, struct call *call) {
+  call->turn = (struct turn){.most = INT_MAX};
+  if (p && p->cores && (call->plan->parallel || turns_are_taken(&p->turns, call->plan->cost_ns)))
+    turns_begin(&p->turns, &call->turn, is_given_up, call);
+}
+
+void pool_renew_turn(struct pool *p, struct call *call) {
+  if (p && p->cores)
+    turns_renew(&p->turns, &call->turn, is_given_up, call);
+}
+
+void pool_end_call(struct pool *p, struct call *call) {
+  if (call->turn.begun)
+    turns_end(&p->turns, &call->turn);
+}
+
+/* Takes up to `want` cores, as far as other callers leave them; how many it got. One of them is for the
+ * calling thread; if there is none but that, 0. */
+static int take_cores(struct pool *p, struct call *call, int want) {
   if (!p->cores)
     return want;
-  struct turn turn = turns_begin(&p->turns, is_given_up, call);
-  j->placement = turn.cores;
-  want = (int)smaller(want, smaller(turn.most, (int)p->cores->n_cores - turn.others));
-  return want > 1 ? cores_take(p->cores, p->member, want) : 0;
+  pool_renew_turn(p, call);
+  want = (int)smaller(want, call->turn.most);
+  int most = (int)smaller(want, (int)p->cores->n_cores - (cores_callers(p->cores) - call->turn.begun));
+  int got = most > 1 ? cores_take(p->cores, p->member, most) : 0;
+  if (got < want)
+    cores_want_observer(p->cores);
+  return got;
 }
 
-static void end_work(struct pool *p, int n_cores) {
-  if (!p->cores)
-    return;
-  cores_give(p->cores, p->member, n_cores);
-  turns_end(&p->turns);
-}
-
-void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
+void pool_run(struct pool *p, struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
   if (!p) {
     for (int64_t i = 0; i < n_tasks; i++)
       fn(arg, i);
     return;
   }
   struct helper *offered[MAX_HELPERS];
-  struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
-  int cores = begin_work(p, call, want, &j), n = 0;
+  int cores = take_cores(p, call, want), n = 0;
+  struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks, .placement = call->turn.cores};
   sem_init(&j.done, 0, 0);
   if (cores > 1) /* one is for this thread */
     n = offer(p, &j, cores - 1, offered);
@@ -180,6 +197,7 @@ void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_tas
       while (sem_wait(&j.done) < 0) {
       }
   }
-  end_work(p, cores);
+  if (p->cores)
+    cores_give(p->cores, p->member, cores);
   sem_destroy(&j.done);
 }

@@ -21,6 +21,7 @@
 #include "server/supervisor/accept.h"
 #include "server/supervisor/broker.h"
 #include "server/supervisor/listen.h"
+#include "server/supervisor/observer.h"
 #include "server/supervisor/questions.h"
 #include "server/supervisor/systemd.h"
 #include "server/supervisor/upgrade.h"
@@ -42,6 +43,7 @@ struct supervisor {
   struct broker broker;
   struct systemd systemd;
   struct watchdog watchdog;
+  struct observer observer;
   struct upgrade upgrade;
   uv_timer_t idle_timer, stop_timer, lease_timer;
   uv_signal_t sigterm, sigint, sighup, sigusr2;
@@ -227,7 +229,6 @@ static void set_limits(struct supervisor *s) {
                      fds.rlim_cur / 4);
   s->broker.objects_max = s->scoreboard->limits[QUOTA_DESCRIPTORS];
   s->scoreboard->options = o->workers;
-  s->scoreboard->cores.many_users = others;
   if (s->scoreboard->options.worker_memory == 0)
     s->scoreboard->options.worker_memory = memory;
 }
@@ -298,6 +299,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   if (rc < 0)
     return errtext_set(err, rc, "the scoreboard: %s", strerror(-rc));
   set_limits(s);
+  observer_init(&s->observer, s->scoreboard);
   rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
                           : listener_open(&s->listener, options->socket, &s->options.access, err);
   if (rc < 0)
@@ -309,6 +311,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
 }
 
 static void supervisor_deinit(struct supervisor *s) {
+  observer_stop(&s->observer);
   listener_close(&s->listener);
   broker_deinit(&s->broker);
   scoreboard_unmap(s->scoreboard);
@@ -319,6 +322,9 @@ static void supervisor_deinit(struct supervisor *s) {
 }
 
 static void start(struct supervisor *s) {
+  int rc = observer_start(&s->observer);
+  if (rc < 0)
+    log_warning("users are not kept to their shares of the cores: no thread for it: %s", strerror(-rc));
   const char *address = s->listener.inherited ? "an inherited socket" : s->listener.path;
   if (s->options.take_over)
     upgrade_take_over(&s->upgrade);

@@ -11,6 +11,7 @@
 
 #include "server/engine/exec.h"
 #include "server/engine/plan_impl.h"
+#include "server/engine/pool.h"
 #include "server/engine/scalar.h"
 #include "server/worker/session.h"
 #include "shared/trace.h"
@@ -194,14 +195,15 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   run.call.bases[BASE_SCALARS] = run.scalars;
   run.call.bases[BASE_RESULT] = (char *)completion->result;
   trace_stamp(TRACE_CHECKED);
-  if (redirect) {
+  pool_begin_call(session->pool, &run.call);
+  if (redirect)
     status = run_redirected(runner, p, redirect, &run);
-  } else {
-    if (p->scratch_bytes &&
-        !(run.call.bases[BASE_SCRATCH] = reserve_scratch(runner, (size_t)p->scratch_bytes)))
-      return fail(completion, NUMD_ENOMEMORY, NO_DETAIL);
+  else if (p->scratch_bytes &&
+           !(run.call.bases[BASE_SCRATCH] = reserve_scratch(runner, (size_t)p->scratch_bytes)))
+    status = NUMD_ENOMEMORY;
+  else
     status = exec_run(&run.call);
-  }
+  pool_end_call(session->pool, &run.call);
   trace_stamp(TRACE_COMPUTED);
   trim_scratch(runner);
   return finish(p, &run, status, completion);
@@ -262,7 +264,7 @@ void session_run(struct session *session, struct runner *runner, const struct re
                        : NULL;
   if (!p)
     fail(completion, NUMD_EPLAN, NO_DETAIL);
-  else if (p->one.n == 0 || !run_one(session, p, request, completion))
+  else if (p->one.n == 0 || session_is_strict(session) || !run_one(session, p, request, completion))
     run_plan(session, runner, p, request, completion);
   atomic_store_explicit(&runner->calls, calls + 2, memory_order_release);
 }

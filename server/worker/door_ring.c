@@ -56,6 +56,10 @@ static void give_token(void *arg) {
   cores_give_spin(&s->scoreboard->cores, s->entry);
 }
 
+static bool may_not_spin(void *arg) {
+  return session_is_strict(arg);
+}
+
 static const cpu_set_t *placement(void *arg) {
   const struct session *s = arg;
   return s->pool ? pool_placement(s->pool) : NULL;
@@ -141,7 +145,7 @@ static void *serve(void *arg) {
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  const struct spin_token token = {take_token, keep_token, give_token, placement, c->session};
+  const struct spin_token token = {take_token, keep_token, give_token, may_not_spin, placement, c->session};
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {

@@ -63,11 +63,17 @@ struct session {
   struct ring_door *ring;
   struct pool *pool;
   struct scoreboard *scoreboard;
-  uint32_t entry; /* this worker's, in the scoreboard */
+  uint32_t entry;                 /* this worker's, in the scoreboard */
+  const _Atomic uint32_t *strict; /* its member's word in the count of cores (turns.h) */
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
 };
+
+/* Whether every call of the session takes a turn, even the smallest, which otherwise does not. */
+static inline bool session_is_strict(const struct session *session) {
+  return atomic_load_explicit(session->strict, memory_order_relaxed) != 0;
+}
 
 /* What a session may hold besides the numbers of ids, its user's quotas (quota.h) and, in segments, as many
  * bytes as the machine has memory. */

@@ -19,6 +19,11 @@ static bool always(void *arg) {
   return true;
 }
 
+static bool never(void *arg) {
+  (void)arg;
+  return false;
+}
+
 static void nothing(void *arg) {
   (void)arg;
 }
@@ -32,7 +37,7 @@ static const cpu_set_t *anywhere(void *arg) {
 static void answer_calls(struct channel_memory *m, enum numd_wait policy, uint64_t n) {
   struct waiter w;
   atomic_int stop = 0;
-  const struct spin_token token = {always, always, nothing, anywhere, NULL};
+  const struct spin_token token = {always, always, nothing, never, anywhere, NULL};
   wake_init_worker(&w, m, policy, &token);
   for (uint64_t call = 0; call < n; call++) {
     struct slot *s = channel_slot(m, call);

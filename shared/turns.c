@@ -85,12 +85,12 @@ static bool others_active(struct turns *turns, const struct tally *t) {
 }
 
 /* The half in which fewer callers of other users are at work. If both halves are equal: the half that the
- * member has now, or anywhere if its user has no caller at work either. */
+ * member has now, or anywhere if its user has no caller at work and is not strict. */
 static uint32_t choose_half(const struct turns *turns, const struct tally *t) {
   int more = t->others_in[TURN_UPPER_HALF] - t->others_in[TURN_LOWER_HALF];
   if (more != 0)
     return more > 0 ? TURN_LOWER_HALF : TURN_UPPER_HALF;
-  if (t->callers == 0)
+  if (t->callers == 0 && !turns_are_strict(turns->cores, turns->member))
     return TURN_ANYWHERE;
   return GET(turns->cores->members[turns->member].placement) == TURN_UPPER_HALF ? TURN_UPPER_HALF
                                                                                 : TURN_LOWER_HALF;
@@ -159,10 +159,15 @@ static void wake_one(struct turns *turns) {
 }
 
 void turns_move(const struct turns *turns, const cpu_set_t *cores) {
-  static _Thread_local bool moved;
+  static _Thread_local bool moved = true; /* a new thread inherits the cores of the one that started it */
   if (cores || moved)
     sched_setaffinity(0, sizeof(turns->all), cores ? cores : &turns->all);
   moved = cores != NULL;
+}
+
+void turns_place(struct turns *turns) {
+  if (turns->cores)
+    turns_move(turns, turns_are_strict(turns->cores, turns->member) ? turns_placement(turns) : NULL);
 }
 
 /* How many threads of one user may work: as many as the half has processors, or half of the cores that are

@@ -71,5 +71,7 @@ void turns_end(struct turns *turns, struct turn *turn);
 const cpu_set_t *turns_placement(struct turns *turns);
 /* Moves the calling thread to these cores; NULL: lets it run on all again, if it was moved. */
 void turns_move(const struct turns *turns, const cpu_set_t *cores);
+/* Moves the calling thread, one that takes no turns, to its user's half while the user is strict. */
+void turns_place(struct turns *turns);
 
 #endif

@@ -143,6 +143,16 @@ static bool is_given_up(const void *call) {
   return call_is_given_up(call);
 }
 
+void pool_place_thread(struct pool *p) {
+  if (p)
+    turns_place(&p->turns);
+}
+
+void pool_begin_thread(struct pool *p) {
+  if (p)
+    turns_move(&p->turns, NULL);
+}
+
 bool pool_takes_turns(struct pool *p, uint64_t cost_ns) {
   return p && turns_are_taken(&p->turns, cost_ns);
 }

@@ -20,6 +20,11 @@ struct pool *pool_free(struct pool *pool);
 
 /* Where threads of this process are to run now, or NULL: wherever they may. Valid as long as the pool. */
 const cpu_set_t *pool_placement(struct pool *pool);
+/* To be called now and then by a thread that does other work than calls: it keeps to its user's cores. pool
+ * NULL: nothing. */
+void pool_place_thread(struct pool *pool);
+/* To be called first by a thread that such a thread starts, so that it may run on all cores. */
+void pool_begin_thread(struct pool *pool);
 
 /* Turns between users (shared/turns.h): whether a call with this estimate is to take one now; to be called
  * before the first step of a call, before a later one, and after the last. pool NULL: there are none. */

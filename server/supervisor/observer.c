@@ -22,6 +22,7 @@ void observer_init(struct observer *o, struct scoreboard *scoreboard) {
   memset(o, 0, sizeof(*o));
   o->scoreboard = scoreboard;
   o->cpu_ns = cpu_ns_of;
+  o->now_ns = clock_now_ns;
 }
 
 /* The index of a user; `likely` is looked at first. */
@@ -61,6 +62,8 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
   const struct cores_member *m = &o->scoreboard->cores.members[i];
   struct observed_worker *w = &o->workers[i];
   int64_t cpu_ns = o->cpu_ns(pid), used_ns = cpu_ns - w->cpu_ns;
+  int64_t now = o->now_ns(),
+          passed_ns = now - w->at_ns; /* each worker has its own: this thread may be slow */
   uint64_t n_calls = GET(m->n_calls);
   if (cpu_ns < 0)
     return;
@@ -68,12 +71,14 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
   if (!is_known) {
     *w = (struct observed_worker){.pid = pid, .n_calls = n_calls};
     used_ns = 0;
+    passed_ns = 1;
   }
   w->user = find_user(o, GET(m->user), w->user);
   struct observed_user *user = &o->users[w->user];
-  user->used_ns += used_ns;
+  user->used += passed_ns > 0 ? (double)used_ns / (double)passed_ns : 0;
   user->active |= n_calls != w->n_calls || GET(m->n_callers) > 0 || GET(m->n_waiting) > 0;
   w->cpu_ns = cpu_ns;
+  w->at_ns = now;
   w->n_calls = n_calls;
   if (is_known)
     judge_motion(o, i, used_ns);
@@ -81,22 +86,23 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
 
 /* Who has more than half of the cores has too much, with an eighth for what is no call. Who is strict keeps
  * to half of them, so he is let go only when he uses clearly less. */
-static void judge_users(struct observer *o, int64_t now, int64_t window_ns) {
-  int64_t n_cores = o->scoreboard->cores.n_cores,
-          half_ns = n_cores == 1 ? window_ns / 2 : (n_cores + 1) / 2 * window_ns;
+static void judge_users(struct observer *o, int64_t now) {
+  uint32_t n_cores = o->scoreboard->cores.n_cores;
+  double half = n_cores == 1 ? 0.5 : (double)((n_cores + 1) / 2);
   o->n_active = 0;
   for (uint32_t i = 0; i < o->n_users; i++)
     o->n_active += o->users[i].active;
   for (uint32_t i = 0; i < o->n_users; i++) {
     struct observed_user *user = &o->users[i];
     bool strict = user->strict_until_ns > now, others = o->n_active > user->active;
-    if (others && user->used_ns > half_ns / 8 * (strict ? 6 : 9))
+    if (others && user->used > half / 8 * (strict ? 6 : 9))
       user->strict_until_ns = now + OBSERVER_STRICT_NS;
   }
 }
 
-void observer_look(struct observer *o, int64_t now) {
+void observer_look(struct observer *o) {
   struct scoreboard *scoreboard = o->scoreboard;
+  int64_t now = o->now_ns();
   uint32_t n = GET(scoreboard->n_used);
   begin_users(o, now);
   cores_find_holders(&scoreboard->cores, o->holds);
@@ -108,12 +114,11 @@ void observer_look(struct observer *o, int64_t now) {
     else
       o->workers[i].pid = 0;
   }
-  judge_users(o, now, now - o->looked_ns);
+  judge_users(o, now);
   for (uint32_t i = 0; i < n; i++)
     if (o->workers[i].pid != 0)
       atomic_store_explicit(&scoreboard->cores.members[i].strict,
                             o->users[o->workers[i].user].strict_until_ns > now, memory_order_relaxed);
-  o->looked_ns = now;
 }
 
 /* Sleeps until the next look is due. */
@@ -134,7 +139,7 @@ static void *observe(void *arg) {
   o->n_quiet = OBSERVER_QUIET_LOOKS;
   for (await_look(o); !atomic_load(&o->stop); await_look(o)) {
     bool wanted = atomic_exchange(&cores->wants_observer, 0) != 0;
-    observer_look(o, clock_now_ns());
+    observer_look(o);
     o->n_quiet = wanted || o->n_active > 1 ? 0 : o->n_quiet + (o->n_quiet < OBSERVER_QUIET_LOOKS);
   }
   return NULL;

@@ -28,7 +28,7 @@
 /* A worker as the last look found it. */
 struct observed_worker {
   int32_t pid;
-  int64_t cpu_ns;
+  int64_t cpu_ns, at_ns; /* its processor time, and when it was read */
   uint64_t n_calls;
   int n_motionless; /* looks in a row */
   uint32_t user;    /* index in `users` */
@@ -37,15 +37,15 @@ struct observed_worker {
 /* A user, in the present look. */
 struct observed_user {
   uint32_t uid;
-  int64_t used_ns; /* processor time of his workers since the last look */
-  bool active;     /* has made calls since then, or waits */
+  double used; /* cores that his workers used on average since the last look */
+  bool active; /* has made calls since then, or waits */
   int64_t strict_until_ns;
 };
 
 struct observer {
   struct scoreboard *scoreboard;
   int64_t (*cpu_ns)(int32_t pid); /* processor time that a process has used so far, or -1 */
-  int64_t looked_ns;
+  int64_t (*now_ns)(void);        /* monotonic time */
   struct observed_worker workers[SCOREBOARD_ENTRIES];
   struct observed_user users[SCOREBOARD_ENTRIES];
   bool holds[SCOREBOARD_ENTRIES];
@@ -57,8 +57,8 @@ struct observer {
 };
 
 void observer_init(struct observer *observer, struct scoreboard *scoreboard);
-/* Looks once; `now` is monotonic time. */
-void observer_look(struct observer *observer, int64_t now);
+/* Looks once. */
+void observer_look(struct observer *observer);
 /* Starts the thread; 0 or -errno. observer_stop joins it, and may be called without. */
 int observer_start(struct observer *observer);
 void observer_stop(struct observer *observer);

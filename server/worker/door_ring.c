@@ -146,6 +146,7 @@ static void *serve(void *arg) {
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
   const struct spin_token token = {take_token, keep_token, give_token, may_not_spin, placement, c->session};
+  pool_begin_thread(c->session->pool);
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {

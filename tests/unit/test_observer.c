@@ -21,6 +21,10 @@ static int64_t cpu_ns(int32_t pid) {
   return used_ns[pid - 1];
 }
 
+static int64_t now_ns(void) {
+  return now;
+}
+
 static void set_up(void) {
   scoreboard = calloc(1, sizeof(*scoreboard));
   observer = malloc(sizeof(*observer));
@@ -32,8 +36,9 @@ static void set_up(void) {
   }
   observer_init(observer, scoreboard);
   observer->cpu_ns = cpu_ns;
+  observer->now_ns = now_ns;
   now = 1000 * LOOK;
-  observer_look(observer, now);
+  observer_look(observer);
 }
 
 static void tear_down(void) {
@@ -49,7 +54,7 @@ static void look(double each_busy, bool other_calls) {
   used_ns[OTHER] += LOOK / 100;
   cores->members[OTHER].n_calls += other_calls;
   cores->members[BUSY].n_calls++;
-  observer_look(observer, now);
+  observer_look(observer);
 }
 
 static void check_strict(bool busy) {
@@ -115,7 +120,7 @@ END_TEST
 static void look_still(bool still) {
   now += LOOK;
   used_ns[BUSY] += LOOK;
-  observer_look(observer, now);
+  observer_look(observer);
   ck_assert_int_eq(cores->members[OTHER].still, still);
 }
 

@@ -285,6 +285,21 @@ START_TEST(a_long_call_waits_when_its_user_has_too_many) {
 }
 END_TEST
 
+START_TEST(other_threads_of_a_strict_user_keep_to_its_half_too) {
+  cores->members[OTHERS].n_calls++;
+  turns_place(&turns[MINE]);
+  check_runs_on(&all);
+  cores->members[MINE].strict = 1;
+  turns[MINE].looked_ns = 0;
+  turns_place(&turns[MINE]);
+  check_runs_on(turns[MINE].placement);
+  ck_assert(CPU_COUNT(&all) == 1 || !CPU_EQUAL(turns[MINE].placement, &all));
+  cores->members[MINE].strict = 0;
+  turns_place(&turns[MINE]);
+  check_runs_on(&all);
+}
+END_TEST
+
 START_TEST(who_stands_still_takes_no_place) {
   int had;
   cores->members[OTHERS].n_callers = 1;
@@ -322,6 +337,7 @@ int main(void) {
   tcase_add_test(t, a_turn_is_taken_by_calls_that_are_worth_it_and_while_others_call);
   tcase_add_test(t, a_long_call_keeps_to_the_share_once_others_come);
   tcase_add_test(t, a_long_call_waits_when_its_user_has_too_many);
+  tcase_add_test(t, other_threads_of_a_strict_user_keep_to_its_half_too);
   tcase_add_test(t, who_stands_still_takes_no_place);
   suite_add_tcase(suite, t);
   return suite_run(suite);

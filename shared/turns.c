@@ -260,14 +260,14 @@ static bool is_still_in_turn(struct turns *turns, struct turn *turn) {
   return true;
 }
 
-void turns_renew(struct turns *turns, struct turn *turn, turns_given_up_fn given_up, const void *arg) {
+bool turns_renew(struct turns *turns, struct turn *turn) {
   if (!GET(turns->cores->several_users) || clock_now_ns() - turn->looked_ns < RENEW_NS)
-    return;
+    return true;
   if (turn->begun && is_still_in_turn(turns, turn) && !is_to_yield(turns, turn->looked_ns))
-    return;
+    return true;
   if (turn->begun)
     turns_end(turns, turn);
-  begin_among_users(turns, turn, given_up, arg);
+  return false;
 }
 
 void turns_end(struct turns *turns, struct turn *turn) {

@@ -62,9 +62,9 @@ bool turns_are_taken(struct turns *turns, uint64_t cost_ns);
  * cores. Once given_up(arg) is true, or the thread has waited for very long, it goes on without its turn, and
  * is counted all the same. */
 void turns_begin(struct turns *turns, struct turn *turn, turns_given_up_fn given_up, const void *arg);
-/* Decides anew, if that was long ago, what a turn that has begun is; waits if the user has more callers at
- * work than it may by now. */
-void turns_renew(struct turns *turns, struct turn *turn, turns_given_up_fn given_up, const void *arg);
+/* Decides anew, if that was long ago, what the turn of a call is. False: the call has none, or has no longer,
+ * since its user has more callers at work than it may by now, and is to begin one before it goes on. */
+bool turns_renew(struct turns *turns, struct turn *turn);
 /* The calling thread is no longer at work; wakes a waiting thread of its user. */
 void turns_end(struct turns *turns, struct turn *turn);
 /* Where threads of the member are to run now, between calls too; NULL: anywhere. Valid as long as `turns`. */

@@ -184,8 +184,6 @@ static int run_plan(struct session *session, struct runner *runner, const struct
       return fail(completion, status, o);
     redirect |= (uint64_t)apart << o;
   }
-  if (p->cost_ns > LONG_CALL_NS && runner->before_long)
-    runner->before_long(runner->before_long_arg);
   run.call.plan = p;
   run.call.cancel = &runner->cancel;
   run.call.call_id = runner->call_id;
@@ -196,6 +194,8 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   run.call.bases[BASE_RESULT] = (char *)completion->result;
   trace_stamp(TRACE_CHECKED);
   pool_begin_call(session->pool, &run.call);
+  if ((p->cost_ns > LONG_CALL_NS || run.call.turn.cores) && runner->before_long)
+    runner->before_long(runner->before_long_arg);
   if (redirect)
     status = run_redirected(runner, p, redirect, &run);
   else if (p->scratch_bytes &&

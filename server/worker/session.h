@@ -38,7 +38,8 @@ struct runner {
   _Atomic uint64_t calls;
   uint64_t call_id;        /* of the call that it runs, by runner_name_call */
   _Atomic uint64_t cancel; /* set by other threads: the call with this id, or CANCEL_ALL, is given up */
-  void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more; may be NULL */
+  void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more, and before one whose turn
+                                     has moved it; may be NULL */
   void *before_long_arg;
   char *scratch; /* private memory for temporaries, mapped on demand */
   size_t scratch_bytes;

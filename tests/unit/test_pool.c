@@ -221,6 +221,34 @@ START_TEST(calls_of_serial_steps_take_turns_while_others_call) {
 }
 END_TEST
 
+#define LONG_TASKS 400
+static _Atomic bool others_came;
+static _Atomic int taken_then;
+
+/* After some tasks another user comes; helpers that are still there wait until the caller has seen that. */
+static void go_on_when_others_come(void *arg, int64_t task) {
+  struct record *r = arg;
+  do_task(arg, task);
+  usleep(1000);
+  if (atomic_load(&r->n) >= LONG_TASKS / 4 && !atomic_exchange(&others_came, true)) {
+    cores_join(cores, 2, 1001);
+    atomic_fetch_add(&cores->members[2].n_callers, 1);
+  }
+  if (atomic_load(&r->n) < LONG_TASKS / 2 || pthread_equal(pthread_self(), r->caller))
+    return;
+  for (int ms = 0; cores_taken() == CORES && ms < 20000; ms++)
+    usleep(1000);
+  atomic_store(&taken_then, cores_taken());
+}
+
+START_TEST(a_long_step_gives_cores_back_when_others_come) {
+  run(pool, LONG_TASKS, go_on_when_others_come, &record);
+  check_each_once(&record, LONG_TASKS);
+  ck_assert_int_gt(record.by_others, 0);
+  ck_assert_int_lt(taken_then, CORES);
+}
+END_TEST
+
 #define CALLERS 6
 static struct record records[CALLERS];
 
@@ -305,6 +333,7 @@ int main(void) {
   tcase_add_test(t, callers_at_work_count_though_they_hold_no_core);
   tcase_add_test(t, a_call_is_counted_once_whatever_its_steps);
   tcase_add_test(t, calls_of_serial_steps_take_turns_while_others_call);
+  tcase_add_test(t, a_long_step_gives_cores_back_when_others_come);
   tcase_add_test(t, callers_share_the_helpers);
   tcase_add_test(t, without_a_count_there_are_helpers_for_all_cores);
   tcase_add_test(t, helpers_leave_signals_to_others);

@@ -238,17 +238,17 @@ START_TEST(a_long_call_keeps_to_the_share_once_others_come) {
   struct turn turn = begin_turn(&turns[MINE]);
   ck_assert_int_eq(turn.most, INT_MAX);
   cores->members[OTHERS].n_callers = 1;
-  turns_renew(&turns[MINE], &turn, is_cancelled, &cancelled); /* too early */
+  ck_assert(turns_renew(&turns[MINE], &turn)); /* too early */
   ck_assert_int_eq(turn.most, INT_MAX);
   make_old(&turn);
-  turns_renew(&turns[MINE], &turn, is_cancelled, &cancelled);
+  ck_assert(turns_renew(&turns[MINE], &turn));
   ck_assert(turn.begun);
   ck_assert_int_eq(turn.most, CPU_COUNT(turn.cores));
   check_runs_on(turn.cores);
   cores->members[OTHERS].n_callers = 0;
   turns[MINE].others_active_ns -= 1000000000;
   make_old(&turn);
-  turns_renew(&turns[MINE], &turn, is_cancelled, &cancelled);
+  ck_assert(turns_renew(&turns[MINE], &turn));
   ck_assert_int_eq(turn.most, INT_MAX);
   check_runs_on(&all);
   turns_end(&turns[MINE], &turn);
@@ -259,7 +259,9 @@ END_TEST
 static void *renew(void *arg) {
   struct turn *turn = arg;
   make_old(turn);
-  turns_renew(&turns[MINE_TOO], turn, is_cancelled, &cancelled);
+  ck_assert(!turns_renew(&turns[MINE_TOO], turn));
+  ck_assert(!turn->begun);
+  *turn = begin_turn(&turns[MINE_TOO]);
   atomic_fetch_add(&n_begun, 1);
   return NULL;
 }

@@ -123,13 +123,19 @@ const cpu_set_t *turns_placement(struct turns *turns) {
   return GET(turns->placement);
 }
 
+bool turns_compete(struct turns *turns) {
+  if (!turns->cores || !GET(turns->cores->several_users))
+    return false;
+  (void)turns_placement(turns);
+  return clock_now_ns() - GET(turns->others_active_ns) < LINGER_NS;
+}
+
 bool turns_are_taken(struct turns *turns, uint64_t cost_ns) {
   if (!turns->cores || !GET(turns->cores->several_users))
     return false;
   if (cost_ns < TURN_MIN_NS)
     return turns_are_strict(turns->cores, turns->member);
-  (void)turns_placement(turns);
-  return clock_now_ns() - GET(turns->others_active_ns) < LINGER_NS;
+  return turns_compete(turns);
 }
 
 /* Wakes one thread that waits, of any member of this user, beginning with the member after this one; nobody

@@ -56,6 +56,8 @@ void turns_init(struct turns *turns, struct cores *cores, uint32_t member);
 static inline bool turns_are_strict(const struct cores *cores, uint32_t member) {
   return atomic_load_explicit(&cores->members[member].strict, memory_order_relaxed) != 0;
 }
+/* Whether other users have made calls lately. */
+bool turns_compete(struct turns *turns);
 /* Whether a call with this estimate is to take a turn now. */
 bool turns_are_taken(struct turns *turns, uint64_t cost_ns);
 /* Waits until it is the user's turn, counts the calling thread among the callers at work, and moves it to its

@@ -68,7 +68,7 @@ static bool is_worker(const struct waiter *w) {
 }
 
 static bool is_barred(const struct waiter *w) {
-  return is_worker(w) && w->token.barred(w->token.arg);
+  return is_worker(w) && w->token.barred(w->token.arg, w->has_token);
 }
 
 /* Whether the spin has to end because both sides run on one core, where the spinning side only keeps the
@@ -203,11 +203,10 @@ void wake_leave_peer(struct waiter *w) {
 }
 
 /* Shifts the worker to GEAR_SPIN and away from the client's core. False, with nothing changed, if there is no
- * spin token to be had, or the worker is barred from spinning. */
+ * spin token to be had, which NUMD_WAIT_SPIN wants only if it is barred without one. */
 static bool shift_to_spin(struct waiter *w) {
-  if (is_barred(w))
-    return false;
-  if (w->policy == NUMD_WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
+  bool needs_token = !w->has_token && (w->policy == NUMD_WAIT_AUTO || is_barred(w));
+  if (needs_token && !(w->has_token = w->token.take(w->token.arg)))
     return false;
   set_gear(w, GEAR_SPIN);
   int cpu = (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);

@@ -47,8 +47,8 @@ struct spin_token {
   bool (*take)(void *arg);
   bool (*keep)(void *arg); /* whether the worker may go on spinning; asked every few microseconds of a spin */
   void (*give)(void *arg);
-  bool (*barred)(void *arg);            /* no spin at all, whatever the policy; asked as often as `keep` */
-  const cpu_set_t *(*cores)(void *arg); /* where the worker is to run now, or NULL: wherever it may */
+  bool (*barred)(void *arg, bool has_token); /* no spin, whatever the policy; asked as often as `keep` */
+  const cpu_set_t *(*cores)(void *arg);      /* where the worker is to run now, or NULL: wherever it may */
   void *arg;
 };
 

@@ -173,6 +173,10 @@ void pool_begin_thread(struct pool *p) {
     turns_move(&p->turns, NULL);
 }
 
+bool pool_has_rivals(struct pool *p) {
+  return p && turns_compete(&p->turns);
+}
+
 bool pool_takes_turns(struct pool *p, uint64_t cost_ns) {
   return p && turns_are_taken(&p->turns, cost_ns);
 }

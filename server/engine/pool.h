@@ -26,6 +26,9 @@ void pool_place_thread(struct pool *pool);
 /* To be called first by a thread that such a thread starts, so that it may run on all cores. */
 void pool_begin_thread(struct pool *pool);
 
+/* Whether other users have made calls lately. pool NULL: they have not. */
+bool pool_has_rivals(struct pool *pool);
+
 /* Turns between users (shared/turns.h): whether a call with this estimate is to take one now; to be called
  * before the first step of a call, before a later one, and after the last. pool NULL: there are none. */
 bool pool_takes_turns(struct pool *pool, uint64_t cost_ns);

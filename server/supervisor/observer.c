@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "server/supervisor/observer.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "shared/clock.h"
 #include "shared/sem.h"
 #include "shared/thread.h"
+
+#define LITTLE 0.05 /* cores; who uses less is in nobody's way */
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
@@ -18,11 +21,23 @@ static int64_t cpu_ns_of(int32_t pid) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int count_runnable(void) {
+  int n = 0;
+  FILE *f = fopen("/proc/loadavg", "re");
+  if (!f)
+    return 0;
+  if (fscanf(f, "%*f %*f %*f %d/", &n) != 1)
+    n = 0;
+  fclose(f);
+  return n;
+}
+
 void observer_init(struct observer *o, struct scoreboard *scoreboard) {
   memset(o, 0, sizeof(*o));
   o->scoreboard = scoreboard;
   o->cpu_ns = cpu_ns_of;
   o->now_ns = clock_now_ns;
+  o->n_runnable = count_runnable;
 }
 
 /* The index of a user; `likely` is looked at first. */
@@ -77,6 +92,7 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
   struct observed_user *user = &o->users[w->user];
   user->used += passed_ns > 0 ? (double)used_ns / (double)passed_ns : 0;
   user->active |= n_calls != w->n_calls || GET(m->n_callers) > 0 || GET(m->n_waiting) > 0;
+  user->waits |= GET(m->n_waiting) > 0;
   w->cpu_ns = cpu_ns;
   w->at_ns = now;
   w->n_calls = n_calls;
@@ -84,18 +100,28 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
     judge_motion(o, i, used_ns);
 }
 
-/* Who has more than half of the cores has too much, with an eighth for what is no call. Who is strict keeps
- * to half of them, so he is let go only when he uses clearly less. */
-static void judge_users(struct observer *o, int64_t now) {
+/* Half of the cores; or half of what the workers used, if that was less because there are not enough cores
+ * for all threads of the machine (this thread is one of them). */
+static double half_of_cores(const struct observer *o) {
   uint32_t n_cores = o->scoreboard->cores.n_cores;
-  double half = n_cores == 1 ? 0.5 : (double)((n_cores + 1) / 2);
+  double half = n_cores == 1 ? 0.5 : (double)((n_cores + 1) / 2), used = 0;
+  for (uint32_t i = 0; i < o->n_users; i++)
+    used += o->users[i].used;
+  return used / 2 < half && o->n_runnable() > (int)n_cores + 1 ? used / 2 : half;
+}
+
+/* Who has more than half has too much, with an eighth for what is no call. Who is strict keeps to half, so he
+ * is let go only when he uses clearly less and wants no more. */
+static void judge_users(struct observer *o, int64_t now) {
+  const double half = half_of_cores(o);
   o->n_active = 0;
   for (uint32_t i = 0; i < o->n_users; i++)
     o->n_active += o->users[i].active;
   for (uint32_t i = 0; i < o->n_users; i++) {
     struct observed_user *user = &o->users[i];
     bool strict = user->strict_until_ns > now, others = o->n_active > user->active;
-    if (others && user->used > half / 8 * (strict ? 6 : 9))
+    bool has_more = user->used > half / 8 * (strict ? 6 : 9) || (strict && user->waits);
+    if (others && has_more && user->used > LITTLE)
       user->strict_until_ns = now + OBSERVER_STRICT_NS;
   }
 }

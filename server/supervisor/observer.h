@@ -4,7 +4,9 @@
  *
  *  - A worker that holds something and has used none at all for STILL_LOOKS looks stands still.
  *  - A user whose workers used more than half of the cores while another user made calls has more than his
- * share: for STRICT_NS at least, every call of his takes a turn.
+ * share; or, where more threads are runnable than there are cores, so that the workers do not get all cores,
+ * more than half of what all workers used. For STRICT_NS at least, and while he has calls that wait for their
+ * turn, every call of his takes one.
  *
  * It looks every LOOK_NS while users compete or somebody has asked for it lately, and sleeps otherwise; while
  * several users have sessions, or a worker stands still, it looks once in SLOW_NS all the same. A look costs
@@ -39,6 +41,7 @@ struct observed_user {
   uint32_t uid;
   double used; /* cores that his workers used on average since the last look */
   bool active; /* has made calls since then, or waits */
+  bool waits;  /* has calls that wait for their turn */
   int64_t strict_until_ns;
 };
 
@@ -46,6 +49,7 @@ struct observer {
   struct scoreboard *scoreboard;
   int64_t (*cpu_ns)(int32_t pid); /* processor time that a process has used so far, or -1 */
   int64_t (*now_ns)(void);        /* monotonic time */
+  int (*n_runnable)(void);        /* threads of the machine that run or wait for a core, or 0 */
   struct observed_worker workers[SCOREBOARD_ENTRIES];
   struct observed_user users[SCOREBOARD_ENTRIES];
   bool holds[SCOREBOARD_ENTRIES];

@@ -43,7 +43,8 @@ struct ring_door {
 
 static bool take_token(void *arg) {
   const struct session *s = arg;
-  return cores_has_idle(&s->scoreboard->cores) && cores_take_spin(&s->scoreboard->cores, s->entry);
+  return !session_is_strict(s) && cores_has_idle(&s->scoreboard->cores) &&
+         cores_take_spin(&s->scoreboard->cores, s->entry);
 }
 
 static bool keep_token(void *arg) {
@@ -56,8 +57,9 @@ static void give_token(void *arg) {
   cores_give_spin(&s->scoreboard->cores, s->entry);
 }
 
-static bool may_not_spin(void *arg) {
-  return session_is_strict(arg);
+static bool is_barred(void *arg, bool has_token) {
+  const struct session *s = arg;
+  return session_is_strict(s) || (!has_token && pool_has_rivals(s->pool));
 }
 
 static const cpu_set_t *placement(void *arg) {
@@ -145,7 +147,7 @@ static void *serve(void *arg) {
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  const struct spin_token token = {take_token, keep_token, give_token, may_not_spin, placement, c->session};
+  const struct spin_token token = {take_token, keep_token, give_token, is_barred, placement, c->session};
   pool_begin_thread(c->session->pool);
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;

@@ -19,8 +19,9 @@ static bool always(void *arg) {
   return true;
 }
 
-static bool never(void *arg) {
+static bool never(void *arg, bool has_token) {
   (void)arg;
+  (void)has_token;
   return false;
 }
 

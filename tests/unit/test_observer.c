@@ -21,6 +21,12 @@ static int64_t cpu_ns(int32_t pid) {
   return used_ns[pid - 1];
 }
 
+static int runnable;
+
+static int n_runnable(void) {
+  return runnable;
+}
+
 static int64_t now_ns(void) {
   return now;
 }
@@ -37,6 +43,8 @@ static void set_up(void) {
   observer_init(observer, scoreboard);
   observer->cpu_ns = cpu_ns;
   observer->now_ns = now_ns;
+  observer->n_runnable = n_runnable;
+  runnable = 0;
   now = 1000 * LOOK;
   observer_look(observer);
 }
@@ -106,6 +114,34 @@ START_TEST(who_is_strict_is_so_no_longer_when_the_others_rest) {
 }
 END_TEST
 
+/* Other programs have most of the cores, so half of them is more than all workers together have. */
+START_TEST(half_is_of_what_there_is) {
+  runnable = N_CORES + 1; /* there is a core for each of them, and one more looks */
+  look(0.2, true);
+  check_strict(false);
+  runnable++;
+  look(0.2, true);
+  check_strict(true);
+}
+END_TEST
+
+START_TEST(who_uses_little_is_in_nobodys_way) {
+  runnable = 100;
+  look(0.02, true);
+  check_strict(false);
+}
+END_TEST
+
+START_TEST(who_is_strict_is_so_while_he_wants_more) {
+  look(1.5, true);
+  cores->members[BUSY_TOO].n_waiting = 1;
+  for (int i = 0; i < 3 * OBSERVER_STRICT_NS / LOOK; i++) {
+    look(0.5, true);
+    check_strict(true);
+  }
+}
+END_TEST
+
 START_TEST(a_new_worker_is_as_strict_as_its_user) {
   scoreboard_bury(scoreboard, BUSY_TOO);
   look(2.5, true);
@@ -170,6 +206,12 @@ START_TEST(the_kernel_says_what_a_process_used) {
 }
 END_TEST
 
+START_TEST(the_kernel_says_how_many_threads_are_runnable) {
+  observer_init(observer, scoreboard);
+  ck_assert_int_ge(observer->n_runnable(), 1); /* this one */
+}
+END_TEST
+
 START_TEST(the_thread_looks_when_it_is_wanted_and_ends) {
   for (uint32_t i = 0; i < N; i++)
     scoreboard_bury(scoreboard, i);
@@ -193,11 +235,15 @@ int main(void) {
   tcase_add_test(t, half_of_the_cores_is_a_share);
   tcase_add_test(t, who_has_more_beside_others_is_strict_until_he_has_less);
   tcase_add_test(t, who_is_strict_is_so_no_longer_when_the_others_rest);
+  tcase_add_test(t, half_is_of_what_there_is);
+  tcase_add_test(t, who_uses_little_is_in_nobodys_way);
+  tcase_add_test(t, who_is_strict_is_so_while_he_wants_more);
   tcase_add_test(t, a_new_worker_is_as_strict_as_its_user);
   tcase_add_test(t, who_holds_and_does_not_move_stands_still);
   tcase_add_test(t, who_holds_nothing_may_rest);
   tcase_add_test(t, who_moves_a_little_is_at_work);
   tcase_add_test(t, the_kernel_says_what_a_process_used);
+  tcase_add_test(t, the_kernel_says_how_many_threads_are_runnable);
   tcase_add_test(t, the_thread_looks_when_it_is_wanted_and_ends);
   suite_add_tcase(suite, t);
   return suite_run(suite);

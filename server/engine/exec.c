@@ -247,14 +247,14 @@ int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *res
 
 int exec_run(struct call *call) {
   const struct plan *p = call->plan;
-  double since_look_ns = 0;
+  uint64_t since_look_ns = 0;
   for (uint32_t i = 0; i < p->n_steps; i++) {
     if (since_look_ns > RENEW_NS) {
       pool_renew_turn(call->pool, call);
       since_look_ns = 0;
     }
     exec_step(call, p->steps[i]);
-    since_look_ns += (double)p->steps[i]->cost_ns;
+    since_look_ns += p->steps[i]->cost_ns; /* if this wraps, the next look is later */
     unsigned flags = atomic_load_explicit(&call->flags, memory_order_relaxed);
     if (flags == 0)
       continue;

@@ -170,6 +170,13 @@ static int finish(const struct plan *p, const struct bound_call *run, int status
   return fail(completion, status, NO_DETAIL);
 }
 
+/* Of a call that is not among the shortest. */
+static void begin_turn(struct session *session, struct runner *runner, struct call *call) {
+  pool_begin_call(session->pool, call);
+  if ((call->plan->cost_ns > LONG_CALL_NS || call->turn.cores) && runner->before_long)
+    runner->before_long(runner->before_long_arg);
+}
+
 static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
                     const struct request *request, struct completion *completion) {
   struct bound_call run;
@@ -193,9 +200,9 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   run.call.bases[BASE_SCALARS] = run.scalars;
   run.call.bases[BASE_RESULT] = (char *)completion->result;
   trace_stamp(TRACE_CHECKED);
-  pool_begin_call(session->pool, &run.call);
-  if ((p->cost_ns > LONG_CALL_NS || run.call.turn.cores) && runner->before_long)
-    runner->before_long(runner->before_long_arg);
+  run.call.turn = (struct turn){.begun = false};
+  if (p->cost_ns >= TURN_MIN_NS || session_is_strict(session))
+    begin_turn(session, runner, &run.call);
   if (redirect)
     status = run_redirected(runner, p, redirect, &run);
   else if (p->scratch_bytes &&
@@ -203,7 +210,8 @@ static int run_plan(struct session *session, struct runner *runner, const struct
     status = NUMD_ENOMEMORY;
   else
     status = exec_run(&run.call);
-  pool_end_call(session->pool, &run.call);
+  if (run.call.turn.begun)
+    pool_end_call(session->pool, &run.call);
   trace_stamp(TRACE_COMPUTED);
   trim_scratch(runner);
   return finish(p, &run, status, completion);

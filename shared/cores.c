@@ -67,7 +67,7 @@ static void take_all_from(struct cores *cores, uint32_t member) {
 static void count_still_callers(struct cores *cores) {
   int n = 0;
   for (uint32_t i = 0; i < GET(cores->n_used) && i < CORES_MAX_MEMBERS; i++)
-    n += GET(cores->members[i].still) ? GET(cores->members[i].n_callers) : 0;
+    n += GET(cores->members[i].still) ? cores_threads(&cores->members[i].n_callers) : 0;
   atomic_store(&cores->n_still_callers, n);
 }
 
@@ -103,8 +103,8 @@ void cores_give_spin(struct cores *cores, uint32_t member) {
 }
 
 int cores_callers(const struct cores *cores) {
-  int n = GET(cores->n_callers) - GET(cores->n_still_callers);
-  return n > 0 ? n : 0;
+  int all = GET(cores->n_callers), still = GET(cores->n_still_callers);
+  return all > still && still >= 0 ? all - still : 0;
 }
 
 bool cores_has_idle(const struct cores *cores) {

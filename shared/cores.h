@@ -34,6 +34,7 @@
 
 #define CORES_MAX 256
 #define CORES_MAX_MEMBERS 1024
+#define CORES_MAX_THREADS 1024 /* of a member */
 
 struct cores_member {
   _Atomic uint32_t joined; /* 0 or 1 */
@@ -61,6 +62,13 @@ struct cores {
   _Atomic uint32_t spin_owner[CORES_MAX];
   struct cores_member members[CORES_MAX_MEMBERS];
 };
+
+/* How many threads a counter of one member counts: what can be true, whatever was written, so that sums over
+ * members do not overflow. */
+static inline int cores_threads(const _Atomic int32_t *counter) {
+  int32_t n = atomic_load_explicit(counter, memory_order_relaxed);
+  return n < 0 ? 0 : n > CORES_MAX_THREADS ? CORES_MAX_THREADS : n;
+}
 
 /* Sets the count up, in memory that is zero, for n_cores cores (at most CORES_MAX are counted). */
 void cores_init(struct cores *cores, int n_cores);

@@ -60,11 +60,11 @@ static struct tally tally(const struct turns *turns) {
     const struct cores_member *m = &cores->members[i];
     if (!GET(m->joined) || GET(m->still))
       continue;
-    int callers = GET(m->n_callers);
+    int callers = cores_threads(&m->n_callers);
     uint32_t placement = GET(m->placement);
     if (GET(m->user) == user) {
       t.callers += callers;
-      t.waiting += GET(m->n_waiting);
+      t.waiting += cores_threads(&m->n_waiting);
       continue;
     }
     t.others_calls += GET(m->n_calls);

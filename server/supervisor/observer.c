@@ -104,7 +104,8 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
  * for all threads of the machine (this thread is one of them). */
 static double half_of_cores(const struct observer *o) {
   uint32_t n_cores = o->scoreboard->cores.n_cores;
-  double half = n_cores == 1 ? 0.5 : (double)((n_cores + 1) / 2), used = 0;
+  uint32_t rounded_up = (n_cores + 1) / 2;
+  double half = n_cores == 1 ? 0.5 : rounded_up, used = 0;
   for (uint32_t i = 0; i < o->n_users; i++)
     used += o->users[i].used;
   return used / 2 < half && o->n_runnable() > (int)n_cores + 1 ? used / 2 : half;

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "shared/available_cores.h"
@@ -287,6 +288,25 @@ START_TEST(a_long_call_waits_when_its_user_has_too_many) {
 }
 END_TEST
 
+/* What a worker of another user that went bad may have written. */
+START_TEST(wrong_counts_only_cost_time) {
+  static const int32_t counts[] = {INT_MAX, INT_MIN, -1, 1 << 20};
+  for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+    struct cores_member *liar = &cores->members[OTHERS];
+    cores->n_callers = cores->n_waiting = cores->n_still_callers = counts[i];
+    liar->n_callers = liar->n_waiting = counts[i];
+    liar->placement = (uint32_t)counts[i];
+    liar->n_calls += 12345;
+    memset(&liar->turn, 0xff, sizeof(liar->turn));
+    cores->members[MINE_TOO].n_callers = counts[i] > 0 ? 1000 : -1000; /* of this user, too */
+    memset(&cores->members[MINE].turn, 0xff, sizeof(liar->turn));
+    struct turn turn = begin_turn(&turns[MINE]);
+    ck_assert_int_ge(turn.most, 1);
+    end_turn(&turns[MINE]);
+  }
+}
+END_TEST
+
 START_TEST(other_threads_of_a_strict_user_keep_to_its_half_too) {
   cores->members[OTHERS].n_calls++;
   turns_place(&turns[MINE]);
@@ -339,6 +359,7 @@ int main(void) {
   tcase_add_test(t, a_turn_is_taken_by_calls_that_are_worth_it_and_while_others_call);
   tcase_add_test(t, a_long_call_keeps_to_the_share_once_others_come);
   tcase_add_test(t, a_long_call_waits_when_its_user_has_too_many);
+  tcase_add_test(t, wrong_counts_only_cost_time);
   tcase_add_test(t, other_threads_of_a_strict_user_keep_to_its_half_too);
   tcase_add_test(t, who_stands_still_takes_no_place);
   suite_add_tcase(suite, t);

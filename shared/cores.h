@@ -44,9 +44,10 @@ struct cores_member {
   _Atomic int32_t n_waiting;  /* its part of cores->n_waiting */
   _Atomic uint32_t placement; /* enum turn_placement (turns.h): where its callers run */
   /* Both are set by the observer: */
-  _Atomic uint32_t still;  /* its process stands still */
-  _Atomic uint32_t strict; /* its user has more than his share, so that every call takes a turn */
-  sem_t turn;              /* wakes a thread of this member that waits; all zeros are a valid one (sem.h) */
+  _Atomic uint32_t still;   /* its process stands still */
+  _Atomic uint32_t strict;  /* its user has more than his share, so that every call takes a turn */
+  _Atomic int64_t woken_ns; /* when `turn` was last posted to */
+  sem_t turn;               /* wakes a thread of this member that waits; all zeros are a valid one (sem.h) */
 };
 
 struct cores {

@@ -19,11 +19,11 @@
 /* A user counts as active for so long after a call of his: his next call may be slow to get a core. */
 #define LINGER_NS 500000000
 #define WAIT_NS 250000000
-#define YIELD_AFTER_NS 5000000 /* a thread has turns in a row for so long while others wait */
-#define YIELD_NS 2000000       /* and then sleeps for at most so long, for one of the others to begin */
-#define WOKE_NS 20000000       /* by then a woken thread has run, or will not soon */
-#define RENEW_NS 1000000       /* a turn is as it was decided for so long */
-#define LOOK_NS 20000000       /* turns_placement adds the counters up again when they are older than this */
+#define LONGEST_NS 5000000 /* so long a call has its turn while others of its user wait */
+#define YIELD_NS 20000000  /* a thread that lets others begin waits for them no longer */
+#define WOKEN_NS 20000000  /* by then a woken thread has run, or will not soon */
+#define RENEW_NS 1000000   /* a turn is as it was decided for so long */
+#define LOOK_NS 20000000   /* turns_placement adds the counters up again when they are older than this */
 /* A caller waits at most so long for each waiting thread of its user, of whom PATIENCE_MAX are counted, and
  * then goes on without its turn. */
 #define PATIENCE_NS 250000000
@@ -138,8 +138,14 @@ bool turns_are_taken(struct turns *turns, uint64_t cost_ns) {
   return turns_compete(turns);
 }
 
+/* Whether a thread of the member was woken lately and has yet to run. */
+static bool has_woken(const struct cores_member *m, int64_t now) {
+  int64_t since = now - GET(m->woken_ns);
+  return sem_has_hint(&m->turn) && since >= 0 && since < WOKEN_NS;
+}
+
 /* Wakes one thread that waits, of any member of this user, beginning with the member after this one; nobody
- * if a thread that was woken lately has yet to run, for there is one place free. */
+ * if one is about to run already, for there is one place free. */
 static void wake_one(struct turns *turns) {
   struct cores *cores = turns->cores;
   uint32_t n = GET(cores->n_used), user = GET(cores->members[turns->member].user);
@@ -148,18 +154,17 @@ static void wake_one(struct turns *turns) {
   if (GET(cores->n_waiting) <= 0)
     return;
   int64_t now = clock_now_ns();
-  bool woke_lately = now - GET(turns->woke_ns) < WOKE_NS;
   for (uint32_t k = 1; k <= n && n <= CORES_MAX_MEMBERS; k++) {
     struct cores_member *m = &cores->members[(turns->member + k) % n];
     if (GET(m->n_waiting) <= 0 || GET(m->user) != user || !GET(m->joined) || GET(m->still))
       continue;
-    if (!sem_has_hint(&m->turn))
-      next = next ? next : m;
-    else if (woke_lately)
+    if (has_woken(m, now))
       return;
+    if (!next && !sem_has_hint(&m->turn))
+      next = m;
   }
   if (next) {
-    atomic_store_explicit(&turns->woke_ns, now, memory_order_relaxed);
+    atomic_store_explicit(&next->woken_ns, now, memory_order_relaxed);
     sem_hint(&next->turn);
   }
 }
@@ -204,22 +209,18 @@ static bool try_to_begin(struct turns *turns, struct turn *turn, bool waits, boo
   return turn->begun;
 }
 
-/* When the calling thread last waited, or found nobody of its user waiting. */
-static _Thread_local int64_t alone_ns;
-
-/* Whether the thread is to let others of its user go before. A thread whose turn has ended takes the next one
- * before the thread that it woke is awake, so without this it would have all turns. */
-static bool is_to_yield(const struct turns *turns, int64_t now) {
-  if (GET(turns->cores->n_waiting) <= 0)
-    alone_ns = now;
-  return now - alone_ns > YIELD_AFTER_NS && tally(turns).waiting > 0;
+/* Whether other threads of the user wait. A thread whose turn has ended would take the next one before the
+ * thread that it woke is awake, so without this one thread would have all turns, and each of its ends would
+ * wake another in vain. */
+static bool others_wait(const struct turns *turns) {
+  return GET(turns->cores->n_waiting) > 0 && tally(turns).waiting > 0;
 }
 
 static void begin_among_users(struct turns *turns, struct turn *turn, turns_given_up_fn given_up,
                               const void *arg) {
   int64_t begun = clock_now_ns();
   sem_t *sem = &turns->cores->members[turns->member].turn;
-  bool waits = is_to_yield(turns, begun);
+  bool waits = others_wait(turns);
   if (waits) {
     cores_begin_wait(turns->cores, turns->member);
     sem_await_hint(sem, begun + YIELD_NS);
@@ -235,10 +236,9 @@ static void begin_among_users(struct turns *turns, struct turn *turn, turns_give
       sem_await_hint(sem, clock_deadline(WAIT_NS + begun % WAIT_NS)); /* not all end at the same time */
     waits = true;
   }
-  if (waits) {
+  if (waits)
     cores_end_wait(turns->cores, turns->member);
-    alone_ns = turn->looked_ns;
-  }
+  turn->begun_ns = turn->looked_ns;
   turns_move(turns, turn->cores);
 }
 
@@ -269,7 +269,8 @@ static bool is_still_in_turn(struct turns *turns, struct turn *turn) {
 bool turns_renew(struct turns *turns, struct turn *turn) {
   if (!GET(turns->cores->several_users) || clock_now_ns() - turn->looked_ns < RENEW_NS)
     return true;
-  if (turn->begun && is_still_in_turn(turns, turn) && !is_to_yield(turns, turn->looked_ns))
+  if (turn->begun && is_still_in_turn(turns, turn) &&
+      (turn->looked_ns - turn->begun_ns < LONGEST_NS || !others_wait(turns)))
     return true;
   if (turn->begun)
     turns_end(turns, turn);

@@ -33,7 +33,7 @@ struct turns {
   uint32_t member;
   cpu_set_t all, half[2];
   const cpu_set_t *_Atomic placement; /* where its threads are to run, as last decided; NULL: on all */
-  _Atomic int64_t looked_ns, woke_ns;
+  _Atomic int64_t looked_ns;
   _Atomic uint64_t others_calls;    /* calls that the other users had made at the last look */
   _Atomic int64_t others_active_ns; /* when others_calls was last found to have grown */
 };
@@ -43,7 +43,8 @@ struct turn {
   bool begun;
   int most;               /* threads that may work for it */
   const cpu_set_t *cores; /* where they are to run, or NULL: anywhere they may */
-  int64_t looked_ns;      /* when the above was decided */
+  int64_t begun_ns;
+  int64_t looked_ns; /* when the above was decided */
 };
 
 /* Whether the call was given up, so that its caller need not wait for its turn. */

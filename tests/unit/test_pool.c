@@ -146,11 +146,11 @@ END_TEST
 
 /* Looks how many cores are held while a task runs. */
 static void note_cores(void *arg, int64_t task) {
-  *(int *)arg = cores_taken();
+  atomic_store((_Atomic int *)arg, cores_taken());
 }
 
 START_TEST(no_more_cores_are_taken_than_there_are_tasks) {
-  int taken = -1;
+  _Atomic int taken = -1;
   run(pool, 2, note_cores, &taken);
   ck_assert_int_eq(taken, 2);
   run(pool, 1, note_cores, &taken);
@@ -159,7 +159,7 @@ START_TEST(no_more_cores_are_taken_than_there_are_tasks) {
 END_TEST
 
 START_TEST(what_others_hold_is_left_to_them) {
-  int taken = -1;
+  _Atomic int taken = -1;
   ck_assert_int_eq(cores_take(cores, 1, 2), 2);
   run(pool, 100, note_cores, &taken);
   ck_assert_int_eq(taken, CORES); /* theirs and ours */

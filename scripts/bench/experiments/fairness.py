@@ -133,7 +133,7 @@ class Attacker:
         time.sleep(0.5)
         if self.stops_workers:
             self.signal_workers(signal.SIGSTOP)
-            time.sleep(0.5)  # until it is noticed
+            time.sleep(1.0)  # until that is noticed, and who made calls is not thought to go on
 
     def end(self):
         if self.stops_workers:

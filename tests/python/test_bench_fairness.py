@@ -37,6 +37,7 @@ def test_it_measures_both_users_and_draws_what_it_found(tmp_path):
         assert row["met"] == (row["ratio_p50_to_half"] <= 2 and row["ratio_p99_to_half"] <= 3)
         for kind in ("alone", "half", "attacked"):
             known = [q for q in row[f"quantiles_{kind}_ns"] if q]
+            assert row[f"calls_per_s_{kind}"] > 0
             assert known == sorted(known) and 0 < row[f"p50_{kind}_ns"] <= row[f"p99_{kind}_ns"]
     page = (tmp_path / "build" / "report" / "fairness.html").read_text()
     assert page.count("<svg") == len(found["rows"]) and page.count("half of the cores</text>") == len(found["rows"])

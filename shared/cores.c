@@ -82,6 +82,7 @@ void cores_leave(struct cores *cores, uint32_t member) {
   atomic_store(&m->user, 0);
   atomic_store(&m->placement, 0);
   atomic_store(&m->n_calls, 0);
+  atomic_store(&m->n_channels, 0);
   count_still_callers(cores);
   count_users(cores);
 }
@@ -116,12 +117,23 @@ bool cores_has_idle(const struct cores *cores) {
   return false;
 }
 
-void cores_begin_work(struct cores *cores, uint32_t member) {
-  struct cores_member *m = &cores->members[member];
-  atomic_fetch_add_explicit(&m->n_callers, 1, memory_order_relaxed);
+void cores_claim_work(struct cores *cores, uint32_t member) {
+  atomic_fetch_add_explicit(&cores->members[member].n_callers, 1, memory_order_relaxed);
+}
+
+void cores_begin_claimed(struct cores *cores, uint32_t member) {
   atomic_fetch_add_explicit(&cores->n_callers, 1, memory_order_relaxed);
-  if (GET(m->still)) /* it was continued */
+  if (GET(cores->members[member].still)) /* it was continued */
     cores_want_observer(cores);
+}
+
+void cores_drop_claim(struct cores *cores, uint32_t member) {
+  atomic_fetch_sub_explicit(&cores->members[member].n_callers, 1, memory_order_relaxed);
+}
+
+void cores_begin_work(struct cores *cores, uint32_t member) {
+  cores_claim_work(cores, member);
+  cores_begin_claimed(cores, member);
 }
 
 void cores_end_work(struct cores *cores, uint32_t member) {

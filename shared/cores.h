@@ -40,6 +40,7 @@ struct cores_member {
   _Atomic uint32_t joined; /* 0 or 1 */
   _Atomic uint32_t user;
   _Atomic uint64_t n_calls;   /* calls of any size that it has made; turns.c sees activity by their growth */
+  _Atomic int32_t n_channels; /* threads that serve one each */
   _Atomic int32_t n_callers;  /* its part of cores->n_callers */
   _Atomic int32_t n_waiting;  /* its part of cores->n_waiting */
   _Atomic uint32_t placement; /* enum turn_placement (turns.h): where its callers run */
@@ -91,6 +92,11 @@ void cores_give_spin(struct cores *cores, uint32_t member);
 int cores_callers(const struct cores *cores);
 /* Counts one more caller of a member. */
 void cores_begin_work(struct cores *cores, uint32_t member);
+/* The same in two steps, the second of which may be to take the first one back: the member counts the caller,
+ * and then the total does. */
+void cores_claim_work(struct cores *cores, uint32_t member);
+void cores_begin_claimed(struct cores *cores, uint32_t member);
+void cores_drop_claim(struct cores *cores, uint32_t member);
 void cores_end_work(struct cores *cores, uint32_t member);
 /* Counts one more thread that waits for its user's turn. */
 void cores_begin_wait(struct cores *cores, uint32_t member);

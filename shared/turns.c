@@ -48,7 +48,7 @@ void turns_init(struct turns *turns, struct cores *cores, uint32_t member) {
 struct tally {
   int callers, waiting; /* of this user */
   int others_callers;
-  int others_in[3]; /* callers by enum turn_placement */
+  int others_in[3]; /* callers and strict members by enum turn_placement */
   uint64_t others_calls;
 };
 
@@ -69,7 +69,7 @@ static struct tally tally(const struct turns *turns) {
     }
     t.others_calls += GET(m->n_calls);
     t.others_callers += callers;
-    t.others_in[placement <= TURN_UPPER_HALF ? placement : TURN_ANYWHERE] += callers;
+    t.others_in[placement <= TURN_UPPER_HALF ? placement : TURN_ANYWHERE] += callers + (GET(m->strict) != 0);
   }
   return t;
 }
@@ -84,8 +84,9 @@ static bool others_active(struct turns *turns, const struct tally *t) {
   return now - GET(turns->others_active_ns) < LINGER_NS;
 }
 
-/* The half in which fewer callers of other users are at work. If both halves are equal: the half that the
- * member has now, or anywhere if its user has no caller at work and is not strict. */
+/* The half in which fewer callers of other users are at work; a strict member is as good as a caller, since
+ * its many calls are short and so seldom seen. If both halves are equal: the half that the member has now, or
+ * anywhere if its user has no caller at work and is not strict. */
 static uint32_t choose_half(const struct turns *turns, const struct tally *t) {
   int more = t->others_in[TURN_UPPER_HALF] - t->others_in[TURN_LOWER_HALF];
   if (more != 0)
@@ -196,17 +197,20 @@ static int64_t patience(int waiting) {
  * over; else leaves it uncounted. */
 static bool try_to_begin(struct turns *turns, struct turn *turn, bool waits, bool no_longer, int64_t begun) {
   struct tally t;
-  cores_begin_work(turns->cores, turns->member);
+  cores_claim_work(turns->cores, turns->member);
   atomic_thread_fence(memory_order_seq_cst);
   turn->cores = decide(turns, &t);
   turn->most = turn->cores ? share(turns, turn->cores) : INT_MAX;
   turn->looked_ns = GET(turns->looked_ns);
   turn->begun = t.callers <= turn->most || no_longer || turn->looked_ns - begun > patience(t.waiting);
-  if (!turn->begun)
-    cores_end_work(turns->cores, turns->member);
-  else if (!turn->cores && t.waiting > waits) /* the other users rest: nobody of this user needs to wait */
+  if (!turn->begun) {
+    cores_drop_claim(turns->cores, turns->member);
+    return false;
+  }
+  cores_begin_claimed(turns->cores, turns->member);
+  if (!turn->cores && t.waiting > waits) /* the other users rest: nobody of this user needs to wait */
     wake_one(turns);
-  return turn->begun;
+  return true;
 }
 
 /* Whether other threads of the user wait. A thread whose turn has ended would take the next one before the

@@ -197,11 +197,6 @@ static void pin_to_peer(struct waiter *w) {
   wake_publish_cpu(w);
 }
 
-void wake_leave_peer(struct waiter *w) {
-  if (w->pinned_to >= 0)
-    unpin(w, w->pinned_to);
-}
-
 /* Shifts the worker to GEAR_SPIN and away from the client's core. False, with nothing changed, if there is no
  * spin token to be had, which NUMD_WAIT_SPIN wants only if it is barred without one. */
 static bool shift_to_spin(struct waiter *w) {
@@ -220,6 +215,13 @@ static void return_token(struct waiter *w) {
   if (w->has_token)
     w->token.give(w->token.arg);
   w->has_token = false;
+}
+
+void wake_leave_peer(struct waiter *w) {
+  if (w->pinned_to >= 0)
+    unpin(w, w->pinned_to);
+  if (is_barred(w)) /* which the spin that follows may be too short to notice */
+    return_token(w);
 }
 
 static void shift_down(struct waiter *w) {

@@ -150,7 +150,8 @@ struct watch {
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
 /* Worker, before a call that takes long: leaves the client's core if it waited there, so that a client that
- * does other work meanwhile has its core to itself. */
+ * does other work meanwhile has its core to itself; and gives its token back if it is barred from spinning.
+ */
 void wake_leave_peer(struct waiter *w);
 
 /* Client: whether the worker is awake on another core, or was a moment ago. */

@@ -13,6 +13,10 @@
 
 #define GET(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
+static int larger(int a, int b) {
+  return a > b ? a : b;
+}
+
 static int64_t cpu_ns_of(int32_t pid) {
   clockid_t clock;
   struct timespec t;
@@ -92,6 +96,9 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
   struct observed_user *user = &o->users[w->user];
   user->used += passed_ns > 0 ? (double)used_ns / (double)passed_ns : 0;
   user->active |= n_calls != w->n_calls || GET(m->n_callers) > 0 || GET(m->n_waiting) > 0;
+  if (used_ns > 0)
+    user->n_threads += larger(cores_threads(&m->n_channels), 1);
+  user->n_threads += cores_threads(&m->n_waiting);
   user->waits |= GET(m->n_waiting) > 0;
   w->cpu_ns = cpu_ns;
   w->at_ns = now;
@@ -100,29 +107,39 @@ static void look_at_worker(struct observer *o, uint32_t i, int32_t pid) {
     judge_motion(o, i, used_ns);
 }
 
-/* Half of the cores; or half of what the workers used, if that was less because there are not enough cores
+/* Half of the cores, and half of what the workers used if that was less because there are not enough cores
  * for all threads of the machine (this thread is one of them). */
-static double half_of_cores(const struct observer *o) {
-  uint32_t n_cores = o->scoreboard->cores.n_cores;
-  uint32_t rounded_up = (n_cores + 1) / 2;
-  double half = n_cores == 1 ? 0.5 : rounded_up, used = 0;
+struct halves {
+  int cores;
+  double of_cores, of_used;
+};
+
+static struct halves find_halves(const struct observer *o) {
+  int n_cores = (int)o->scoreboard->cores.n_cores, rounded_up = (n_cores + 1) / 2;
+  struct halves h = {.cores = rounded_up, .of_cores = n_cores == 1 ? 0.5 : rounded_up};
   for (uint32_t i = 0; i < o->n_users; i++)
-    used += o->users[i].used;
-  return used / 2 < half && o->n_runnable() > (int)n_cores + 1 ? used / 2 : half;
+    h.of_used += o->users[i].used / 2;
+  if (h.of_used > h.of_cores || o->n_runnable() <= n_cores + 1)
+    h.of_used = h.of_cores;
+  return h;
 }
 
 /* Who has more than half has too much, with an eighth for what is no call. Who is strict keeps to half, so he
  * is let go only when he uses clearly less and wants no more. */
+static bool has_too_much(const struct observed_user *user, const struct halves *h, bool strict) {
+  double half = user->n_threads > h->cores ? h->of_used : h->of_cores;
+  return user->used > LITTLE && (user->used > half / 8 * (strict ? 6 : 9) || (strict && user->waits));
+}
+
 static void judge_users(struct observer *o, int64_t now) {
-  const double half = half_of_cores(o);
+  const struct halves halves = find_halves(o);
   o->n_active = 0;
   for (uint32_t i = 0; i < o->n_users; i++)
     o->n_active += o->users[i].active;
   for (uint32_t i = 0; i < o->n_users; i++) {
     struct observed_user *user = &o->users[i];
-    bool strict = user->strict_until_ns > now, others = o->n_active > user->active;
-    bool has_more = user->used > half / 8 * (strict ? 6 : 9) || (strict && user->waits);
-    if (others && has_more && user->used > LITTLE)
+    bool others = o->n_active > user->active;
+    if (others && has_too_much(user, &halves, user->strict_until_ns > now))
       user->strict_until_ns = now + OBSERVER_STRICT_NS;
   }
 }

@@ -5,8 +5,8 @@
  *  - A worker that holds something and has used none at all for STILL_LOOKS looks stands still.
  *  - A user whose workers used more than half of the cores while another user made calls has more than his
  * share; or, where more threads are runnable than there are cores, so that the workers do not get all cores,
- * more than half of what all workers used. For STRICT_NS at least, and while he has calls that wait for their
- * turn, every call of his takes one.
+ * more than half of what all workers used, if that was by more threads than half of the cores. For STRICT_NS
+ * at least, and while he has calls that wait for their turn, every call of his takes one.
  *
  * It looks every LOOK_NS while users compete or somebody has asked for it lately, and sleeps otherwise; while
  * several users have sessions, or a worker stands still, it looks once in SLOW_NS all the same. A look costs
@@ -39,9 +39,10 @@ struct observed_worker {
 /* A user, in the present look. */
 struct observed_user {
   uint32_t uid;
-  double used; /* cores that his workers used on average since the last look */
-  bool active; /* has made calls since then, or waits */
-  bool waits;  /* has calls that wait for their turn */
+  double used;   /* cores that his workers used on average since the last look */
+  int n_threads; /* by which: one for each channel or for a worker without, and those that wait */
+  bool active;   /* has made calls since then, or waits */
+  bool waits;    /* has calls that wait for their turn */
   int64_t strict_until_ns;
 };
 

@@ -41,6 +41,11 @@ struct ring_door {
   struct served_channel *channels[MAX_CHANNELS];
 };
 
+static void count_channel(const struct session *s, int more) {
+  if (s->scoreboard)
+    atomic_fetch_add(&s->scoreboard->cores.members[s->entry].n_channels, more);
+}
+
 static bool take_token(void *arg) {
   const struct session *s = arg;
   return !session_is_strict(s) && cores_has_idle(&s->scoreboard->cores) &&
@@ -217,6 +222,7 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
     return r;
   }
   d->channels[i] = c;
+  count_channel(d->session, 1);
   *id = i;
   *bytes = c->memory->total_bytes;
   return 0;
@@ -229,6 +235,7 @@ static void end_channel(struct ring_door *d, uint32_t id) {
   sem_hint(&c->memory->worker_sem.sem);
   pthread_join(c->thread, NULL);
   session_remove_runner(d->session, c->runner);
+  count_channel(d->session, -1);
   channel_unmap(c->memory);
   if (c->notify_fd >= 0)
     close(c->notify_fd);

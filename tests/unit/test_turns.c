@@ -94,6 +94,18 @@ START_TEST(users_at_work_have_different_halves) {
 }
 END_TEST
 
+START_TEST(who_makes_small_calls_keeps_away_from_strict_users) {
+  cores->members[OTHERS].n_calls++;
+  ck_assert_ptr_null(turns_placement(&turns[MINE]));
+  cores->members[OTHERS].strict = 1;
+  for (uint32_t half = TURN_LOWER_HALF; half <= TURN_UPPER_HALF; half++) {
+    cores->members[OTHERS].placement = half;
+    turns[MINE].looked_ns = 0;
+    ck_assert_ptr_eq(turns_placement(&turns[MINE]), &turns[MINE].half[half == TURN_LOWER_HALF]);
+  }
+}
+END_TEST
+
 START_TEST(who_rests_leaves_all_cores_to_the_others) {
   cores->members[OTHERS].n_calls++;
   (void)begin_turn(&turns[MINE]);
@@ -349,6 +361,7 @@ int main(void) {
   tcase_add_test(t, the_halves_are_all_the_cores);
   tcase_add_test(t, who_is_alone_has_all);
   tcase_add_test(t, users_at_work_have_different_halves);
+  tcase_add_test(t, who_makes_small_calls_keeps_away_from_strict_users);
   tcase_add_test(t, who_rests_leaves_all_cores_to_the_others);
   tcase_add_loop_test(t, who_has_its_share_waits_until_it_ends_something, MINE, MINE_TOO + 1);
   tcase_add_test(t, who_is_given_up_waits_no_longer);

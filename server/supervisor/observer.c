@@ -58,7 +58,7 @@ static uint32_t find_user(struct observer *o, uint32_t uid, uint32_t likely) {
 /* Forgets what the last look found of the users, and those who have no worker any more. */
 static void begin_users(struct observer *o, int64_t now) {
   uint32_t n = 0;
-  for (uint32_t i = 0; i < o->n_users; i++)
+  for (uint32_t i = 0; i < o->n_users && n < SCOREBOARD_ENTRIES; i++)
     if (o->users[i].strict_until_ns > now)
       o->users[n++] =
           (struct observed_user){.uid = o->users[i].uid, .strict_until_ns = o->users[i].strict_until_ns};

@@ -52,7 +52,7 @@ struct observer {
   int64_t (*now_ns)(void);        /* monotonic time */
   int (*n_runnable)(void);        /* threads of the machine that run or wait for a core, or 0 */
   struct observed_worker workers[SCOREBOARD_ENTRIES];
-  struct observed_user users[SCOREBOARD_ENTRIES];
+  struct observed_user users[2 * SCOREBOARD_ENTRIES]; /* a half of it for who was strict and has no worker */
   bool holds[SCOREBOARD_ENTRIES];
   uint32_t n_users, n_active, n_still;
   int n_quiet;

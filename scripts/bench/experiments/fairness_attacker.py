@@ -85,9 +85,13 @@ ATTACKS = {"large calls": (large, {}),
            "stopped workers": (large, {})}
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def attack(name, path, n_sessions, n_threads, counts, ready):
     make, how = ATTACKS[name]
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    die_with_parent()
     calls = [make(numd.connect(path, **how)) for _ in range(n_sessions)]
 
     def run(k):
@@ -105,6 +109,7 @@ def attack(name, path, n_sessions, n_threads, counts, ready):
 def main():
     name, path, n_sessions, n_processes, n_threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
     each = n_sessions // n_processes
+    die_with_parent()  # again: to become a user ends it
     counts = np.frombuffer(mmap.mmap(-1, 8 * n_sessions * n_threads), dtype=np.int64).reshape(n_processes, -1)
     wait, ready = os.pipe()
     for k in range(n_processes):

@@ -64,13 +64,11 @@ def memory(session):
 
 def connects(session):
     """No calls, but connections, of which most are refused for the quota of sessions."""
-    address = session.address
-
     def call():
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10)
             try:
-                s.connect(address)
+                s.connect(session.address)  # which keeps the session, too
                 s.send(b"?")
             except OSError:
                 pass
@@ -89,7 +87,7 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def attack(name, path, n_sessions, n_threads, counts, ready):
+def attack(name, path, n_sessions, n_threads, counts, ready, go):
     make, how = ATTACKS[name]
     die_with_parent()
     calls = [make(numd.connect(path, **how)) for _ in range(n_sessions)]
@@ -101,6 +99,8 @@ def attack(name, path, n_sessions, n_threads, counts, ready):
             counts[k] += 1
 
     os.write(ready, b"x")
+    os.close(ready)
+    os.read(go, 1)
     for k in range(n_sessions * n_threads):
         threading.Thread(target=run, args=(k,), daemon=True).start()
     signal.pause()
@@ -111,11 +111,11 @@ def main():
     each = n_sessions // n_processes
     die_with_parent()  # again: to become a user ends it
     counts = np.frombuffer(mmap.mmap(-1, 8 * n_sessions * n_threads), dtype=np.int64).reshape(n_processes, -1)
-    wait, ready = os.pipe()
+    (wait, ready), (go, begin) = os.pipe(), os.pipe()
     for k in range(n_processes):
         if os.fork() == 0:
             os.close(wait)
-            attack(name, path, each, n_threads, counts[k], ready)
+            attack(name, path, each, n_threads, counts[k], ready, go)
     os.close(ready)
     for _ in range(n_processes):
         if not os.read(wait, 1):
@@ -125,6 +125,7 @@ def main():
         sys.exit("the attacker is not at its quota: it got one more session")
     except numd.Error as e:
         assert "quota of sessions" in str(e), e
+    os.write(begin, bytes(n_processes))  # not before all have their sessions
     for _ in sys.stdin:
         print(int(counts.sum()), flush=True)
 

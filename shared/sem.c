@@ -30,6 +30,11 @@ void sem_hint(sem_t *sem) {
     futex(counters, FUTEX_WAKE, 1, NULL);
 }
 
+bool sem_has_hint(const sem_t *sem) {
+  const _Atomic uint64_t *counters = (const void *)sem;
+  return (uint32_t)atomic_load_explicit(counters, memory_order_relaxed) > 0;
+}
+
 /* Takes one from the value and, in the same step, `also` from the counters: ONE_WAITER for a thread that
  * waited, else 0. False if the value is 0. */
 static bool take(_Atomic uint64_t *counters, uint64_t also) {

@@ -10,10 +10,14 @@
 #define NUMD_SHARED_SEM_H
 
 #include <semaphore.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Adds one to the value and wakes one waiting thread; does nothing if the value is at its limit. */
 void sem_hint(sem_t *sem);
+
+/* Whether the value is not zero: somebody will take from it, or has yet to wake. */
+bool sem_has_hint(const sem_t *sem);
 
 /* Takes one from the value, and waits for it until the deadline (monotonic ns) at most; it may return earlier
  * without. The caller is not told which: it looks at the word for which it waits. */

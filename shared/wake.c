@@ -67,6 +67,10 @@ static bool is_worker(const struct waiter *w) {
   return w->token.take != NULL;
 }
 
+static bool is_barred(const struct waiter *w) {
+  return is_worker(w) && w->token.barred(w->token.arg, w->has_token);
+}
+
 /* Whether the spin has to end because both sides run on one core, where the spinning side only keeps the
  * other from running. A client's spin then ends; a worker moves to another core, or yields if there is none,
  * and goes on. */
@@ -108,7 +112,7 @@ static int spin(struct waiter *w, const struct watch *watch, int64_t budget_ns, 
   if (is_worker(w))
     (void)was_preempted(w);
   for (int64_t now = clock_now_ns(), end = now + budget_ns; now < end && found < 0;) {
-    if (still_shares_core(w) || (w->has_token && !w->token.keep(w->token.arg)) ||
+    if (still_shares_core(w) || (w->has_token && !w->token.keep(w->token.arg)) || is_barred(w) ||
         (stop && atomic_load_explicit(stop, memory_order_relaxed)))
       return -1;
     found = look_for_a_moment(watch);
@@ -193,15 +197,11 @@ static void pin_to_peer(struct waiter *w) {
   wake_publish_cpu(w);
 }
 
-void wake_leave_peer(struct waiter *w) {
-  if (w->pinned_to >= 0)
-    unpin(w, w->pinned_to);
-}
-
 /* Shifts the worker to GEAR_SPIN and away from the client's core. False, with nothing changed, if there is no
- * spin token to be had. */
+ * spin token to be had, which NUMD_WAIT_SPIN wants only if it is barred without one. */
 static bool shift_to_spin(struct waiter *w) {
-  if (w->policy == NUMD_WAIT_AUTO && !w->has_token && !(w->has_token = w->token.take(w->token.arg)))
+  bool needs_token = !w->has_token && (w->policy == NUMD_WAIT_AUTO || is_barred(w));
+  if (needs_token && !(w->has_token = w->token.take(w->token.arg)))
     return false;
   set_gear(w, GEAR_SPIN);
   int cpu = (int)atomic_load_explicit(&w->peer->cpu, memory_order_relaxed);
@@ -215,6 +215,13 @@ static void return_token(struct waiter *w) {
   if (w->has_token)
     w->token.give(w->token.arg);
   w->has_token = false;
+}
+
+void wake_leave_peer(struct waiter *w) {
+  if (w->pinned_to >= 0)
+    unpin(w, w->pinned_to);
+  if (is_barred(w)) /* which the spin that follows may be too short to notice */
+    return_token(w);
 }
 
 static void shift_down(struct waiter *w) {

@@ -47,7 +47,8 @@ struct spin_token {
   bool (*take)(void *arg);
   bool (*keep)(void *arg); /* whether the worker may go on spinning; asked every few microseconds of a spin */
   void (*give)(void *arg);
-  const cpu_set_t *(*cores)(void *arg); /* where the worker is to run now, or NULL: wherever it may */
+  bool (*barred)(void *arg, bool has_token); /* no spin, whatever the policy; asked as often as `keep` */
+  const cpu_set_t *(*cores)(void *arg);      /* where the worker is to run now, or NULL: wherever it may */
   void *arg;
 };
 
@@ -149,7 +150,8 @@ struct watch {
 int wake_wait_worker(struct waiter *w, const struct watch *watch, const atomic_int *stop);
 
 /* Worker, before a call that takes long: leaves the client's core if it waited there, so that a client that
- * does other work meanwhile has its core to itself. */
+ * does other work meanwhile has its core to itself; and gives its token back if it is barred from spinning.
+ */
 void wake_leave_peer(struct waiter *w);
 
 /* Client: whether the worker is awake on another core, or was a moment ago. */

@@ -106,5 +106,5 @@ bench-python: all ## measure what Python programs pay, against NumPy in process 
 	$(PYTHON) scripts/bench python --build $(BUILD) $(if $(QUICK),--quick)
 
 .PHONY: bench-fairness
-bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: within half a minute)
-	$(PYTHON) scripts/bench fairness --build $(BUILD) $(if $(QUICK),--quick)
+bench-fairness: all ## measure what a user at its quota costs another one, as root (QUICK=1: a minute; ONLY=attack,attack)
+	$(PYTHON) scripts/bench fairness --build $(BUILD) $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)')

@@ -125,6 +125,7 @@ int engine_plan_run(struct engine_plan *e, void *const data[], double *result) {
   call.cancel = &never;
   call.call_id = 1;
   call.pool = e->pool;
+  pool_begin_call(e->pool, &call); /* there are no turns to take */
   atomic_init(&call.flags, 0);
   for (uint32_t i = 0; i < e->plan->n_bindings; i++)
     call.bases[i] = data[i];

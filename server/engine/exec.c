@@ -243,10 +243,18 @@ int exec_one_kernel(const struct one_kernel *one, char *const bases[], char *res
   return kernel_flags_status(one->fn(one->n, ptr, one->stride));
 }
 
+#define RENEW_NS 1000000 /* estimate of the steps between two looks at the call's turn */
+
 int exec_run(struct call *call) {
   const struct plan *p = call->plan;
+  uint64_t since_look_ns = 0;
   for (uint32_t i = 0; i < p->n_steps; i++) {
+    if (since_look_ns > RENEW_NS) {
+      pool_renew_turn(call->pool, call);
+      since_look_ns = 0;
+    }
     exec_step(call, p->steps[i]);
+    since_look_ns += p->steps[i]->cost_ns; /* if this wraps, the next look is later */
     unsigned flags = atomic_load_explicit(&call->flags, memory_order_relaxed);
     if (flags == 0)
       continue;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "server/engine/plan_impl.h"
+#include "shared/turns.h"
 
 struct pool;
 
@@ -17,6 +18,7 @@ struct call {
   const _Atomic uint64_t *cancel; /* the call is given up once *cancel is call_id or UINT64_MAX */
   uint64_t call_id;
   struct pool *pool;
+  struct turn turn;  /* between pool_begin_call and pool_end_call */
   atomic_uint flags; /* KERNEL_* and CALL_* */
 };
 

@@ -10,6 +10,7 @@
 #include "server/engine/pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -27,8 +28,12 @@ struct pool_job {
   void *arg;
   int64_t n_tasks;
   _Atomic int64_t next;
-  sem_t done;                 /* posted by each helper that accepted the job */
-  const cpu_set_t *placement; /* where helpers run: struct turn's cores */
+  sem_t done; /* posted by each helper that accepted the job */
+  /* What the call's turn gives the helpers, which may change between tasks: */
+  const cpu_set_t *_Atomic placement; /* struct turn's cores */
+  _Atomic int n_helpers;              /* so many may work */
+  _Atomic int n_accepted;
+  int n_cores; /* the caller's: that it holds */
 };
 
 #define MAX_HELPERS 63
@@ -52,9 +57,26 @@ struct pool {
   struct helper helpers[MAX_HELPERS];
 };
 
-static void work(struct pool_job *j) {
-  for (int64_t i; (i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed)) < j->n_tasks;)
-    j->fn(j->arg, i);
+/* Does one task; false if none is left. */
+static bool do_task(struct pool_job *j) {
+  int64_t i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+  if (i >= j->n_tasks)
+    return false;
+  j->fn(j->arg, i);
+  return true;
+}
+
+/* Does tasks until none is left, or until the call's turn has no place for this helper any more. */
+static void help(struct pool *p, struct pool_job *j) {
+  int number = atomic_fetch_add_explicit(&j->n_accepted, 1, memory_order_relaxed);
+  const cpu_set_t *placement = atomic_load_explicit(&j->placement, memory_order_relaxed);
+  turns_move(&p->turns, placement);
+  while (number < atomic_load_explicit(&j->n_helpers, memory_order_relaxed) && do_task(j)) {
+    const cpu_set_t *now = atomic_load_explicit(&j->placement, memory_order_relaxed);
+    if (now != placement)
+      turns_move(&p->turns, now);
+    placement = now;
+  }
 }
 
 static void *helper_main(void *arg) {
@@ -66,8 +88,7 @@ static void *helper_main(void *arg) {
     struct pool_job *j = atomic_load_explicit(&h->job, memory_order_acquire);
     if (!j || !atomic_compare_exchange_strong(&h->job, &j, &busy))
       continue; /* the offer was withdrawn, or the pool is stopping */
-    turns_move(&h->pool->turns, j->placement);
-    work(j);
+    help(h->pool, j);
     atomic_store_explicit(&h->job, NULL, memory_order_release);
     sem_post(&j->done);
   }
@@ -142,25 +163,89 @@ static bool is_given_up(const void *call) {
   return call_is_given_up(call);
 }
 
-/* Waits for the user's turn, then takes up to `want` cores, as far as other callers leave them; how many it
- * got. One of them is for the calling thread; if there is none but that, 0. */
-static int begin_work(struct pool *p, const struct call *call, int want, struct pool_job *j) {
+void pool_place_thread(struct pool *p) {
+  if (p)
+    turns_place(&p->turns);
+}
+
+void pool_begin_thread(struct pool *p) {
+  if (p)
+    turns_move(&p->turns, NULL);
+}
+
+bool pool_has_rivals(struct pool *p) {
+  return p && turns_compete(&p->turns);
+}
+
+bool pool_takes_turns(struct pool *p, uint64_t cost_ns) {
+  return p && turns_are_taken(&p->turns, cost_ns);
+}
+
+void pool_begin_call(struct pool *p, struct call *call) {
+  call->turn = (struct turn){.most = INT_MAX};
+  if (p && p->cores && (call->plan->parallel || turns_are_taken(&p->turns, call->plan->cost_ns)))
+    turns_begin(&p->turns, &call->turn, is_given_up, call);
+}
+
+void pool_renew_turn(struct pool *p, struct call *call) {
+  if (p && p->cores && !turns_renew(&p->turns, &call->turn))
+    turns_begin(&p->turns, &call->turn, is_given_up, call);
+}
+
+void pool_end_call(struct pool *p, struct call *call) {
+  if (call->turn.begun)
+    turns_end(&p->turns, &call->turn);
+}
+
+/* Takes up to `want` cores, as far as other callers leave them; how many it got. One of them is for the
+ * calling thread; if there is none but that, 0. */
+static int take_cores(struct pool *p, struct call *call, int want) {
   if (!p->cores)
     return want;
-  struct turn turn = turns_begin(&p->turns, is_given_up, call);
-  j->placement = turn.cores;
-  want = (int)smaller(want, smaller(turn.most, (int)p->cores->n_cores - turn.others));
-  return want > 1 ? cores_take(p->cores, p->member, want) : 0;
+  pool_renew_turn(p, call);
+  want = (int)smaller(want, call->turn.most);
+  int most = (int)smaller(want, (int)p->cores->n_cores - (cores_callers(p->cores) - call->turn.begun));
+  int got = most > 1 ? cores_take(p->cores, p->member, most) : 0;
+  if (got < want)
+    cores_want_observer(p->cores);
+  return got;
 }
 
-static void end_work(struct pool *p, int n_cores) {
+/* Leaves the job's caller with so many cores, one for each helper that may go on and one for itself. */
+static void keep_cores(struct pool *p, struct pool_job *j, int n) {
+  if (n >= j->n_cores)
+    return;
+  atomic_store_explicit(&j->n_helpers, n - 1, memory_order_relaxed);
+  cores_give(p->cores, p->member, j->n_cores - n);
+  j->n_cores = n;
+}
+
+/* Between two tasks of the caller, since a step may take much longer than other users rest: has the helpers
+ * do what the call's turn has become. Those that end do not come back in this step. */
+static void renew_turn(struct pool *p, struct call *call, struct pool_job *j) {
   if (!p->cores)
     return;
-  cores_give(p->cores, p->member, n_cores);
-  turns_end(&p->turns);
+  if (!turns_renew(&p->turns, &call->turn)) {
+    keep_cores(p, j, 0);
+    turns_begin(&p->turns, &call->turn, is_given_up, call);
+  }
+  keep_cores(p, j, call->turn.most);
+  atomic_store_explicit(&j->placement, call->turn.cores, memory_order_relaxed);
 }
 
-void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
+static void finish_job(struct pool *p, struct pool_job *j, struct helper *offered[], int n) {
+  for (int i = 0; i < n; i++) {
+    struct pool_job *mine = j;
+    if (!atomic_compare_exchange_strong(&offered[i]->job, &mine, NULL))
+      while (sem_wait(&j->done) < 0) {
+      }
+  }
+  if (p->cores)
+    cores_give(p->cores, p->member, j->n_cores);
+  sem_destroy(&j->done);
+}
+
+void pool_run(struct pool *p, struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
   if (!p) {
     for (int64_t i = 0; i < n_tasks; i++)
       fn(arg, i);
@@ -168,18 +253,14 @@ void pool_run(struct pool *p, const struct call *call, int64_t n_tasks, pool_tas
   }
   struct helper *offered[MAX_HELPERS];
   struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
-  int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1;
-  int cores = begin_work(p, call, want, &j), n = 0;
+  int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1, n = 0;
+  j.n_cores = take_cores(p, call, want);
+  j.placement = call->turn.cores;
+  j.n_helpers = j.n_cores - 1; /* one core is for this thread */
   sem_init(&j.done, 0, 0);
-  if (cores > 1) /* one is for this thread */
-    n = offer(p, &j, cores - 1, offered);
-  work(&j);
-  for (int i = 0; i < n; i++) {
-    struct pool_job *mine = &j;
-    if (!atomic_compare_exchange_strong(&offered[i]->job, &mine, NULL))
-      while (sem_wait(&j.done) < 0) {
-      }
-  }
-  end_work(p, cores);
-  sem_destroy(&j.done);
+  if (j.n_cores > 1)
+    n = offer(p, &j, j.n_cores - 1, offered);
+  while (do_task(&j))
+    renew_turn(p, call, &j);
+  finish_job(p, &j, offered, n);
 }

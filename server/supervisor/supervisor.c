@@ -22,6 +22,7 @@
 #include "server/supervisor/broker.h"
 #include "server/supervisor/charges.h"
 #include "server/supervisor/listen.h"
+#include "server/supervisor/observer.h"
 #include "server/supervisor/questions.h"
 #include "server/supervisor/systemd.h"
 #include "server/supervisor/upgrade.h"
@@ -45,6 +46,7 @@ struct supervisor {
   struct broker broker;
   struct systemd systemd;
   struct watchdog watchdog;
+  struct observer observer;
   struct upgrade upgrade;
   uv_timer_t idle_timer, stop_timer, lease_timer;
   uv_signal_t sigterm, sigint, sighup, sigusr2;
@@ -263,7 +265,6 @@ static void set_limits(struct supervisor *s) {
   quota_set_defaults(s->notices->limits, memory, others && most > 3 ? most / 4 * 3 : most, fds.rlim_cur / 4);
   s->broker.objects_max = s->notices->limits[QUOTA_DESCRIPTORS];
   s->notices->options = o->workers;
-  s->scoreboard->cores.many_users = others;
   if (s->notices->options.worker_memory == 0)
     s->notices->options.worker_memory = memory;
   s->notices->n_cores = s->scoreboard->cores.n_cores;
@@ -349,6 +350,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
   if (rc < 0)
     return errtext_set(err, rc, "the notices: %s", strerror(-rc));
   set_limits(s);
+  observer_init(&s->observer, s->scoreboard, s->notices);
   rc = options->take_over ? listener_take_over(&s->listener, options->socket, err)
                           : listener_open(&s->listener, options->socket, &s->options.access, err);
   if (rc < 0)
@@ -360,6 +362,7 @@ static int supervisor_init(struct supervisor *s, const struct supervisor_options
 }
 
 static void supervisor_deinit(struct supervisor *s) {
+  observer_stop(&s->observer);
   listener_close(&s->listener);
   broker_deinit(&s->broker);
   charges_deinit(&s->charges);
@@ -374,6 +377,9 @@ static void supervisor_deinit(struct supervisor *s) {
 }
 
 static void start(struct supervisor *s) {
+  int rc = observer_start(&s->observer);
+  if (rc < 0)
+    log_warning("users are not kept to their shares of the cores: no thread for it: %s", strerror(-rc));
   const char *address = s->listener.inherited ? "an inherited socket" : s->listener.path;
   if (s->options.take_over) {
     accept_pause(&s->accept); /* until it is known what users hold */

@@ -11,6 +11,7 @@
 
 #include "server/engine/exec.h"
 #include "server/engine/plan_impl.h"
+#include "server/engine/pool.h"
 #include "server/engine/scalar.h"
 #include "server/worker/session.h"
 #include "shared/trace.h"
@@ -169,6 +170,13 @@ static int finish(const struct plan *p, const struct bound_call *run, int status
   return fail(completion, status, NO_DETAIL);
 }
 
+/* Of a call that is not among the shortest. */
+static void begin_turn(struct session *session, struct runner *runner, struct call *call) {
+  pool_begin_call(session->pool, call);
+  if ((call->plan->cost_ns > LONG_CALL_NS || call->turn.cores) && runner->before_long)
+    runner->before_long(runner->before_long_arg);
+}
+
 static int run_plan(struct session *session, struct runner *runner, const struct plan *p,
                     const struct request *request, struct completion *completion) {
   struct bound_call run;
@@ -183,8 +191,6 @@ static int run_plan(struct session *session, struct runner *runner, const struct
       return fail(completion, status, o);
     redirect |= (uint64_t)apart << o;
   }
-  if (p->cost_ns > LONG_CALL_NS && runner->before_long)
-    runner->before_long(runner->before_long_arg);
   run.call.plan = p;
   run.call.cancel = &runner->cancel;
   run.call.call_id = runner->call_id;
@@ -194,14 +200,18 @@ static int run_plan(struct session *session, struct runner *runner, const struct
   run.call.bases[BASE_SCALARS] = run.scalars;
   run.call.bases[BASE_RESULT] = (char *)completion->result;
   trace_stamp(TRACE_CHECKED);
-  if (redirect) {
+  run.call.turn = (struct turn){.begun = false};
+  if (p->cost_ns >= TURN_MIN_NS || session_is_strict(session))
+    begin_turn(session, runner, &run.call);
+  if (redirect)
     status = run_redirected(runner, p, redirect, &run);
-  } else {
-    if (p->scratch_bytes &&
-        !(run.call.bases[BASE_SCRATCH] = reserve_scratch(runner, (size_t)p->scratch_bytes)))
-      return fail(completion, NUMD_ENOMEMORY, NO_DETAIL);
+  else if (p->scratch_bytes &&
+           !(run.call.bases[BASE_SCRATCH] = reserve_scratch(runner, (size_t)p->scratch_bytes)))
+    status = NUMD_ENOMEMORY;
+  else
     status = exec_run(&run.call);
-  }
+  if (run.call.turn.begun)
+    pool_end_call(session->pool, &run.call);
   trace_stamp(TRACE_COMPUTED);
   trim_scratch(runner);
   return finish(p, &run, status, completion);
@@ -262,7 +272,7 @@ void session_run(struct session *session, struct runner *runner, const struct re
                        : NULL;
   if (!p)
     fail(completion, NUMD_EPLAN, NO_DETAIL);
-  else if (p->one.n == 0 || !run_one(session, p, request, completion))
+  else if (p->one.n == 0 || session_is_strict(session) || !run_one(session, p, request, completion))
     run_plan(session, runner, p, request, completion);
   atomic_store_explicit(&runner->calls, calls + 2, memory_order_release);
 }

@@ -41,9 +41,15 @@ struct ring_door {
   struct served_channel *channels[MAX_CHANNELS];
 };
 
+static void count_channel(const struct session *s, int more) {
+  if (s->scoreboard)
+    atomic_fetch_add(&s->scoreboard->cores.members[s->entry].n_channels, more);
+}
+
 static bool take_token(void *arg) {
   const struct session *s = arg;
-  return cores_has_idle(&s->scoreboard->cores) && cores_take_spin(&s->scoreboard->cores, s->entry);
+  return !session_is_strict(s) && cores_has_idle(&s->scoreboard->cores) &&
+         cores_take_spin(&s->scoreboard->cores, s->entry);
 }
 
 static bool keep_token(void *arg) {
@@ -54,6 +60,11 @@ static bool keep_token(void *arg) {
 static void give_token(void *arg) {
   const struct session *s = arg;
   cores_give_spin(&s->scoreboard->cores, s->entry);
+}
+
+static bool is_barred(void *arg, bool has_token) {
+  const struct session *s = arg;
+  return session_is_strict(s) || (!has_token && pool_has_rivals(s->pool));
 }
 
 static const cpu_set_t *placement(void *arg) {
@@ -141,7 +152,8 @@ static void *serve(void *arg) {
   struct channel_memory *m = c->memory;
   uint64_t number = 0, single = 0;
   uint32_t at = 0; /* the single slot of the next call */
-  const struct spin_token token = {take_token, keep_token, give_token, placement, c->session};
+  const struct spin_token token = {take_token, keep_token, give_token, is_barred, placement, c->session};
+  pool_begin_thread(c->session->pool);
   wake_init_worker(&c->waiter, m, c->policy, &token);
   c->waiter.notify_fd = &c->notify_fd;
   for (;;) {
@@ -210,6 +222,7 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
     return r;
   }
   d->channels[i] = c;
+  count_channel(d->session, 1);
   *id = i;
   *bytes = c->memory->total_bytes;
   return 0;
@@ -222,6 +235,7 @@ static void end_channel(struct ring_door *d, uint32_t id) {
   sem_hint(&c->memory->worker_sem.sem);
   pthread_join(c->thread, NULL);
   session_remove_runner(d->session, c->runner);
+  count_channel(d->session, -1);
   channel_unmap(c->memory);
   if (c->notify_fd >= 0)
     close(c->notify_fd);

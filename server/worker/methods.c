@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "protocol/version.h"
+#include "server/engine/pool.h"
 #include "server/host/machine.h"
 #include "server/host/scoreboard.h"
 #include "server/worker/door_ring.h"
@@ -249,6 +250,7 @@ void methods_handle(struct door_socket *door, struct wire_message *m) {
   if (status == 0) {
     request.params = m->params.via.array.ptr;
     wire_pack_result(request.pk, request.msgid);
+    pool_place_thread(request.session->pool);
     status = method->run(&request, &err);
   }
   if (status != 0 || notify)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "server/engine/pool.h"
 #include "server/host/scoreboard.h"
 #include "server/worker/methods_impl.h"
 #include "shared/trace.h"
@@ -136,7 +137,8 @@ int method_call(struct method_request *r, struct errtext *err) {
   atomic_fetch_add_explicit(&scoreboard->entries[r->worker->entry].calls_socket, 1, memory_order_relaxed);
   request.plan_id = (uint32_t)id;
   int dtype = plan_result_dtype(plan);
-  if (plan_cost_ns(plan) > LONG_CALL_NS) {
+  /* A call that takes a turn may have to wait for it, which the main thread never does. */
+  if (plan_cost_ns(plan) > LONG_CALL_NS || pool_takes_turns(r->session->pool, plan_cost_ns(plan))) {
     status = long_call_start(&r->worker->long_calls, r->msgid, dtype, &request, err);
     return status == 0 ? MEANT_LATER : status;
   }

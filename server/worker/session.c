@@ -48,9 +48,11 @@ struct retired {
 };
 
 int session_init(struct session *session, struct scoreboard *scoreboard, uint32_t entry) {
+  static const _Atomic uint32_t never = 0;
   memset(session, 0, sizeof(*session));
   session->scoreboard = scoreboard;
   session->entry = entry;
+  session->strict = scoreboard ? &scoreboard->cores.members[entry].strict : &never;
   session->has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   return 0;
 }

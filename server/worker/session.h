@@ -38,7 +38,8 @@ struct runner {
   _Atomic uint64_t calls;
   uint64_t call_id;        /* of the call that it runs, by runner_name_call */
   _Atomic uint64_t cancel; /* set by other threads: the call with this id, or CANCEL_ALL, is given up */
-  void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more; may be NULL */
+  void (*before_long)(void *arg); /* called before a call of LONG_CALL_NS or more, and before one whose turn
+                                     has moved it; may be NULL */
   void *before_long_arg;
   char *scratch; /* private memory for temporaries, mapped on demand */
   size_t scratch_bytes;
@@ -66,10 +67,16 @@ struct session {
   struct scoreboard *scoreboard;
   uint32_t entry; /* this worker's, in the scoreboard */
   struct allowance *allowance;
+  const _Atomic uint32_t *strict; /* its member's word in the count of cores (turns.h) */
   uint64_t segment_bytes, plan_bytes;
   bool has_membarrier;
   struct retired *retired; /* removed from the tables, waiting for the runners */
 };
+
+/* Whether every call of the session takes a turn, even the smallest, which otherwise does not. */
+static inline bool session_is_strict(const struct session *session) {
+  return atomic_load_explicit(session->strict, memory_order_relaxed) != 0;
+}
 
 /* What a session may hold besides the numbers of ids, its user's quotas (quota.h) and, in segments, as many
  * bytes as the machine has memory. */

@@ -19,6 +19,12 @@ static bool always(void *arg) {
   return true;
 }
 
+static bool never(void *arg, bool has_token) {
+  (void)arg;
+  (void)has_token;
+  return false;
+}
+
 static void nothing(void *arg) {
   (void)arg;
 }
@@ -28,11 +34,22 @@ static const cpu_set_t *anywhere(void *arg) {
   return NULL;
 }
 
+static bool without_token(void *arg, bool has_token) {
+  (void)arg;
+  return !has_token;
+}
+
+static bool no_token(void *arg) {
+  (void)arg;
+  return false;
+}
+
+static struct spin_token token;
+
 /* A worker that answers n calls with twice their plan number. */
 static void answer_calls(struct channel_memory *m, enum numd_wait policy, uint64_t n) {
   struct waiter w;
   atomic_int stop = 0;
-  const struct spin_token token = {always, always, nothing, anywhere, NULL};
   wake_init_worker(&w, m, policy, &token);
   for (uint64_t call = 0; call < n; call++) {
     struct slot *s = channel_slot(m, call);
@@ -65,7 +82,8 @@ static bool collect(struct waiter *w, struct channel_memory *m, uint64_t call) {
   return s->detail == (uint32_t)call * 2;
 }
 
-static void run(enum numd_wait policy, uint64_t n, unsigned batch, unsigned pause_us) {
+/* The gear in which the worker ended. */
+static enum gear run(enum numd_wait policy, uint64_t n, unsigned batch, unsigned pause_us) {
   struct channel_memory *m;
   struct waiter w;
   int fd, status;
@@ -84,8 +102,14 @@ static void run(enum numd_wait policy, uint64_t n, unsigned batch, unsigned paus
   }
   ck_assert_int_eq(waitpid(child, &status, 0), child);
   ck_assert_int_eq(status, 0);
+  enum gear gear = (enum gear)m->worker.gear;
   channel_unmap(m);
   close(fd);
+  return gear;
+}
+
+static void set_up(void) {
+  token = (struct spin_token){always, always, nothing, never, anywhere, NULL};
 }
 
 START_TEST(calls_are_answered_in_each_gear) {
@@ -101,6 +125,24 @@ END_TEST
 /* Pauses around the spin limit, where both sides go to sleep and are woken most often. */
 START_TEST(nobody_sleeps_through_a_call) {
   run(NUMD_WAIT_AUTO, 1000, 1, 20 + 20 * (unsigned)_i);
+}
+END_TEST
+
+START_TEST(who_is_to_spin_does) {
+  ck_assert_int_eq(run(NUMD_WAIT_SPIN, 300, 1, 0), GEAR_SPIN);
+  token.take = no_token; /* needs none */
+  ck_assert_int_eq(run(NUMD_WAIT_SPIN, 300, 1, 0), GEAR_SPIN);
+  token.take = always;
+  token.barred = without_token;
+  ck_assert_int_eq(run(NUMD_WAIT_SPIN, 300, 1, 0), GEAR_SPIN);
+}
+END_TEST
+
+START_TEST(who_is_barred_does_not_spin_even_if_it_is_to) {
+  token.take = no_token;
+  token.barred = without_token;
+  ck_assert_int_eq(run(NUMD_WAIT_SPIN, 300, 1, 0), GEAR_HANDOFF);
+  ck_assert_int_eq(run(NUMD_WAIT_AUTO, 300, 1, 0), GEAR_HANDOFF);
 }
 END_TEST
 
@@ -122,6 +164,9 @@ int main(void) {
   Suite *suite = suite_create("channel");
   TCase *t = tcase_create("channel");
   tcase_set_timeout(t, 60);
+  tcase_add_checked_fixture(t, set_up, NULL);
+  tcase_add_test(t, who_is_to_spin_does);
+  tcase_add_test(t, who_is_barred_does_not_spin_even_if_it_is_to);
   tcase_add_loop_test(t, calls_are_answered_in_each_gear, NUMD_WAIT_AUTO, NUMD_WAIT_SLEEP + 1);
   tcase_add_loop_test(t, whole_laps_are_submitted_at_once, NUMD_WAIT_AUTO, NUMD_WAIT_SLEEP + 1);
   tcase_add_loop_test(t, nobody_sleeps_through_a_call, 0, 4);

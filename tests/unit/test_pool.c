@@ -20,7 +20,6 @@
 static struct cores *cores;
 static struct pool *pool;
 static _Atomic uint64_t cancel;
-static const struct call call = {.cancel = &cancel, .call_id = 1};
 
 /* What was done, in one run. */
 struct record {
@@ -44,6 +43,15 @@ static void do_task(void *arg, int64_t task) {
   if (!pthread_equal(pthread_self(), r->caller))
     atomic_fetch_add(&r->by_others, 1);
   atomic_fetch_sub(&r->at_once, 1);
+}
+
+/* All tasks, as the one step of a call. */
+static void run(struct pool *p, int64_t n, pool_task fn, void *arg) {
+  const struct plan plan = {.parallel = true};
+  struct call call = {.plan = &plan, .cancel = &cancel, .call_id = 1};
+  pool_begin_call(p, &call);
+  pool_run(p, &call, n, fn, arg);
+  pool_end_call(p, &call);
 }
 
 static void clear(struct record *r) {
@@ -91,7 +99,7 @@ START_TEST(each_task_is_done_once) {
   for (int round = 0; round < 20; round++)
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
       clear(&record);
-      pool_run(pool, &call, counts[i], do_task, &record);
+      run(pool, counts[i], do_task, &record);
       check_each_once(&record, counts[i]); /* all of them before pool_run returns */
     }
 }
@@ -106,7 +114,7 @@ static void check_order(void *arg, int64_t task) {
 
 START_TEST(without_a_pool_the_caller_does_all_in_order) {
   last_task = -1;
-  pool_run(NULL, &call, 100, check_order, NULL);
+  run(NULL, 100, check_order, NULL);
   ck_assert_int_eq(last_task, 99);
   ck_assert_ptr_null(pool_free(NULL));
 }
@@ -131,33 +139,33 @@ static void meet(void *arg, int64_t task) {
 
 START_TEST(as_many_work_as_there_are_cores) {
   struct meeting all = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, CORES};
-  pool_run(pool, &call, CORES, meet, &all); /* ends only if all four are at it at once */
+  run(pool, CORES, meet, &all); /* ends only if all four are at it at once */
   ck_assert_int_eq(all.here, CORES);
 }
 END_TEST
 
 /* Looks how many cores are held while a task runs. */
 static void note_cores(void *arg, int64_t task) {
-  *(int *)arg = cores_taken();
+  atomic_store((_Atomic int *)arg, cores_taken());
 }
 
 START_TEST(no_more_cores_are_taken_than_there_are_tasks) {
-  int taken = -1;
-  pool_run(pool, &call, 2, note_cores, &taken);
+  _Atomic int taken = -1;
+  run(pool, 2, note_cores, &taken);
   ck_assert_int_eq(taken, 2);
-  pool_run(pool, &call, 1, note_cores, &taken);
+  run(pool, 1, note_cores, &taken);
   ck_assert_int_eq(taken, 0); /* for a caller alone asks for none */
 }
 END_TEST
 
 START_TEST(what_others_hold_is_left_to_them) {
-  int taken = -1;
+  _Atomic int taken = -1;
   ck_assert_int_eq(cores_take(cores, 1, 2), 2);
-  pool_run(pool, &call, 100, note_cores, &taken);
+  run(pool, 100, note_cores, &taken);
   ck_assert_int_eq(taken, CORES); /* theirs and ours */
   ck_assert_int_eq(cores_take(cores, 1, 2), 2);
   clear(&record);
-  pool_run(pool, &call, 100, do_task, &record);
+  run(pool, 100, do_task, &record);
   check_each_once(&record, 100); /* with none at all it goes on */
   ck_assert_int_eq(record.by_others, 0);
   cores_give(cores, 1, 4);
@@ -166,13 +174,78 @@ END_TEST
 
 START_TEST(callers_at_work_count_though_they_hold_no_core) {
   for (int i = 0; i < CORES - 1; i++)
-    (void)cores_begin_work(cores, 1);
+    cores_begin_work(cores, 1);
   clear(&record);
-  pool_run(pool, &call, 100, do_task, &record);
+  run(pool, 100, do_task, &record);
   ck_assert_int_eq(record.by_others, 0);
   for (int i = 0; i < CORES - 1; i++)
     cores_end_work(cores, 1);
   check_each_once(&record, 100);
+}
+END_TEST
+
+START_TEST(a_call_is_counted_once_whatever_its_steps) {
+  const struct plan plan = {.parallel = true};
+  struct call call = {.plan = &plan, .cancel = &cancel, .call_id = 1};
+  pool_begin_call(pool, &call);
+  for (int step = 0; step < 3; step++) {
+    clear(&record);
+    pool_run(pool, &call, 50, do_task, &record);
+    check_each_once(&record, 50);
+    ck_assert_int_eq(cores->n_callers, 1); /* between its steps, too */
+    ck_assert_int_eq(cores_taken(), 0);
+  }
+  pool_end_call(pool, &call);
+}
+END_TEST
+
+START_TEST(calls_of_serial_steps_take_turns_while_others_call) {
+  const struct plan serial = {.cost_ns = TURN_MIN_NS}, small = {.cost_ns = TURN_MIN_NS - 1};
+  struct call call = {.plan = &serial, .cancel = &cancel, .call_id = 1};
+  pool_begin_call(pool, &call);
+  ck_assert_int_eq(cores->n_callers, 0);
+  pool_end_call(pool, &call);
+  cores_join(cores, 2, 1001);
+  cores->members[2].n_calls++;
+  pool_begin_call(pool, &call);
+  ck_assert_int_eq(cores->n_callers, 1);
+  pool_end_call(pool, &call);
+  call.plan = &small;
+  pool_begin_call(pool, &call);
+  ck_assert_int_eq(cores->n_callers, 0);
+  pool_end_call(pool, &call);
+  cores->members[0].strict = 1;
+  pool_begin_call(pool, &call);
+  ck_assert_int_eq(cores->n_callers, 1);
+  pool_end_call(pool, &call);
+}
+END_TEST
+
+#define LONG_TASKS 400
+static _Atomic bool others_came;
+static _Atomic int taken_then;
+
+/* After some tasks another user comes; helpers that are still there wait until the caller has seen that. */
+static void go_on_when_others_come(void *arg, int64_t task) {
+  struct record *r = arg;
+  do_task(arg, task);
+  usleep(1000);
+  if (atomic_load(&r->n) >= LONG_TASKS / 4 && !atomic_exchange(&others_came, true)) {
+    cores_join(cores, 2, 1001);
+    atomic_fetch_add(&cores->members[2].n_callers, 1);
+  }
+  if (atomic_load(&r->n) < LONG_TASKS / 2 || pthread_equal(pthread_self(), r->caller))
+    return;
+  for (int ms = 0; cores_taken() == CORES && ms < 20000; ms++)
+    usleep(1000);
+  atomic_store(&taken_then, cores_taken());
+}
+
+START_TEST(a_long_step_gives_cores_back_when_others_come) {
+  run(pool, LONG_TASKS, go_on_when_others_come, &record);
+  check_each_once(&record, LONG_TASKS);
+  ck_assert_int_gt(record.by_others, 0);
+  ck_assert_int_lt(taken_then, CORES);
 }
 END_TEST
 
@@ -184,7 +257,7 @@ static void *make_calls(void *arg) {
   for (int round = 0; round < 200; round++) {
     const int64_t n = 1 + round * 7 % 90;
     clear(mine);
-    pool_run(pool, &call, n, do_task, mine);
+    run(pool, n, do_task, mine);
     if (mine->n != n)
       return (void *)"not all";
     for (int64_t i = 0; i < n; i++)
@@ -213,7 +286,7 @@ START_TEST(without_a_count_there_are_helpers_for_all_cores) {
   struct pool *alone;
   ck_assert_int_eq(pool_new(NULL, 0, &alone), 0);
   clear(&record);
-  pool_run(alone, &call, 1000, do_task, &record);
+  run(alone, 1000, do_task, &record);
   check_each_once(&record, 1000);
   ck_assert_int_le(record.most_at_once, available_cores());
   ck_assert_ptr_null(pool_free(alone));
@@ -233,14 +306,14 @@ static void note_signals(void *arg, int64_t task) {
 /* Signals are other threads' business, but a segment that shrinks is seen by whoever touches it. */
 START_TEST(helpers_leave_signals_to_others) {
   struct meeting two = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 2};
-  pool_run(pool, &call, 2, note_signals, &two);
+  run(pool, 2, note_signals, &two);
   ck_assert_int_eq(mask_of_helper, 4 | 1);
 }
 END_TEST
 
 START_TEST(one_core_has_no_helpers) {
   set_up_cores(1);
-  pool_run(pool, &call, 100, do_task, &record);
+  run(pool, 100, do_task, &record);
   check_each_once(&record, 100);
   ck_assert_int_eq(record.by_others, 0);
   tear_down();
@@ -258,6 +331,9 @@ int main(void) {
   tcase_add_test(t, no_more_cores_are_taken_than_there_are_tasks);
   tcase_add_test(t, what_others_hold_is_left_to_them);
   tcase_add_test(t, callers_at_work_count_though_they_hold_no_core);
+  tcase_add_test(t, a_call_is_counted_once_whatever_its_steps);
+  tcase_add_test(t, calls_of_serial_steps_take_turns_while_others_call);
+  tcase_add_test(t, a_long_step_gives_cores_back_when_others_come);
   tcase_add_test(t, callers_share_the_helpers);
   tcase_add_test(t, without_a_count_there_are_helpers_for_all_cores);
   tcase_add_test(t, helpers_leave_signals_to_others);

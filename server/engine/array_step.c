@@ -11,11 +11,22 @@
 
 #include "server/engine/pool.h"
 
+#define UNIT_NS 10
+
+/* The kernel's estimate, or what its units take even if they have nothing to do, whichever is more. */
+static uint64_t array_cost_ns(const struct array_job *job) {
+  uint64_t units = 0;
+  for (int p = 0; p < job->n_phases; p++)
+    units = cost_plus(units, (uint64_t)job->n_units[p]);
+  const uint64_t least = cost_times(units, UNIT_NS);
+  return job->cost_ns > least ? job->cost_ns : least;
+}
+
 void array_step_arrange(struct step *s, struct array_job *job, int64_t *scratch_bytes) {
   s->kind = STEP_ARRAY;
   s->job = job;
   s->kernel = kernel_array(job->op);
-  s->cost_ns = job->cost_ns;
+  s->cost_ns = array_cost_ns(job);
   s->parallel = s->cost_ns >= PARALLEL_MIN_NS;
   s->shared = *scratch_bytes;
   *scratch_bytes += align_up(job->shared_bytes, 64);

@@ -253,8 +253,19 @@ static void renumber(struct step *s, uint16_t *arg) {
 
 static uint64_t items_of(const struct layout *shape) {
   int64_t n = 0;
-  return layout_size(shape, &n) < 0 ? 0 : (uint64_t)n;
+  return layout_size(shape, &n) < 0 ? COST_MAX : (uint64_t)n;
 }
+
+/* Results of a reduction along these axes: each is set to the identity first, also where nothing is added to
+ * it. */
+static uint64_t kept_of(const struct layout *shape, uint32_t axes) {
+  uint64_t n = 1;
+  for (int d = 0; d < shape->ndim; d++)
+    n = axes >> d & 1 ? n : cost_times(n, (uint64_t)shape->shape[d]);
+  return n;
+}
+
+#define RESULT_PS 500
 
 /* Picoseconds to move a byte, by how much a step touches in all: what fits the core's own cache, the shared
  * one, or neither. */
@@ -274,7 +285,7 @@ static uint64_t item_cost_ps(const struct making *m, uint32_t group, const struc
       moves |= s->memories[i].stride[d] != 0;
     bytes += moves ? s->memories[i].item_bytes : 0;
   }
-  return ps + bytes * byte_ps(bytes * items);
+  return cost_plus(ps, bytes * byte_ps(cost_times(bytes, items)));
 }
 
 static void finish_step(struct building *b, uint32_t axes) {
@@ -285,7 +296,9 @@ static void finish_step(struct building *b, uint32_t axes) {
   for (uint32_t i = 0; i < s->n_reductions; i++)
     renumber(s, &s->reductions[i].source);
   uint64_t items = items_of(b->shape);
-  s->cost_ns = items * item_cost_ps(b->m, b->group, s, items) / 1000;
+  uint64_t identities = s->n_reductions ? kept_of(b->shape, axes) : 0;
+  s->cost_ns = cost_times(items, item_cost_ps(b->m, b->group, s, items)) / 1000;
+  s->cost_ns = cost_plus(s->cost_ns, cost_times(identities, RESULT_PS) / 1000);
   s->parallel = s->cost_ns >= PARALLEL_MIN_NS;
   s->kind = s->n_reductions ? STEP_REDUCE_INNER : STEP_MAP;
   loops_arrange(s, b->shape->ndim, b->shape->shape, axes, &b->m->plan->scratch_bytes);
@@ -373,7 +386,7 @@ int plan_build_steps(struct making *m) {
       return r;
     if (p->scratch_bytes < 0 || p->scratch_bytes > SCRATCH_MAX)
       return NUMD_ESHAPE;
-    p->cost_ns += (*s)->cost_ns;
+    p->cost_ns = cost_plus(p->cost_ns, (*s)->cost_ns);
     p->parallel |= (*s)->parallel;
   }
   return 0;

@@ -27,6 +27,7 @@ struct pool_job {
   pool_task fn;
   void *arg;
   int64_t n_tasks;
+  struct call *call; /* whose tasks they are, or NULL: none is begun once it is given up */
   _Atomic int64_t next;
   sem_t done; /* posted by each helper that accepted the job */
   /* What the call's turn gives the helpers, which may change between tasks: */
@@ -59,6 +60,8 @@ struct pool {
 
 /* Does one task; false if none is left. */
 static bool do_task(struct pool_job *j) {
+  if (j->call && call_given_up(j->call))
+    return false;
   int64_t i = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
   if (i >= j->n_tasks)
     return false;
@@ -247,12 +250,12 @@ static void finish_job(struct pool *p, struct pool_job *j, struct helper *offere
 
 void pool_run(struct pool *p, struct call *call, int64_t n_tasks, pool_task fn, void *arg) {
   if (!p) {
-    for (int64_t i = 0; i < n_tasks; i++)
+    for (int64_t i = 0; i < n_tasks && !(call && call_given_up(call)); i++)
       fn(arg, i);
     return;
   }
   struct helper *offered[MAX_HELPERS];
-  struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks};
+  struct pool_job j = {.fn = fn, .arg = arg, .n_tasks = n_tasks, .call = call};
   int want = n_tasks - 1 < p->max_helpers ? (int)n_tasks : p->max_helpers + 1, n = 0;
   j.n_cores = take_cores(p, call, want);
   j.placement = call->turn.cores;

@@ -160,7 +160,7 @@ void product_arrange(struct step *s, uint8_t op, uint8_t dtype, const struct lay
     choose_panels(s, flops);
     choose_chunks(s);
   }
-  s->cost_ns = (uint64_t)product_ns(s, flops, (double)batch);
+  s->cost_ns = s->empty ? 0 : cost_of(product_ns(s, flops, (double)batch));
   s->parallel = s->cost_ns >= PARALLEL_MIN_NS;
 }
 

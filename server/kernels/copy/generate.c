@@ -7,6 +7,7 @@
 #include "server/kernels/array.h"
 #include "server/kernels/copy/strided_iter.h"
 #include "server/kernels/isa.h"
+#include "server/kernels/size_math.h"
 
 #define CHUNK 16384
 
@@ -33,7 +34,7 @@ static int plan_output(struct array_job *job, int ndim, struct errtext *err) {
                          op_rows[job->op].name);
   if (layout_size(out, &size) < 0)
     return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
-  job->cost_ns = (uint64_t)size * dtype_rows[out->dtype].size / 16 + 100;
+  job->cost_ns = cost_plus(cost_times((uint64_t)size, dtype_rows[out->dtype].size) / 16, 100);
   job->n_phases = 1;
   job->n_units[0] = chunks_of(size, CHUNK);
   return 0;
@@ -223,7 +224,7 @@ static int plan_triangle(struct array_job *job, struct errtext *err) {
     return errtext_set(err, NUMD_ESHAPE, "%s: too many elements", op_rows[job->op].name);
   job->out[0] = *in;
   const int64_t columns = in->shape[in->ndim - 1];
-  job->cost_ns = (uint64_t)size * dtype_rows[in->dtype].size / 8 + 100;
+  job->cost_ns = cost_plus(cost_times((uint64_t)size, dtype_rows[in->dtype].size) / 8, 100);
   job->n_phases = 1;
   job->n_units[0] = size ? chunks_of(size / columns, rows_a_unit(columns)) : 0;
   triangle_plan_in(job)->n_rows = size ? size / columns : 0;

@@ -32,7 +32,7 @@ static uint64_t search_cost_ns(int64_t n, int64_t n_hay) {
   uint64_t steps = 1;
   while (n_hay > 1 && (n_hay >>= 1) > 0)
     steps++;
-  return (uint64_t)n * (2 + 2 * steps);
+  return cost_times((uint64_t)n, 2 + 2 * steps);
 }
 
 /* Keys of elements first .. first+n-1, n <= SORT_BLOCK. */
@@ -152,14 +152,14 @@ static int plan_isin(struct array_job *job, struct errtext *err) {
     job->shared_bytes = (int64_t)1 << (8 * dtype_rows[job->dtype].size);
     job->n_units[phases++] = 1;
     job->n_units[phases++] = parts_of(n_set, FILL_ELEMENTS);
-    job->cost_ns = (uint64_t)(n + n_set) * 2;
+    job->cost_ns = cost_times(cost_plus((uint64_t)n, (uint64_t)n_set), 2);
   } else {
     make_sorter(job, &s);
     job->shared_bytes = sorter_bytes(&s) + (int64_t)sizeof(struct range) + range_most(job);
     while (phases < sorter_phases(&s))
       job->n_units[phases++] = s.n_chunks;
     job->n_units[phases++] = 1;
-    job->cost_ns = sorter_cost_ns(&s) + search_cost_ns(n, n_set);
+    job->cost_ns = cost_plus(sorter_cost_ns(&s), search_cost_ns(n, n_set));
   }
   job->n_units[phases++] = parts_of(n, UNIT_ELEMENTS);
   job->n_phases = phases;

@@ -39,7 +39,7 @@ static void make_sorter(const struct array_job *job, const struct rows *rows, st
 static void plan_phases(struct array_job *job, const struct rows *rows) {
   struct sorter s;
   make_sorter(job, rows, &s);
-  job->cost_ns = (uint64_t)rows->n_rows * sorter_cost_ns(&s);
+  job->cost_ns = cost_times((uint64_t)rows->n_rows, cost_plus(sorter_cost_ns(&s), 5));
   if (rows->per_unit) {
     job->n_phases = 1;
     job->n_units[0] = (rows->n_rows + rows->per_unit - 1) / rows->per_unit;

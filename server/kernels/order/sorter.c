@@ -87,7 +87,7 @@ int sorter_phases(const struct sorter *s) {
 }
 
 uint64_t sorter_cost_ns(const struct sorter *s) {
-  return (uint64_t)s->n * (2 + 3 * (uint64_t)s->key_bytes + 3 * s->levels);
+  return cost_times((uint64_t)s->n, 2 + 3 * (uint64_t)s->key_bytes + 3 * (uint64_t)s->levels);
 }
 
 const struct key_facts *sorter_facts(const struct sorter *s, const char *scratch, int64_t chunk) {

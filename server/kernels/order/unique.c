@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/kernels/order/sort_keys.h"
+#include "server/kernels/size_math.h"
 
 #define BLOCK 256
 
@@ -76,7 +77,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   job->n_phases = sorter_phases(&s) + 2;
   for (int p = 0; p < job->n_phases; p++)
     job->n_units[p] = s.n_chunks;
-  job->cost_ns = sorter_cost_ns(&s) + (uint64_t)n * 4;
+  job->cost_ns = cost_plus(sorter_cost_ns(&s), cost_times((uint64_t)n, 4));
   return 0;
 }
 

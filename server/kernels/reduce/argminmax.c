@@ -221,7 +221,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   job->n_phases = 1;
   job->task_bytes = 2 * COLUMNS * MAX_ITEM_BYTES > STRETCH * MAX_ITEM_BYTES ? 2 * COLUMNS * MAX_ITEM_BYTES
                                                                             : STRETCH * MAX_ITEM_BYTES;
-  job->cost_ns = (uint64_t)size * dtype_rows[job->dtype].size / 16 + 100;
+  job->cost_ns = cost_plus(cost_times((uint64_t)size, dtype_rows[job->dtype].size) / 16, 100);
   if (p->across) {
     const int64_t columns = in->shape[p->column_axis];
     p->n_tiles = (columns + COLUMNS - 1) / COLUMNS;

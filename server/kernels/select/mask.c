@@ -9,6 +9,7 @@
 #include "server/kernels/array.h"
 #include "server/kernels/copy/strided_iter.h"
 #include "server/kernels/scan_loops.h"
+#include "server/kernels/size_math.h"
 
 #define CHUNK 16384
 #define SHORT_ROW 32 /* items of the last axis below which indices are divided out one by one */
@@ -267,7 +268,7 @@ static int plan(struct array_job *job, struct errtext *err) {
   job->n_units[1] = 1;
   job->shared_bytes = (job->n_units[0] + 1) * (int64_t)sizeof(int64_t);
   job->task_bytes = sizeof(struct scratch);
-  job->cost_ns = (uint64_t)(p->n_mask + size) / 2 + 100;
+  job->cost_ns = cost_plus(cost_plus((uint64_t)p->n_mask, (uint64_t)size) / 2, 100);
   return 0;
 }
 

@@ -67,7 +67,7 @@ static void plan_units(struct array_job *job, int axis, const struct layout *pla
   job->n_units[PHASE_CHECK] = n == 0 ? 0 : parts_of(n_indices, INDEX_UNIT_ELEMENTS);
   job->n_units[PHASE_COPY] = parts_of(n_x, INDEX_UNIT_ELEMENTS);
   job->n_units[PHASE_WRITE] = n == 0 ? 0 : parts_of(outer, p->outer_per_unit);
-  job->cost_ns = (uint64_t)n_x + 4 * (uint64_t)n;
+  job->cost_ns = cost_plus((uint64_t)n_x, cost_times((uint64_t)n, 4));
 }
 
 static int plan(struct array_job *job, struct errtext *err) {

@@ -61,7 +61,7 @@ static int plan_take(struct array_job *job, struct errtext *err) {
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
   job->n_units[0] = n == 0 ? 0 : parts_of(shape.outer * shape.n_indices, d.lines) * d.inner_parts;
-  job->cost_ns = (uint64_t)n * (shape.inner == 1 ? 3 : 1);
+  job->cost_ns = cost_times((uint64_t)n, shape.inner == 1 ? 3 : 1);
   return 0;
 }
 
@@ -154,7 +154,7 @@ static int plan_take_along_axis(struct array_job *job, struct errtext *err) {
   job->shared_bytes = job->task_bytes = 0;
   job->n_phases = 1;
   job->n_units[0] = parts_of(n, INDEX_UNIT_ELEMENTS);
-  job->cost_ns = (uint64_t)n * 3;
+  job->cost_ns = cost_times((uint64_t)n, 3);
   return 0;
 }
 

@@ -166,16 +166,17 @@ void observer_look(struct observer *o) {
                             o->users[o->workers[i].user].strict_until_ns > now, memory_order_relaxed);
 }
 
-/* Sleeps until the next look is due. */
+/* Sleeps until the next look is due. The words and the semaphore by which workers wake this thread are
+ * theirs to spoil: so it looks now and then without being woken, and never more often than every
+ * OBSERVER_LEAST_NS. */
 static void await_look(struct observer *o) {
-  struct cores *cores = &o->scoreboard->cores;
-  const struct timespec pause = {.tv_nsec = OBSERVER_LOOK_NS};
+  const struct timespec pause = {.tv_nsec = OBSERVER_LOOK_NS}, least = {.tv_nsec = OBSERVER_LEAST_NS};
   if (o->n_quiet < OBSERVER_QUIET_LOOKS) {
     nanosleep(&pause, NULL);
     return;
   }
-  bool slow = o->n_still > 0 || GET(cores->several_users);
-  cores_await_want(cores, slow ? clock_deadline(OBSERVER_SLOW_NS) : INT64_MAX);
+  cores_await_want(&o->scoreboard->cores, clock_deadline(OBSERVER_SLOW_NS));
+  nanosleep(&least, NULL);
 }
 
 static void *observe(void *arg) {

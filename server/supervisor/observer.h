@@ -8,9 +8,8 @@
  * more than half of what all workers used, if that was by more threads than half of the cores. For STRICT_NS
  * at least, and while he has calls that wait for their turn, every call of his takes one.
  *
- * It looks every LOOK_NS while users compete or somebody has asked for it lately, and sleeps otherwise; while
- * several users have sessions, or a worker stands still, it looks once in SLOW_NS all the same. A look costs
- * a system call or two a worker, and is not done in the supervisor's loop. */
+ * It looks every LOOK_NS while users compete or somebody has asked for it lately, and once in SLOW_NS
+ * otherwise. A look costs a system call or two a worker, and is not done in the supervisor's loop. */
 #ifndef NUMD_SERVER_SUPERVISOR_OBSERVER_H
 #define NUMD_SERVER_SUPERVISOR_OBSERVER_H
 
@@ -24,6 +23,7 @@
 
 #define OBSERVER_LOOK_NS 50000000
 #define OBSERVER_SLOW_NS 1000000000
+#define OBSERVER_LEAST_NS 10000000
 #define OBSERVER_STRICT_NS 500000000
 #define OBSERVER_STILL_LOOKS 4
 #define OBSERVER_QUIET_LOOKS 12 /* so many looks in vain, and it sleeps; longer than OBSERVER_STRICT_NS */

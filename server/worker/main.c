@@ -69,7 +69,9 @@ static int prepare(struct worker_place *place) {
 static int await_client(struct control_message *who, int *client) {
   const struct control_message ready = {.type = CONTROL_READY};
   int rc = control_send(CONTROL_FD, &ready, -1);
-  while (rc == 0 && (rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING) {
+  if (rc < 0)
+    return rc;
+  while ((rc = control_recv(CONTROL_FD, who, client)) == 1 && who->type == CONTROL_PING) {
     const struct control_message alive = {.type = CONTROL_PONG, .serial = who->serial};
     control_send(CONTROL_FD, &alive, -1);
   }

@@ -214,3 +214,14 @@ def test_options_in_the_units_are_the_daemons(installed):
             assert option.split("=")[0] in help_text, option
 
 
+
+
+def test_spares_that_were_asked_for_a_sign_of_life_serve(tmp_path, manager):
+    d = Daemon(tmp_path, env=manager.environment(WATCHDOG_USEC="300000"))
+    assert eventually(lambda: len(d.children()) == 2)
+    spares = set(d.children())
+    assert signs(manager, 1) >= 2, d.log()
+    assert set(d.children()) == spares, d.log()
+    with d.connect() as c:
+        assert c.info["pid"] in spares
+    assert d.stop() == 0

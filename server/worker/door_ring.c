@@ -22,6 +22,8 @@
 #include "shared/trace.h"
 #include "shared/wake.h"
 
+enum stop { STOP_NOT, STOP_CLOSED, STOP_SESSION_ENDS };
+
 /* A channel, and the thread that serves it. */
 struct served_channel {
   struct session *session;
@@ -32,7 +34,7 @@ struct served_channel {
   pthread_t thread;
   uint32_t id;
   _Atomic int notify_fd; /* the worker's end of the notification socket, set by the main thread; or -1 */
-  atomic_int stop;
+  atomic_int stop;       /* enum stop */
   _Atomic uint64_t cancelled[CHANNEL_SLOTS]; /* by slot: the number, plus 1, of a call that was cancelled */
 };
 
@@ -141,6 +143,9 @@ static uint16_t run_call(struct served_channel *c, struct slot *slot, const uint
     done = (struct completion){.status = status, .detail = NO_DETAIL};
   else
     session_run(c->session, c->runner, &request, &done);
+  if (done.status == NUMD_ECANCELLED &&
+      atomic_load_explicit(&c->stop, memory_order_relaxed) == STOP_SESSION_ENDS)
+    return flags; /* no client cancelled it: that its session has ended is what the client is to find */
   give_completion(c, slot, seq_done, &done);
   if (!(flags & SLOT_PING))
     count_call(c, &done);
@@ -228,9 +233,9 @@ int ring_door_open(struct ring_door *d, enum numd_wait wait, uint32_t *id, int *
   return 0;
 }
 
-static void end_channel(struct ring_door *d, uint32_t id) {
+static void end_channel(struct ring_door *d, uint32_t id, enum stop why) {
   struct served_channel *c = d->channels[id];
-  atomic_store_explicit(&c->stop, 1, memory_order_relaxed);
+  atomic_store_explicit(&c->stop, why, memory_order_relaxed);
   atomic_store_explicit(&c->runner->cancel, CANCEL_ALL, memory_order_relaxed);
   sem_hint(&c->memory->worker_sem.sem);
   pthread_join(c->thread, NULL);
@@ -252,7 +257,7 @@ int ring_door_close(struct ring_door *d, uint64_t id, struct errtext *err) {
   struct served_channel *c;
   int status = find_channel(d, id, &c, err);
   if (status == 0)
-    end_channel(d, (uint32_t)id);
+    end_channel(d, (uint32_t)id, STOP_CLOSED);
   return status;
 }
 
@@ -291,7 +296,7 @@ struct ring_door *ring_door_free(struct ring_door *d) {
     return NULL;
   for (uint32_t i = 0; i < MAX_CHANNELS; i++)
     if (d->channels[i])
-      end_channel(d, i);
+      end_channel(d, i, STOP_SESSION_ENDS);
   free(d);
   return NULL;
 }

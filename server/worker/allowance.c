@@ -8,14 +8,23 @@ static int refuse(const struct allowance *a, enum quota q, uint64_t used, uint64
   return quota_refuse(a->limits[q], a->uid, q, used, amount, err);
 }
 
-/* Has at least `missing` more granted. */
+#define TRIES 16
+
+/* Has at least `missing` more granted. What another session of the user gave back a moment ago may be on its
+ * way to the supervisor, behind this question: what sessions hold then shows less than is granted, and the
+ * question is put again. */
 static int ask_for_more(struct allowance *a, enum quota q, uint64_t missing, uint64_t amount,
                         struct errtext *err) {
-  struct control_message m = {.type = CONTROL_CHARGE, .flag = q, .first = missing};
-  int fd, status;
+  struct control_message m;
+  int fd, status = NUMD_ELIMIT;
   if (!a->ask)
     return refuse(a, q, a->held[q], amount, err);
-  status = ask_and_wait(a->ask, &m, -1, &fd, err);
+  for (int i = 0; i < TRIES && status == NUMD_ELIMIT; i++) {
+    m = (struct control_message){.type = CONTROL_CHARGE, .flag = q, .first = missing};
+    status = ask_and_wait(a->ask, &m, -1, &fd, err);
+    if (status == NUMD_ELIMIT && (m.first > a->limits[q] || amount > a->limits[q] - m.first))
+      break;
+  }
   if (status == NUMD_ELIMIT)
     return refuse(a, q, m.first, amount, err);
   if (status != 0)

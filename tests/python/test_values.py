@@ -244,9 +244,9 @@ def test_elements_wait_for_what_this_process_has_submitted():
     for keep in (True, False):
         for i in range(8):
             out[n - 1] = 0
-            future = slow.submit(a, out=out[:])
+            kept = [slow.submit(a, out=out[:])]
             if not keep:
-                del future
+                kept.clear()
             assert out[n - 1] == wanted
     later = [slow.submit(a, out=out) for _ in range(3)]
     out[0] = 5  # after the calls before it
